@@ -1,0 +1,3 @@
+//! `lucarne`: the operator's, investigator's and auditor's command.
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! The process in the TEE: receive, contract, seal, uplink.
+#![forbid(unsafe_code)]
+
+pub mod intake;

@@ -1,0 +1,3 @@
+//! `lucarne-enclave`: the process in the TEE.
+
+fn main() {}

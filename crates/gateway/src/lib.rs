@@ -1,0 +1,2 @@
+//! The host side: verify, outer layer, archive, export.
+#![forbid(unsafe_code)]

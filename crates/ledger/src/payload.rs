@@ -1,0 +1,85 @@
+//! What may be sealed: payloads that somebody with the authority to do so has let pass.
+//!
+//! The sealer takes nothing else. Each source of payloads has one constructor whose name contains `assertion`,
+//! so a search for that word lists every place where bytes become sealable.
+
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use crate::record::Stream;
+
+/// A run of telemetry records of one request, laid out in one buffer.
+///
+/// Each payload in the buffer begins with four bytes for the index of its context, which the sealer fills in:
+/// only it knows where the contexts of the run come to stand in the batch.
+#[derive(Debug)]
+pub struct Payloads {
+    pub(crate) buffer: Vec<u8>,
+    pub(crate) contexts: Vec<ContextSlot>,
+    pub(crate) records: Vec<RecordSlot>,
+}
+
+/// A resource, or a scope of one, that records of the run share.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ContextSlot {
+    /// The resource of a scope, as its position among the run's contexts; `None` for a resource.
+    pub resource: Option<u32>,
+    /// Where its payload lies in the buffer: four free bytes, then the OTLP message.
+    pub range: Range<usize>,
+}
+
+/// One record of the run.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct RecordSlot {
+    /// Logs, metrics or traces.
+    pub stream: Stream,
+    /// Its scope, as the position among the run's contexts.
+    pub scope: u32,
+    /// Where its payload lies in the buffer: four free bytes, then the OTLP message.
+    pub range: Range<usize>,
+}
+
+impl Payloads {
+    /// The contract's word that these bytes may leave. Only `lucarne-contract` calls it.
+    ///
+    /// Scopes must come after their resource; every range begins with four free bytes.
+    pub fn assertion_by_contract(
+        buffer: Vec<u8>,
+        contexts: Vec<ContextSlot>,
+        records: Vec<RecordSlot>,
+    ) -> Self {
+        Self { buffer, contexts, records }
+    }
+
+    /// Number of records, contexts not counted.
+    pub fn record_count(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Bytes held, for the accounting of queues.
+    pub fn size_bytes(&self) -> usize {
+        self.buffer.len()
+            + self.contexts.len() * size_of::<ContextSlot>()
+            + self.records.len() * size_of::<RecordSlot>()
+    }
+}
+
+/// One audit event: the fields of a JSON object without its braces (`"a":1,"b":"x"`), never empty.
+///
+/// The ledger puts `prev_hash` in front and the braces around it.
+#[derive(Debug)]
+pub struct AuditEvent {
+    pub(crate) fields: Vec<u8>,
+}
+
+impl AuditEvent {
+    /// The contract's word that these fields may leave. Only `lucarne-contract` calls it.
+    pub fn assertion_by_contract(fields: Vec<u8>) -> Self {
+        Self { fields }
+    }
+
+    /// Bytes held, for the accounting of queues.
+    pub fn size_bytes(&self) -> usize {
+        self.fields.len()
+    }
+}

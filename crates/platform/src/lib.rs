@@ -1,0 +1,1 @@
+//! Sockets and devices of the TEE: the only crate with unsafe code.

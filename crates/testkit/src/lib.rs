@@ -1,0 +1,2 @@
+//! Fakes with faults and strong checkers, for tests only.
+#![forbid(unsafe_code)]

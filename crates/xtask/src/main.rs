@@ -1,0 +1,3 @@
+//! Repository chores: `cargo xtask <up|test|tidy|bench|fuzz>`.
+
+fn main() {}
