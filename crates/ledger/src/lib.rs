@@ -4,5 +4,20 @@
 
 extern crate alloc;
 
-pub mod payload;
+pub mod hash;
+pub mod identity;
+pub mod binding;
+pub mod key;
+pub mod cbor;
+pub mod cose;
+pub mod salt;
 pub mod record;
+pub mod chain;
+pub mod control;
+pub mod payload;
+pub mod tree;
+pub mod statement;
+pub mod seal;
+pub mod batch;
+pub mod note;
+pub mod checkpoint;
