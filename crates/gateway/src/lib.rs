@@ -1,2 +1,4 @@
 //! The host side: verify, outer layer, archive, export.
 #![forbid(unsafe_code)]
+
+pub mod proxy;

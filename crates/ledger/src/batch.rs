@@ -247,9 +247,21 @@ impl<'a> VerifiedBatch<'a> {
         &self.records
     }
 
+    /// The tree before the batch.
+    pub fn start(&self) -> Frontier {
+        // The shape was checked when the batch was verified.
+        Frontier::from_bytes(self.statement.first, self.parts.frontier)
+            .unwrap_or_else(|_| Frontier::empty())
+    }
+
     /// The tree after the batch.
     pub const fn end(&self) -> &Frontier {
         &self.end
+    }
+
+    /// The statement as it was signed: COSE_Sign1, half of a portable proof when ledgers fork.
+    pub const fn signed_statement(&self) -> &'a [u8] {
+        self.parts.statement
     }
 
     /// Whether a payload has been left out.

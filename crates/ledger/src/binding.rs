@@ -1,9 +1,10 @@
 //! Epoch bindings: what the evidence of a boot vouches for, as bytes with one spelling.
 //!
-//! The evidence device signs 64 bytes of our choice. They are the digest of this binding, so the evidence
-//! says: the code that was measured holds these keys, runs with this configuration and this contract, and
-//! is the one epoch with this nonce. Inside builds it, outside rebuilds it; neither needs a verifier here.
-//! Reading refuses every second spelling, so equal bindings are equal bytes and equal epoch identifiers.
+//! The evidence device signs 64 bytes of our choice. They are the digest of this binding, so the
+//! evidence says: the code that was measured holds these keys, runs with this configuration and this
+//! contract, and is the one epoch with this nonce. Inside builds it, outside rebuilds it; neither
+//! needs a verifier for that. Reading refuses every second spelling, so equal bindings are equal
+//! bytes and equal epoch identifiers.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -22,9 +23,9 @@ pub struct EpochBinding {
     pub p256_spki: Vec<u8>,
     /// The Ed25519 key that signs checkpoints.
     pub ed25519: [u8; 32],
-    /// The ML-DSA-44 key (FIPS 204, 1,312 bytes) that signs beside the P-256 key, where there is one.
+    /// The ML-DSA-44 key (FIPS 204, 1,312 bytes) that signs beside the P-256 key, if there is one.
     pub mldsa44: Option<Vec<u8>>,
-    /// SubjectPublicKeyInfo (DER) of the certificate of the attested channel, where there is a channel.
+    /// SubjectPublicKeyInfo (DER) of the certificate of the attested channel, if there is one.
     pub channel_spki: Option<Vec<u8>>,
     /// The workload as operators know it.
     pub instance: Instance,
@@ -104,7 +105,7 @@ impl From<CborError> for BindingError {
 impl EpochBinding {
     /// The binding as deterministic CBOR (RFC 8949 §4.2.1).
     ///
-    /// Every field is present, null where there is nothing, in the order that the RFC gives text keys.
+    /// Every field is present, null where there is nothing, in the RFC's order of text keys.
     pub fn to_cbor(&self) -> Vec<u8> {
         let mut out = Writer::new();
         out.map(FIELD_COUNT);
@@ -136,7 +137,7 @@ impl EpochBinding {
         count(input.map()?, FIELD_COUNT, "the binding")?;
         key(&mut input, KEYS)?;
         count(input.map()?, KEY_COUNT, KEYS)?;
-        // Fields are evaluated in the order they are written here, which is the order of the format.
+        // Fields are evaluated in the order written here, which is the order of the format.
         let binding = Self {
             p256_spki: field_bytes(&mut input, P256, P256_SPKI_BYTES..=P256_SPKI_BYTES)?,
             ed25519: field_array(&mut input, ED25519)?,
@@ -348,8 +349,8 @@ mod tests {
         assert_eq!(&bytes[..7], b"\xa7\x64keys\xa3");
     }
 
-    /// The digest is a format: it may not move unseen. Checked once with Python's `hashlib` over bytes
-    /// written by hand from the table in `docs/formats.md`.
+    /// The digest is a format: it may not move unseen. The bytes are written by hand from the table
+    /// of the format, the identifier was computed from them with Python's `hashlib`.
     #[test]
     fn the_digest_does_not_move() {
         let mut expected = b"lucarne/v1/epoch\xa7\x64keys\xa3\x64p256\x58\x5b".to_vec();

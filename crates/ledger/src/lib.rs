@@ -21,3 +21,4 @@ pub mod seal;
 pub mod batch;
 pub mod note;
 pub mod checkpoint;
+pub mod audit;

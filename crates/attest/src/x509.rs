@@ -1,0 +1,278 @@
+//! Certificates of evidence (RFC 5280): X.509 v3 with P-384 keys and ECDSA-SHA384 signatures only.
+//!
+//! `webpki` builds the path; what it does not tell or does not look at is read here: the validity of
+//! every certificate, key usage, whether constraints are critical, and which certificate is at fault.
+
+use crate::der::{
+    self, BIT_STRING, BOOLEAN, BadDer, Der, EXPLICIT_0, EXPLICIT_3, INTEGER, OCTET_STRING, OID,
+    SEQUENCE,
+};
+use crate::rejected::CertificateFault;
+use crate::time::Time;
+
+/// A certificate as far as evidence needs it. All parts point into the bytes received.
+#[derive(Clone, Debug)]
+pub(crate) struct Certificate<'a> {
+    /// The signed part, with its header.
+    pub(crate) tbs: &'a [u8],
+    /// ECDSA signature over it, in DER.
+    pub(crate) signature: &'a [u8],
+    /// Issuer name, with its header.
+    pub(crate) issuer: &'a [u8],
+    /// Subject name, with its header.
+    pub(crate) subject: &'a [u8],
+    /// First moment of its validity.
+    pub(crate) not_before: Time,
+    /// Last second of its validity.
+    pub(crate) not_after: Time,
+    /// Uncompressed P-384 point, 97 bytes.
+    pub(crate) point: &'a [u8],
+    constraints: Option<Constraints>,
+    key_usage: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Constraints {
+    critical: bool,
+    ca: bool,
+    path_length: bool,
+}
+
+impl<'a> Certificate<'a> {
+    /// Reads a certificate.
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, CertificateFault> {
+        let mut outer = Der::new(bytes);
+        let mut parts = outer.inside(SEQUENCE)?;
+        outer.end()?;
+        let tbs = parts.element(SEQUENCE)?;
+        let algorithm = parts.element(SEQUENCE)?.raw;
+        let signature = whole_bits(parts.content(BIT_STRING)?)?;
+        parts.end()?;
+
+        let mut fields = Der::new(tbs.content);
+        if fields.content(EXPLICIT_0)? != VERSION_3 {
+            return Err(CertificateFault::Version);
+        }
+        fields.content(INTEGER)?;
+        if fields.element(SEQUENCE)?.raw != ECDSA_SHA384 || algorithm != ECDSA_SHA384 {
+            return Err(CertificateFault::SignatureAlgorithm);
+        }
+        let issuer = fields.element(SEQUENCE)?.raw;
+        let mut validity = fields.inside(SEQUENCE)?;
+        let (not_before, not_after) = (time(&mut validity)?, time(&mut validity)?);
+        validity.end()?;
+        let subject = fields.element(SEQUENCE)?.raw;
+        let point = p384_point(fields.inside(SEQUENCE)?)?;
+        let mut read = Self {
+            tbs: tbs.raw,
+            signature,
+            issuer,
+            subject,
+            not_before,
+            not_after,
+            point,
+            constraints: None,
+            key_usage: None,
+        };
+        // Unique identifiers, which nobody has used since 1996, would stand here and are refused.
+        if let Some(extensions) = fields.optional(EXPLICIT_3)? {
+            read.extensions(Der::new(extensions.content))?;
+        }
+        fields.end()?;
+        Ok(read)
+    }
+
+    /// That it may issue certificates.
+    pub(crate) fn check_issuer(&self) -> Result<(), CertificateFault> {
+        let constraints = self.critical_constraints()?;
+        if !constraints.ca {
+            return Err(CertificateFault::NotAnIssuer);
+        }
+        self.check_usage(KEY_CERT_SIGN)
+    }
+
+    /// That it may sign documents and not certificates.
+    pub(crate) fn check_leaf(&self) -> Result<(), CertificateFault> {
+        let constraints = self.critical_constraints()?;
+        if constraints.ca || constraints.path_length {
+            return Err(CertificateFault::IssuerAsLeaf);
+        }
+        self.check_usage(DIGITAL_SIGNATURE)
+    }
+
+    fn critical_constraints(&self) -> Result<Constraints, CertificateFault> {
+        self.constraints.filter(|found| found.critical).ok_or(CertificateFault::Constraints)
+    }
+
+    fn check_usage(&self, bit: u8) -> Result<(), CertificateFault> {
+        match self.key_usage {
+            Some(usage) if usage & bit != 0 => Ok(()),
+            Some(_) | None => Err(CertificateFault::KeyUsage),
+        }
+    }
+
+    /// Reads the extensions that are known here. `webpki` refuses critical ones that it does not know.
+    fn extensions(&mut self, mut outer: Der<'a>) -> Result<(), CertificateFault> {
+        let mut list = outer.inside(SEQUENCE)?;
+        outer.end()?;
+        while !list.is_empty() {
+            let mut extension = list.inside(SEQUENCE)?;
+            let oid = extension.content(OID)?;
+            let critical = boolean(&mut extension)?;
+            let value = extension.content(OCTET_STRING)?;
+            extension.end()?;
+            match oid {
+                BASIC_CONSTRAINTS => {
+                    once(&mut self.constraints, basic_constraints(value, critical)?)?;
+                }
+                KEY_USAGE => once(&mut self.key_usage, key_usage(value)?)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+impl From<BadDer> for CertificateFault {
+    fn from(_: BadDer) -> Self {
+        Self::Der
+    }
+}
+
+fn once<T>(place: &mut Option<T>, value: T) -> Result<(), CertificateFault> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(CertificateFault::DuplicateExtension),
+    }
+}
+
+/// A boolean that is false when it is absent; false is then never written (X.690 §11.5).
+fn boolean(input: &mut Der<'_>) -> Result<bool, BadDer> {
+    match input.optional(BOOLEAN)?.map(|element| element.content) {
+        None => Ok(false),
+        Some([0xff]) => Ok(true),
+        Some(_) => Err(BadDer),
+    }
+}
+
+/// A bit string of whole bytes.
+fn whole_bits(content: &[u8]) -> Result<&[u8], BadDer> {
+    match content {
+        [0, bits @ ..] => Ok(bits),
+        _ => Err(BadDer),
+    }
+}
+
+fn p384_point(mut spki: Der<'_>) -> Result<&[u8], CertificateFault> {
+    let algorithm = spki.element(SEQUENCE)?.raw;
+    let point = whole_bits(spki.content(BIT_STRING)?)?;
+    spki.end()?;
+    let uncompressed = point.len() == P384_POINT_BYTES && point.first() == Some(&4);
+    if algorithm == EC_P384 && uncompressed { Ok(point) } else { Err(CertificateFault::Key) }
+}
+
+fn basic_constraints(value: &[u8], critical: bool) -> Result<Constraints, BadDer> {
+    let mut outer = Der::new(value);
+    let mut fields = outer.inside(SEQUENCE)?;
+    outer.end()?;
+    let ca = boolean(&mut fields)?;
+    let path_length = fields.optional(INTEGER)?.is_some();
+    fields.end()?;
+    Ok(Constraints { critical, ca, path_length })
+}
+
+/// The first eight bits of a key usage; the ninth (decipherOnly) says nothing here.
+fn key_usage(value: &[u8]) -> Result<u8, BadDer> {
+    let mut outer = Der::new(value);
+    let content = outer.content(BIT_STRING)?;
+    outer.end()?;
+    match content {
+        [0..=7, first] | [7, first, _] => Ok(*first),
+        _ => Err(BadDer),
+    }
+}
+
+fn time(input: &mut Der<'_>) -> Result<Time, CertificateFault> {
+    let element = input.any()?;
+    let digits = match (element.tag, element.content) {
+        (der::UTC_TIME, [digits @ .., b'Z']) if digits.len() == 12 => digits,
+        (der::GENERALIZED_TIME, [digits @ .., b'Z']) if digits.len() == 14 => digits,
+        _ => return Err(CertificateFault::Time),
+    };
+    let mut pairs = digits.chunks_exact(2).map(two_digits);
+    let mut next = || pairs.next().flatten().ok_or(CertificateFault::Time);
+    let year = match (element.tag, next()?) {
+        // RFC 5280 §4.1.2.5.1: two digits are a year from 1950 to 2049.
+        (der::UTC_TIME, short @ 0..50) => 2000 + short,
+        (der::UTC_TIME, short) => 1900 + short,
+        (_, century) => century * 100 + next()?,
+    };
+    let (date, clock) = ([year, next()?, next()?], [next()?, next()?, next()?]);
+    Time::from_civil(date, clock).ok_or(CertificateFault::Time)
+}
+
+fn two_digits(pair: &[u8]) -> Option<u64> {
+    match pair {
+        [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => {
+            Some(u64::from(tens - b'0') * 10 + u64::from(ones - b'0'))
+        }
+        _ => None,
+    }
+}
+
+/// `INTEGER 2`, which is how version 3 is written.
+const VERSION_3: &[u8] = &[0x02, 0x01, 0x02];
+/// `ecdsa-with-SHA384` without parameters (RFC 5758 §3.2).
+const ECDSA_SHA384: &[u8] =
+    &[0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03];
+/// `id-ecPublicKey` with `secp384r1` (RFC 5480 §2.1.1).
+const EC_P384: &[u8] = &[
+    0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04,
+    0x00, 0x22,
+];
+const P384_POINT_BYTES: usize = 97;
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
+const DIGITAL_SIGNATURE: u8 = 0x80;
+const KEY_CERT_SIGN: u8 = 0x04;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(tag: u8, text: &[u8]) -> Result<u64, CertificateFault> {
+        let mut bytes = alloc::vec![tag, u8::try_from(text.len()).unwrap()];
+        bytes.extend_from_slice(text);
+        time(&mut Der::new(&bytes)).map(Time::unix_seconds)
+    }
+
+    #[test]
+    fn times_are_read_in_their_two_forms() {
+        assert_eq!(read(der::UTC_TIME, b"221109225157Z"), Ok(1_668_034_317));
+        assert_eq!(read(der::UTC_TIME, b"700101000000Z"), Ok(0));
+        assert_eq!(read(der::GENERALIZED_TIME, b"20500101000000Z"), Ok(2_524_608_000));
+        for bad in [&b"2211092251Z"[..], b"221109225157", b"221309225157Z", b"2211092251+1Z"] {
+            assert_eq!(read(der::UTC_TIME, bad), Err(CertificateFault::Time));
+        }
+        assert_eq!(read(der::GENERALIZED_TIME, b"221109225157Z"), Err(CertificateFault::Time));
+        assert_eq!(read(OCTET_STRING, b"221109225157Z"), Err(CertificateFault::Time));
+    }
+
+    /// The root that AWS publishes, against what `openssl x509 -text` says of it.
+    #[test]
+    fn the_aws_root_is_read_as_others_read_it() {
+        let der = include_bytes!("../testdata/nitro/aws_nitro_root_g1.der");
+        let root = Certificate::parse(der).unwrap();
+        assert_eq!(root.not_before.unix_seconds(), 1_572_269_285);
+        assert_eq!(root.not_after.unix_seconds(), 2_519_044_085);
+        assert_eq!(root.issuer, root.subject);
+        assert_eq!(root.check_issuer(), Ok(()));
+        assert_eq!(root.check_leaf(), Err(CertificateFault::IssuerAsLeaf));
+        for cut in 0..der.len() {
+            let cut_short = Certificate::parse(&der[..cut]).map(|_| ());
+            assert_eq!(cut_short, Err(CertificateFault::Der), "cut at {cut}");
+        }
+        let trailing = [&der[..], &[0]].concat();
+        assert_eq!(Certificate::parse(&trailing).map(|_| ()), Err(CertificateFault::Der));
+    }
+}

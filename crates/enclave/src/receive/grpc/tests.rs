@@ -1,0 +1,58 @@
+//! The framing of gRPC, byte by byte.
+
+use super::*;
+
+fn reason<T>(result: Result<T, Refused>) -> Result<T, Reason> {
+    result.map_err(|refused| refused.reason)
+}
+
+#[test]
+fn a_frame_is_taken_in_place() {
+    let body = Bytes::from_static(b"\x01\x00\x00\x00\x03abc");
+    let (compressed, message) = unframe(body.clone()).unwrap();
+    assert!(compressed);
+    assert_eq!(message, &b"abc"[..]);
+    assert_eq!(message.as_ptr(), body[5..].as_ptr());
+}
+
+#[test]
+fn a_body_is_one_whole_message() {
+    for (body, words) in [
+        (&b""[..], "the message prefix is cut off"),
+        (b"\0\0\0\0", "the message prefix is cut off"),
+        (b"\0\0\0\0\x02a", "the message is cut off"),
+        (b"\0\xff\xff\xff\xffa", "the message is cut off"),
+        (b"\0\0\0\0\x01a\0\0\0\0\0", "more than one message"),
+        (b"\x02\0\0\0\x01a", "the message prefix is not valid"),
+    ] {
+        assert_eq!(unframe(Bytes::from_static(body)), Err(malformed(words)));
+    }
+    assert_eq!(unframe(Bytes::from_static(b"\0\0\0\0\0")), Ok((false, Bytes::new())));
+}
+
+#[test]
+fn timeouts_are_eight_digits_and_a_unit() {
+    let of = |text: &'static str| reason(timeout(&HeaderValue::from_static(text)));
+    assert_eq!(of("10S"), Ok(Duration::from_secs(10)));
+    assert_eq!(of("2M"), Ok(Duration::from_secs(120)));
+    assert_eq!(of("99999999H"), Ok(Duration::from_secs(99_999_999 * 3600)));
+    assert_eq!(of("7m"), Ok(Duration::from_millis(7)));
+    assert_eq!(of("8u"), Ok(Duration::from_micros(8)));
+    assert_eq!(of("9n"), Ok(Duration::from_nanos(9)));
+    for text in ["", "S", "10", "123456789S", "-1S", "1.5S", "1s", "1 S"] {
+        assert_eq!(of(text), Err(Reason::Malformed), "{text}");
+    }
+}
+
+#[test]
+fn binary_metadata_is_base64() {
+    // RFC 4648 section 10, without padding.
+    let encoded = ["", "f", "fo", "foo", "foob", "fooba", "foobar"].map(|t| base64(t.as_bytes()));
+    assert_eq!(encoded, ["", "Zg", "Zm8", "Zm9v", "Zm9vYg", "Zm9vYmE", "Zm9vYmFy"]);
+    assert_eq!(base64(&[0xfb, 0xff, 0xfe]), "+//+");
+}
+
+#[test]
+fn messages_are_percent_encoded() {
+    assert_eq!(percent_encoded("50% é\n").unwrap(), "50%25 %C3%A9%0A");
+}

@@ -1,0 +1,411 @@
+//! The sealer: the one place where records enter the ledgers, on a thread of its own.
+//!
+//! Batches close at a thousand records, a mebibyte or a fifth of a second, and at once when a caller waits.
+//! Checkpoints, heartbeats and the last `close` come from here too, so every position in a ledger is decided
+//! by one thread and the two ledgers can never fork.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use lucarne_contract::{OwnPoint, Tally};
+use lucarne_ledger::checkpoint::{Checkpoint, origin};
+use lucarne_ledger::control::{Close, Control, Gap, Heartbeat, Open, Workload};
+use lucarne_ledger::hash::Hash;
+use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
+use lucarne_ledger::key::SigningFailed;
+use lucarne_ledger::payload::Payloads;
+use lucarne_ledger::seal::{AppendError, Audit, Kind, Ledger, Sealed, Telemetry};
+use lucarne_link::outbox::Pending;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
+
+use crate::budget::{Budget, Reservation};
+use crate::clock::Clock;
+use crate::entropy;
+use crate::pipeline::{Pipeline, Work};
+use crate::progress::Position;
+use crate::signer::EpochKeys;
+
+/// A batch closes when it has this many records.
+const BATCH_RECORDS: u64 = 1_000;
+/// Or this many bytes.
+const BATCH_BYTES: usize = 1 << 20;
+/// Or when its first record is this old.
+const BATCH_AGE: Duration = Duration::from_millis(200);
+/// Room for records of the ledgers' own life while the uplink is down: a day of heartbeats in both ledgers.
+const CONTROL_BYTES: usize = 4 << 20;
+/// What one control record is taken to hold until it is archived.
+const CONTROL_RECORD_BYTES: usize = 700;
+
+/// What goes to the uplink: a sealed batch, its checkpoint, and the bytes it may hold.
+pub type Outgoing = Pending<Vec<Reservation>>;
+
+/// One ledger with what its open batch holds.
+struct Half<K> {
+    ledger: Ledger<K>,
+    held: Vec<Reservation>,
+}
+
+/// The sealer's state; it is moved into its thread and never shared.
+pub struct Sealer<C> {
+    audit: Half<Audit>,
+    telemetry: Half<Telemetry>,
+    keys: Arc<EpochKeys>,
+    log_prefix: String,
+    clock: C,
+    pipeline: Arc<Pipeline>,
+    work: mpsc::Receiver<Work>,
+    outgoing: mpsc::Sender<Outgoing>,
+    sealed: watch::Sender<Position>,
+    workload: watch::Receiver<Workload>,
+    control_room: Budget,
+    tally: Tally,
+    lost: Lost,
+    waiting: Vec<(oneshot::Sender<Position>, Position)>,
+    urgent: bool,
+}
+
+/// Records that could not be sealed, until a `gap` says so.
+#[derive(Default)]
+struct Lost {
+    heartbeats: u64,
+    oversized: u64,
+}
+
+/// What the sealer is made from.
+pub struct Parts<C> {
+    /// The workload's name.
+    pub instance: Instance,
+    /// This boot.
+    pub epoch: EpochId,
+    /// The epoch's keys.
+    pub keys: Arc<EpochKeys>,
+    /// Origin prefix of checkpoints.
+    pub log_prefix: String,
+    /// Time.
+    pub clock: C,
+    /// Whose contract and counters the enclave's own metrics come from.
+    pub pipeline: Arc<Pipeline>,
+    /// Where work comes from.
+    pub work: mpsc::Receiver<Work>,
+    /// Where batches go.
+    pub outgoing: mpsc::Sender<Outgoing>,
+    /// Where progress is told.
+    pub sealed: watch::Sender<Position>,
+    /// State of the workload.
+    pub workload: watch::Receiver<Workload>,
+}
+
+/// Why the sealer stopped other than by request. Nothing more can leave; the process must end.
+#[derive(Debug)]
+pub enum SealError {
+    /// A key would not sign, or there was no randomness for a seed.
+    Signing(SigningFailed),
+    /// A control record does not fit a batch of its own: our bug.
+    Control(AppendError),
+    /// The uplink is gone.
+    Uplink,
+}
+
+impl std::fmt::Display for SealError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Signing(_) => write!(f, "cannot seal"),
+            Self::Control(_) => write!(f, "cannot append a control record"),
+            Self::Uplink => write!(f, "the uplink has stopped"),
+        }
+    }
+}
+
+impl std::error::Error for SealError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Signing(error) => Some(error),
+            Self::Control(error) => Some(error),
+            Self::Uplink => None,
+        }
+    }
+}
+
+impl From<SigningFailed> for SealError {
+    fn from(error: SigningFailed) -> Self {
+        Self::Signing(error)
+    }
+}
+
+impl<K: Kind> Half<K> {
+    fn new(instance: &Instance, epoch: EpochId) -> Result<Self, SigningFailed> {
+        let ledger = Ledger::new(instance.clone(), epoch, entropy::seed()?);
+        Ok(Self { ledger, held: Vec::new() })
+    }
+
+    fn seal(
+        &mut self,
+        keys: &EpochKeys,
+        now_ms: u64,
+    ) -> Result<Option<(Sealed, Vec<Reservation>)>, SigningFailed> {
+        let sealed = self.ledger.seal(keys, now_ms, entropy::seed()?)?;
+        Ok(sealed.map(|sealed| (sealed, std::mem::take(&mut self.held))))
+    }
+
+    fn is_due(&self) -> bool {
+        self.ledger.open_count() >= BATCH_RECORDS || self.ledger.open_bytes() >= BATCH_BYTES
+    }
+}
+
+impl<C: Clock> Sealer<C> {
+    /// Two empty ledgers.
+    ///
+    /// # Errors
+    /// When there is no randomness.
+    pub fn new(parts: Parts<C>) -> Result<Self, SigningFailed> {
+        Ok(Self {
+            audit: Half::new(&parts.instance, parts.epoch)?,
+            telemetry: Half::new(&parts.instance, parts.epoch)?,
+            keys: parts.keys,
+            log_prefix: parts.log_prefix,
+            clock: parts.clock,
+            pipeline: parts.pipeline,
+            work: parts.work,
+            outgoing: parts.outgoing,
+            sealed: parts.sealed,
+            workload: parts.workload,
+            control_room: Budget::new(CONTROL_BYTES),
+            tally: Tally::default(),
+            lost: Lost::default(),
+            waiting: Vec::new(),
+            urgent: false,
+        })
+    }
+
+    /// Seals until `stop` says so and everything taken is sealed; then closes both ledgers.
+    ///
+    /// # Errors
+    /// When nothing can be sealed any longer.
+    pub async fn run(
+        mut self,
+        open: impl Fn(LedgerKind) -> Open + Send,
+        heartbeat: Duration,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<(), SealError> {
+        self.append_audit_control(&Control::Open(open(LedgerKind::Audit))).await?;
+        self.append_telemetry_control(&Control::Open(open(LedgerKind::Telemetry))).await?;
+        self.heartbeat().await?;
+        self.close_batches().await?;
+        let mut beats = interval_at(Instant::now() + heartbeat, heartbeat);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut oldest = None;
+        loop {
+            tokio::select! {
+                work = self.work.recv() => {
+                    let Some(work) = work else { break };
+                    self.take_all(work).await?;
+                }
+                () = until(oldest) => self.close_batches().await?,
+                _ = beats.tick() => self.heartbeat().await?,
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+            oldest = self.open_since(oldest);
+        }
+        self.drain().await
+    }
+
+    fn open_since(&self, before: Option<Instant>) -> Option<Instant> {
+        let open = self.audit.ledger.open_count() + self.telemetry.ledger.open_count() > 0;
+        if open { before.or_else(|| Some(Instant::now() + BATCH_AGE)) } else { None }
+    }
+
+    // Takes what is queued behind the first, too: a caller that waits should not wait alone.
+    async fn take_all(&mut self, first: Work) -> Result<(), SealError> {
+        let mut next = Some(first);
+        while let Some(work) = next {
+            self.take(work).await?;
+            next = self.work.try_recv().ok();
+        }
+        if self.urgent || self.audit.is_due() || self.telemetry.is_due() {
+            self.close_batches().await?;
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, work: Work) -> Result<(), SealError> {
+        for event in &work.audit {
+            if let Err(AppendError::BatchFull) = self.audit.ledger.append_event(event) {
+                self.close_audit().await?;
+                if self.audit.ledger.append_event(event).is_err() {
+                    self.lost.oversized += 1;
+                }
+            }
+        }
+        for mut payloads in work.telemetry {
+            self.append(&mut payloads).await?;
+        }
+        self.tally.merge(&work.tally);
+        if work.audit.is_empty() {
+            self.telemetry.held.push(work.reservation);
+        } else {
+            self.audit.held.push(work.reservation);
+        }
+        if let Some(waiting) = work.waiting {
+            self.waiting.push((waiting, self.position()));
+        }
+        self.urgent |= work.urgent;
+        Ok(())
+    }
+
+    async fn append(&mut self, payloads: &mut Payloads) -> Result<(), SealError> {
+        let mut result = self.telemetry.ledger.append(payloads);
+        if result == Err(AppendError::BatchFull) {
+            self.close_telemetry().await?;
+            result = self.telemetry.ledger.append(payloads);
+        }
+        if result.is_err() {
+            self.lost.oversized += payloads.record_count() as u64;
+        }
+        if self.telemetry.is_due() {
+            self.close_telemetry().await?;
+        }
+        Ok(())
+    }
+
+    fn position(&self) -> Position {
+        Position { audit: self.audit.ledger.size(), telemetry: self.telemetry.ledger.size() }
+    }
+
+    async fn close_batches(&mut self) -> Result<(), SealError> {
+        self.close_audit().await?;
+        self.close_telemetry().await?;
+        self.urgent = false;
+        for (waiting, target) in self.waiting.drain(..) {
+            // A caller that has gone away no longer wants to know.
+            drop(waiting.send(target));
+        }
+        Ok(())
+    }
+
+    async fn close_audit(&mut self) -> Result<(), SealError> {
+        let sealed = self.audit.seal(&self.keys, self.clock.now_ms())?;
+        self.ship(sealed).await
+    }
+
+    async fn close_telemetry(&mut self) -> Result<(), SealError> {
+        let sealed = self.telemetry.seal(&self.keys, self.clock.now_ms())?;
+        self.ship(sealed).await
+    }
+
+    async fn ship(&mut self, sealed: Option<(Sealed, Vec<Reservation>)>) -> Result<(), SealError> {
+        let Some((sealed, token)) = sealed else { return Ok(()) };
+        let statement = sealed.statement();
+        let (kind, size) = (statement.ledger.kind, statement.size());
+        let origin = origin(&self.log_prefix, &statement.ledger);
+        let note = self.keys.note(&Checkpoint { origin, size, root: statement.root })?;
+        let outgoing = Pending { sealed, note, urgent: self.urgent, token };
+        self.outgoing.send(outgoing).await.map_err(|_| SealError::Uplink)?;
+        self.sealed.send_modify(|position| position.advance(kind, size));
+        Ok(())
+    }
+
+    async fn heartbeat(&mut self) -> Result<(), SealError> {
+        let control = Control::Heartbeat(Heartbeat {
+            time_ms: self.clock.now_ms(),
+            workload: *self.workload.borrow(),
+            refused: self.pipeline.counters().refused.load(Ordering::Relaxed),
+            evicted: self.pipeline.evicted(),
+        });
+        // Without room the heartbeat is not written, and that is written as soon as there is room again.
+        let Some(rooms) = self.control_rooms() else {
+            self.lost.heartbeats += 1;
+            return Ok(());
+        };
+        self.declare_gaps().await?;
+        self.append_audit_control(&control).await?;
+        self.append_telemetry_control(&control).await?;
+        let [audit, telemetry] = rooms;
+        self.audit.held.push(audit);
+        self.telemetry.held.push(telemetry);
+        self.own_metrics().await?;
+        self.close_batches().await
+    }
+
+    fn control_rooms(&self) -> Option<[Reservation; 2]> {
+        let room = || self.control_room.reserve(CONTROL_RECORD_BYTES);
+        Some([room()?, room()?])
+    }
+
+    async fn declare_gaps(&mut self) -> Result<(), SealError> {
+        let lost = std::mem::take(&mut self.lost);
+        let declared = [
+            (lost.heartbeats, "heartbeats for which the uplink left no room"),
+            (lost.oversized, "records that fit no batch"),
+        ];
+        for (count, reason) in declared.into_iter().filter(|(count, _)| *count > 0) {
+            let gap = Gap { time_ms: self.clock.now_ms(), count, reason: reason.into() };
+            self.append_telemetry_control(&Control::Gap(gap)).await?;
+        }
+        Ok(())
+    }
+
+    // The enclave's own counters leave by the same contract and the same ledger as everything else.
+    async fn own_metrics(&mut self) -> Result<(), SealError> {
+        let counters = self.pipeline.counters();
+        let points = [
+            OwnPoint::counter("lucarne_requests_accepted_total", counters.accepted.load(Ordering::Relaxed)),
+            OwnPoint::counter("lucarne_requests_refused_total", counters.refused.load(Ordering::Relaxed)),
+            OwnPoint::counter("lucarne_requests_malformed_total", counters.malformed.load(Ordering::Relaxed)),
+        ];
+        let now_ns = self.clock.now_ms().saturating_mul(1_000_000);
+        let own = self.pipeline.contract().own_metrics(&points, &self.tally, now_ns);
+        let Some(room) = self.control_room.reserve(own.iter().map(Payloads::size_bytes).sum()) else {
+            return Ok(());
+        };
+        for mut payloads in own {
+            self.append(&mut payloads).await?;
+        }
+        self.telemetry.held.push(room);
+        Ok(())
+    }
+
+    // Order of a graceful end: what was taken is sealed, the ledgers are closed, the last heads are signed.
+    async fn drain(mut self) -> Result<(), SealError> {
+        self.work.close();
+        while let Some(work) = self.work.recv().await {
+            self.take(work).await?;
+        }
+        self.declare_gaps().await?;
+        self.close_batches().await?;
+        let close = |size, root: Hash, time_ms| {
+            Control::Close(Close { time_ms, size, root: root.to_string(), reason: "stopped".into() })
+        };
+        let now = self.clock.now_ms();
+        let end = close(self.audit.ledger.size(), self.audit.ledger.root(), now);
+        self.append_audit_control(&end).await?;
+        let end = close(self.telemetry.ledger.size(), self.telemetry.ledger.root(), now);
+        self.append_telemetry_control(&end).await?;
+        self.urgent = true;
+        self.close_batches().await
+    }
+
+    async fn append_audit_control(&mut self, control: &Control) -> Result<(), SealError> {
+        if let Err(AppendError::BatchFull) = self.audit.ledger.append_control(control) {
+            self.close_audit().await?;
+            self.audit.ledger.append_control(control).map_err(SealError::Control)?;
+        }
+        Ok(())
+    }
+
+    async fn append_telemetry_control(&mut self, control: &Control) -> Result<(), SealError> {
+        if let Err(AppendError::BatchFull) = self.telemetry.ledger.append_control(control) {
+            self.close_telemetry().await?;
+            self.telemetry.ledger.append_control(control).map_err(SealError::Control)?;
+        }
+        Ok(())
+    }
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline).await,
+        None => std::future::pending().await,
+    }
+}

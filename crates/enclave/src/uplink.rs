@@ -1,0 +1,339 @@
+//! The uplink: carries sealed batches to the gateway and keeps them until they are archived.
+//!
+//! One task owns the outbox. It goes on taking batches from the sealer while the connection is down or the
+//! host does not read, so the sealer never waits for the host; what bounds the outbox is the budget that the
+//! batches' reservations belong to. Whatever the host does wrong ends the connection, and a new one begins.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lucarne_ledger::identity::{EpochId, Instance};
+use lucarne_ledger::key::PublicKey;
+use lucarne_link::frame::{self, BadLength, DOWN_BYTES_MAX, FrameReader};
+use lucarne_link::message::{PreviousHead, Up};
+use lucarne_link::outbox::{AckError, Outbox, Pending};
+use lucarne_link::session::{AwaitChallenge, Challenged, SessionError, Streaming};
+use lucarne_platform::{Address, ConnectError, Stream, connect};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep, timeout};
+
+use crate::budget::Reservation;
+use crate::journal;
+use crate::progress::Position;
+use crate::quote::{Quote, QuoteError};
+use crate::sealer::Outgoing;
+
+/// A host that answers no handshake within this time is tried again.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// A connection on which batches wait and nothing moves for this long is given up.
+const STALL: Duration = Duration::from_secs(60);
+/// Pauses between attempts grow from the first to the second.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
+/// Bytes read from the host at a time.
+const READ_BYTES: usize = 16 << 10;
+
+/// Who speaks, and what it shows for itself.
+pub struct Identity {
+    /// The workload.
+    pub instance: Instance,
+    /// This boot.
+    pub epoch: EpochId,
+    /// The epoch binding.
+    pub binding: Vec<u8>,
+    /// Digest that evidence carries for it.
+    pub user_data: [u8; 64],
+    /// The epoch's key as SPKI.
+    pub public_key: Vec<u8>,
+    /// Evidence of the boot.
+    pub evidence: Vec<u8>,
+    /// Where more comes from.
+    pub quote: Arc<dyn Quote + Send + Sync>,
+}
+
+/// Why a connection ended. It is told to nobody but the process's own log: it has no content.
+#[derive(Debug)]
+pub enum LinkError {
+    /// No connection.
+    Connect(ConnectError),
+    /// The connection broke.
+    Io(io::Error),
+    /// The host closed it.
+    Closed,
+    /// The host took too long.
+    TimedOut,
+    /// The host announced a frame that is not allowed.
+    Length(BadLength),
+    /// The host sent what has no place in the session.
+    Session(SessionError),
+    /// The host acknowledged what it may not.
+    Acknowledgement(AckError),
+    /// The evidence device refused.
+    Quote(QuoteError),
+}
+
+impl std::fmt::Display for LinkError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Connect(error) => write!(f, "{error}"),
+            Self::Io(error) => write!(f, "connection broke: {error}"),
+            Self::Closed => write!(f, "the gateway closed the connection"),
+            Self::TimedOut => write!(f, "the gateway took too long"),
+            Self::Length(error) => write!(f, "{error}"),
+            Self::Session(error) => write!(f, "{error}"),
+            Self::Acknowledgement(error) => write!(f, "{error}"),
+            Self::Quote(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+impl std::error::Error for LinkError {}
+
+impl From<io::Error> for LinkError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::UnexpectedEof { Self::Closed } else { Self::Io(error) }
+    }
+}
+
+impl From<SessionError> for LinkError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+/// Asks the gateway, once, how the epoch before ended. Nothing relies on the answer: an audit checks it.
+///
+/// # Errors
+/// When the gateway cannot be reached in time.
+pub async fn previous_heads(
+    address: &Address,
+    instance: &Instance,
+    epoch: EpochId,
+    within: Duration,
+) -> Result<Vec<PreviousHead>, LinkError> {
+    let asked = async {
+        let mut line = Line::connect(address).await?;
+        line.challenge(instance, epoch).await.map(|challenged| challenged.previous)
+    };
+    timeout(within, asked).await.unwrap_or(Err(LinkError::TimedOut))
+}
+
+/// The task that owns the outbox.
+pub struct Uplink {
+    address: Address,
+    identity: Arc<Identity>,
+    hold: Hold,
+    archived: watch::Sender<Position>,
+    outgoing: mpsc::Receiver<Outgoing>,
+}
+
+/// What waits to be sent or acknowledged.
+struct Hold {
+    outbox: Outbox<Vec<Reservation>>,
+    // the sealer has closed the ledgers; when nothing waits here either, the work is done
+    ended: bool,
+}
+
+impl Hold {
+    fn collect(&mut self, outgoing: Option<Outgoing>) {
+        match outgoing {
+            Some(pending) => self.outbox.push(pending),
+            None => self.ended = true,
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.ended && self.outbox.is_empty()
+    }
+
+    fn next_frame(&mut self) -> Option<Vec<u8>> {
+        let Pending { sealed, note, urgent, .. } = self.outbox.next_to_send()?;
+        let batch = Up::Batch { urgent: *urgent, bytes: sealed.bytes(), note };
+        Some(frame::encode(&batch.encode()))
+    }
+}
+
+/// A connection with what has been read and not yet used.
+struct Line {
+    read: ReadHalf<Stream>,
+    write: WriteHalf<Stream>,
+    frames: FrameReader,
+}
+
+impl Line {
+    async fn connect(address: &Address) -> Result<Self, LinkError> {
+        let (read, write) = tokio::io::split(connect(address).await.map_err(LinkError::Connect)?);
+        Ok(Self { read, write, frames: FrameReader::new(DOWN_BYTES_MAX) })
+    }
+
+    async fn send(&mut self, body: &[u8]) -> Result<(), LinkError> {
+        self.write.write_all(&frame::encode(body)).await?;
+        Ok(self.write.flush().await?)
+    }
+
+    async fn receive(&mut self) -> Result<Vec<u8>, LinkError> {
+        let mut buffer = [0; READ_BYTES];
+        loop {
+            if let Some(body) = self.frames.next_frame().map_err(LinkError::Length)? {
+                return Ok(body.to_vec());
+            }
+            let count = self.read.read(&mut buffer).await?;
+            if count == 0 {
+                return Err(LinkError::Closed);
+            }
+            self.frames.feed(buffer.get(..count).unwrap_or_default());
+        }
+    }
+
+    async fn challenge(&mut self, instance: &Instance, epoch: EpochId) -> Result<Challenged, LinkError> {
+        let (state, hello) = AwaitChallenge::begin(instance.clone(), epoch);
+        self.send(&hello).await?;
+        Ok(state.on_frame(&self.receive().await?)?)
+    }
+
+    async fn handshake(&mut self, who: &Identity) -> Result<(Streaming, Vec<Vec<u8>>), LinkError> {
+        let challenged = self.challenge(&who.instance, who.epoch).await?;
+        let fresh = who
+            .quote
+            .evidence(&who.user_data, &who.public_key, &challenged.nonce)
+            .map_err(LinkError::Quote)?;
+        let (state, evidence) = challenged.answer([&who.binding, &who.evidence, &fresh, &[]]);
+        self.send(&evidence).await?;
+        Ok(state.on_frame(&self.receive().await?)?)
+    }
+}
+
+impl Uplink {
+    /// An uplink that believes acknowledgements of `key`.
+    pub fn new(
+        address: Address,
+        identity: Arc<Identity>,
+        key: PublicKey,
+        archived: watch::Sender<Position>,
+        outgoing: mpsc::Receiver<Outgoing>,
+    ) -> Self {
+        let hold = Hold { outbox: Outbox::new(key), ended: false };
+        Self { address, identity, hold, archived, outgoing }
+    }
+
+    /// Runs until the sealer has ended and everything is archived.
+    pub async fn run(mut self) {
+        let mut pause = RETRY.0;
+        while !self.hold.is_done() {
+            match self.connect_and_stream().await {
+                Ok(()) => return,
+                Err((moved, error)) => {
+                    journal::warn("uplink", &error);
+                    pause = if moved { RETRY.0 } else { (pause * 2).min(RETRY.1) };
+                }
+            }
+            self.while_collecting(async { sleep(pause).await }).await;
+        }
+    }
+
+    // The sealer must never wait for the host, so whatever waits for the host goes on taking batches.
+    async fn while_collecting<T>(&mut self, waiting: impl Future<Output = T>) -> T {
+        let mut waiting = std::pin::pin!(waiting);
+        loop {
+            tokio::select! {
+                done = &mut waiting => return done,
+                outgoing = self.outgoing.recv(), if !self.hold.ended => self.hold.collect(outgoing),
+            }
+        }
+    }
+
+    // The error says whether anything moved, so that a host that only accepts connections is asked less often.
+    async fn connect_and_stream(&mut self) -> Result<(), (bool, LinkError)> {
+        self.hold.outbox.rewind();
+        let (address, identity) = (self.address.clone(), Arc::clone(&self.identity));
+        let opened = timeout(HANDSHAKE, async move {
+            let mut line = Line::connect(&address).await?;
+            let accepted = line.handshake(&identity).await?;
+            Ok((line, accepted))
+        });
+        let opened = self.while_collecting(opened).await.unwrap_or(Err(LinkError::TimedOut));
+        let (line, (streaming, acknowledged)) = opened.map_err(|error| (false, error))?;
+        for message in acknowledged {
+            self.acknowledge(&message).map_err(|error| (false, error))?;
+        }
+        let mut moved = false;
+        let result = self.stream(line, &streaming, &mut moved).await;
+        result.map_err(|error| (moved, error))
+    }
+
+    async fn stream(
+        &mut self,
+        line: Line,
+        streaming: &Streaming,
+        moved: &mut bool,
+    ) -> Result<(), LinkError> {
+        let Line { mut read, mut write, mut frames } = line;
+        let mut buffer = [0; READ_BYTES];
+        let mut writing: Option<(Vec<u8>, usize)> = None;
+        let mut deadline = Instant::now() + STALL;
+        loop {
+            while let Some(body) = frames.next_frame().map_err(LinkError::Length)? {
+                let message = streaming.on_frame(body)?;
+                *moved |= self.acknowledge(&message)?;
+                deadline = Instant::now() + STALL;
+            }
+            if writing.is_none() {
+                writing = self.hold.next_frame().map(|frame| (frame, 0));
+            }
+            if writing.is_none() && self.hold.is_done() {
+                return Ok(());
+            }
+            let busy = writing.is_some() || !self.hold.outbox.is_empty();
+            tokio::select! {
+                outgoing = self.outgoing.recv(), if !self.hold.ended => {
+                    // An idle link becomes busy: the gateway's time to answer starts now.
+                    if !busy {
+                        deadline = Instant::now() + STALL;
+                    }
+                    self.hold.collect(outgoing);
+                }
+                sent = write_some(&mut write, &mut writing), if writing.is_some() => {
+                    sent?;
+                    deadline = Instant::now() + STALL;
+                }
+                count = read.read(&mut buffer) => {
+                    let count = count?;
+                    if count == 0 {
+                        return Err(LinkError::Closed);
+                    }
+                    frames.feed(buffer.get(..count).unwrap_or_default());
+                }
+                () = tokio::time::sleep_until(deadline), if busy => return Err(LinkError::TimedOut),
+            }
+        }
+    }
+
+    fn acknowledge(&mut self, message: &[u8]) -> Result<bool, LinkError> {
+        let released = self.hold.outbox.acknowledge(message).map_err(LinkError::Acknowledgement)?;
+        let moved = !released.batches.is_empty();
+        if moved {
+            let kind = released.archived.ledger.kind;
+            let size = released.archived.size();
+            self.archived.send_modify(|position| position.advance(kind, size));
+        }
+        Ok(moved)
+    }
+}
+
+async fn write_some(
+    write: &mut WriteHalf<Stream>,
+    writing: &mut Option<(Vec<u8>, usize)>,
+) -> Result<(), LinkError> {
+    let Some((frame, done)) = writing else { return Ok(()) };
+    let count = write.write(frame.get(*done..).unwrap_or_default()).await?;
+    if count == 0 {
+        return Err(LinkError::Closed);
+    }
+    *done += count;
+    if *done == frame.len() {
+        *writing = None;
+        write.flush().await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,152 @@
+//! What the write-ahead log carries: a screened batch with what its export needs, or word of a refused one.
+//!
+//! Deterministic CBOR, read strictly: the log is our own, but a disk is not to be trusted with its layout.
+
+use lucarne_ledger::cbor::{CborError, Reader, Writer};
+
+/// One entry of the write-ahead log.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Delivery {
+    /// A verified and screened batch.
+    Batch(Batch),
+    /// A batch that did not verify. No content.
+    Refused(Refused),
+}
+
+/// A verified and screened batch.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Batch {
+    /// Encoded as it goes into the archive.
+    pub bytes: Vec<u8>,
+    /// The checkpoint of its end.
+    pub note: String,
+    /// `sha256:<hex>` of the epoch's key.
+    pub thumbprint: String,
+    /// Measurement of the code, in hex.
+    pub measurement: String,
+    /// Payloads that the outer layer rewrote for export, by sequence number.
+    pub copies: Vec<(u64, Vec<u8>)>,
+}
+
+/// A batch that did not verify.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Refused {
+    /// The instance that the connection belongs to.
+    pub instance: String,
+    /// The first sequence number that it claims.
+    pub first: Option<u64>,
+    /// The key of the epoch that it was checked against.
+    pub thumbprint: String,
+    /// Why, from a closed set.
+    pub reason: String,
+    /// SHA-256 and length of the refused bytes, so that they can be recognised later.
+    pub digest: [u8; 32],
+    /// Their length.
+    pub length: u64,
+    /// When, Unix nanoseconds.
+    pub received_ns: u64,
+}
+
+const BATCH: u64 = 1;
+const REFUSED: u64 = 2;
+
+impl Delivery {
+    /// The bytes for the log.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Writer::new();
+        match self {
+            Self::Batch(batch) => {
+                out.array(6).uint(BATCH).bytes(&batch.bytes).text(&batch.note);
+                out.text(&batch.thumbprint).text(&batch.measurement);
+                out.array(batch.copies.len() as u64);
+                for (seq, payload) in &batch.copies {
+                    out.array(2).uint(*seq).bytes(payload);
+                }
+            }
+            Self::Refused(refused) => {
+                out.array(8).uint(REFUSED).text(&refused.instance);
+                match refused.first {
+                    Some(first) => out.uint(first),
+                    None => out.null(),
+                };
+                out.text(&refused.thumbprint).text(&refused.reason).bytes(&refused.digest);
+                out.uint(refused.length).uint(refused.received_ns);
+            }
+        }
+        out.finish()
+    }
+
+    /// Reads what `encode` writes.
+    ///
+    /// # Errors
+    /// When the bytes are nothing that it writes.
+    pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
+        let mut reader = Reader::new(bytes);
+        let fields = reader.array()?;
+        let delivery = match (reader.uint()?, fields) {
+            (BATCH, 6) => Self::Batch(Batch {
+                bytes: reader.bytes()?.to_vec(),
+                note: reader.text()?.to_owned(),
+                thumbprint: reader.text()?.to_owned(),
+                measurement: reader.text()?.to_owned(),
+                copies: copies(&mut reader)?,
+            }),
+            (REFUSED, 8) => Self::Refused(Refused {
+                instance: reader.text()?.to_owned(),
+                first: if reader.null() { None } else { Some(reader.uint()?) },
+                thumbprint: reader.text()?.to_owned(),
+                reason: reader.text()?.to_owned(),
+                digest: reader.array_of()?,
+                length: reader.uint()?,
+                received_ns: reader.uint()?,
+            }),
+            _ => return Err(CborError::Value),
+        };
+        reader.end()?;
+        Ok(delivery)
+    }
+}
+
+fn copies(reader: &mut Reader<'_>) -> Result<Vec<(u64, Vec<u8>)>, CborError> {
+    let count = reader.array()?;
+    let mut copies = Vec::new();
+    for _ in 0..count {
+        if reader.array()? != 2 {
+            return Err(CborError::Value);
+        }
+        copies.push((reader.uint()?, reader.bytes()?.to_vec()));
+    }
+    Ok(copies)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_and_nothing_else() {
+        let batch = Delivery::Batch(Batch {
+            bytes: vec![1; 300],
+            note: "note\n".into(),
+            thumbprint: "sha256:00".into(),
+            measurement: "ab".into(),
+            copies: vec![(7, vec![2; 5])],
+        });
+        let refused = Refused {
+            instance: "i".into(),
+            first: None,
+            thumbprint: "sha256:00".into(),
+            reason: "signature".into(),
+            digest: [3; 32],
+            length: 10,
+            received_ns: 11,
+        };
+        let other = Delivery::Refused(Refused { first: Some(5), ..refused.clone() });
+        for delivery in [batch, Delivery::Refused(refused), other] {
+            let mut bytes = delivery.encode();
+            assert_eq!(Delivery::decode(&bytes), Ok(delivery));
+            bytes.push(0);
+            assert_eq!(Delivery::decode(&bytes), Err(CborError::TrailingBytes));
+        }
+    }
+}

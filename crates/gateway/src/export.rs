@@ -1,0 +1,212 @@
+//! Exporters: what was verified and archived goes out to Loki, Prometheus, OTLP receivers and files.
+//!
+//! Each exporter is one task with a cursor of its own, so that a dead receiver stops nobody else and
+//! loses nothing: the [`Source`] reads the write-ahead log and, behind it, the archive. Delivery is at
+//! least once for receivers on the network and exactly once for files. Nothing here verifies: the types
+//! of [`Item`] say what has been verified, and the content of a batch that did not verify never gets here.
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lucarne_ledger::identity::LedgerId;
+
+pub mod backoff;
+pub mod client;
+pub mod config;
+pub mod cursor;
+mod flat;
+pub mod jsonl;
+pub mod line;
+pub mod loki;
+pub mod otlp;
+mod otlp_log;
+pub mod push;
+pub mod remote_write;
+pub mod request;
+pub mod runner;
+pub mod sink;
+pub mod timestamp;
+
+/// Where the records of one batch come from; shared by all of them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Origin {
+    /// Instance, epoch and ledger.
+    pub ledger: LedgerId,
+    /// The epoch's key, as `sha256:<hex of SHA-256 of its SPKI>`.
+    pub thumbprint: String,
+    /// The code measurement of the epoch's evidence, in hex.
+    pub measurement: String,
+    /// Sequence number of the first record of the batch; exported as `tee_batch_seq`.
+    pub batch_first: u64,
+    /// Time of the batch's statement in Unix nanoseconds, used for a record that has none.
+    pub batch_time_ns: u64,
+    /// Name of the `.seal` file in the archive that holds the batch; exported as `tee_seal`.
+    pub seal: String,
+}
+
+/// One thing to export.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Item {
+    /// A record of a batch that verified and is archived.
+    Record(Record),
+    /// A batch that did not verify: what may be said about it.
+    Unverified(Unverified),
+    /// A message of a process on the host, which nothing seals.
+    Host(HostMessage),
+}
+
+/// A record of a batch that verified and is archived.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The batch it comes from.
+    pub origin: Arc<Origin>,
+    /// Its sequence number in the ledger; exported as `tee_record_index`.
+    pub index: u64,
+    /// A copy that the outer layer rewrote: the sealed record is withheld in the archive.
+    pub unsealed: bool,
+    /// What it says.
+    pub entry: Entry,
+}
+
+/// The payload of a record, by stream.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// `LogRecord`.
+    Log(Telemetry),
+    /// `Metric`.
+    Metric(Telemetry),
+    /// `Span`.
+    Span(Telemetry),
+    /// An audit event.
+    Audit {
+        /// The JSON object that was sealed.
+        json: Bytes,
+        /// Its leaf in hex.
+        record_hash: String,
+    },
+    /// A record of the ledger's own life: open, close, heartbeat, gap.
+    Control {
+        /// The JSON object that was sealed.
+        json: Bytes,
+        /// Its leaf in hex.
+        record_hash: String,
+    },
+}
+
+/// A telemetry record with its context, all as OTLP messages.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Telemetry {
+    /// `Resource`.
+    pub resource: Bytes,
+    /// `InstrumentationScope`.
+    pub scope: Bytes,
+    /// `LogRecord`, `Metric` or `Span`.
+    pub message: Bytes,
+}
+
+/// What is said of a batch that did not verify. No content: nobody vouches for it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Unverified {
+    /// The instance that the connection belongs to.
+    pub instance: String,
+    /// The sequence number that the batch claims, if it could be read.
+    pub batch_first: Option<u64>,
+    /// The key that the batch names, as `sha256:<hex>`, if it could be read.
+    pub thumbprint: Option<String>,
+    /// Why it was refused: a name from a closed set of the verifier.
+    pub reason: &'static str,
+    /// When it was received, Unix nanoseconds.
+    pub received_ns: u64,
+}
+
+/// A message of the proxy or of the gateway itself.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HostMessage {
+    /// Who speaks.
+    pub job: HostJob,
+    /// A flat JSON object with `timestamp`, `level` and `message`.
+    pub json: Bytes,
+}
+
+/// The processes on the host that have a stream of their own.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum HostJob {
+    /// `job="vsock-proxy"`.
+    Proxy,
+    /// `job="otel-collector-external"`: the gateway's own messages.
+    Gateway,
+}
+
+impl HostJob {
+    /// The value of the label `job`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Proxy => "vsock-proxy",
+            Self::Gateway => "otel-collector-external",
+        }
+    }
+}
+
+/// A place in what there is to export; only the source knows what it means.
+///
+/// The empty position is the beginning.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Position(pub String);
+
+/// What exporters read from: the write-ahead log as far as it is archived, and the archive before it.
+///
+/// A position stays readable for ever; reading twice from one position gives the same items in the same
+/// order, as far as both readings go. That is what makes a cursor after a crash exact.
+pub trait Source: Send {
+    /// Up to `items_max` items from `from` on, and the position behind them. Nothing new: no items and
+    /// a position that may have moved over what is not for export.
+    ///
+    /// # Errors
+    /// When the position cannot be read now; the runner tries again.
+    fn read(
+        &mut self,
+        from: &Position,
+        items_max: usize,
+    ) -> impl Future<Output = Result<(Vec<Item>, Position), SourceError>> + Send;
+
+    /// Returns when a reading from `from` would give something; at once if it would already.
+    fn changed(&mut self, from: &Position) -> impl Future<Output = ()> + Send;
+}
+
+/// Why a source could not be read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum SourceError {
+    /// The position was not written by this source.
+    Position,
+    /// The log or the archive could not be read.
+    Read {
+        /// Which file or object.
+        name: String,
+        /// What the system said.
+        kind: std::io::ErrorKind,
+    },
+    /// What was read is not what was written there.
+    Corrupt {
+        /// Which file or object.
+        name: String,
+    },
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Position => write!(f, "cursor does not belong to this log"),
+            Self::Read { name, kind } => write!(f, "read {name}: {kind}"),
+            Self::Corrupt { name } => write!(f, "{name} is damaged"),
+        }
+    }
+}
+
+impl std::error::Error for SourceError {}
+
+/// The label `job` of everything that comes out of the TEE but the audit ledger.
+pub const JOB_TELEMETRY: &str = "tee-processengine";
+/// The label `job` of the audit ledger.
+pub const JOB_AUDIT: &str = "tee-audit";

@@ -1,0 +1,195 @@
+//! Value patterns, compiled to one automaton over bytes.
+//!
+//! The syntax is RE2's as the collector reads it: ASCII classes, linear time. Matching ignores case, since a
+//! token does not become harmless by shouting. A pattern that matches the empty text is refused, as it
+//! would withhold every record.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex_syntax::ParserBuilder;
+
+/// All patterns, and those of them that a search in the raw bytes cannot stand in for.
+#[derive(Clone, Debug)]
+pub(crate) struct Patterns {
+    all: RegexSet,
+    /// Patterns with `^`, `$` or `\b`: what is beside a value in the raw bytes changes their meaning. `None`
+    /// when there are none, and then a clean raw payload has only clean texts.
+    anchored: Option<Anchored>,
+    /// No shorter text can match.
+    shortest_bytes: usize,
+}
+
+#[derive(Clone, Debug)]
+struct Anchored {
+    set: RegexSet,
+    /// Position in `set` to position in the configuration.
+    indices: Vec<usize>,
+}
+
+/// Why a pattern is refused.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum PatternError {
+    /// It does not parse.
+    Syntax {
+        /// Column of the mistake, from 1.
+        column: usize,
+    },
+    /// It matches the empty text and so everything.
+    MatchesEmpty,
+    /// It is longer than 1,024 bytes.
+    TooLong {
+        /// Bytes in the pattern.
+        got: usize,
+    },
+    /// It, or all of them together, compile to more than 4 MiB.
+    TooLarge,
+}
+
+impl fmt::Display for PatternError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Syntax { column } => {
+                write!(f, "is not a regular expression, see column {column}")
+            }
+            Self::MatchesEmpty => write!(f, "matches the empty text and would withhold everything"),
+            Self::TooLong { got } => {
+                write!(f, "has {got} bytes, at most {PATTERN_BYTES_MAX} are allowed")
+            }
+            Self::TooLarge => write!(f, "is too large when compiled"),
+        }
+    }
+}
+
+impl core::error::Error for PatternError {}
+
+impl Patterns {
+    /// Compiles them; an error comes with the index of its pattern.
+    pub(crate) fn compile(texts: &[String]) -> Result<Self, (usize, PatternError)> {
+        let mut anchored = Vec::new();
+        let mut shortest_bytes = usize::MAX;
+        for (index, text) in texts.iter().enumerate() {
+            let facts = Facts::of(text).map_err(|error| (index, error))?;
+            shortest_bytes = shortest_bytes.min(facts.shortest_bytes);
+            if facts.looks_around {
+                anchored.push(index);
+            }
+            build(core::slice::from_ref(text)).ok_or((index, PatternError::TooLarge))?;
+        }
+        let last = texts.len().saturating_sub(1);
+        let all = build(texts).ok_or((last, PatternError::TooLarge))?;
+        let anchored = if anchored.is_empty() {
+            None
+        } else {
+            let some: Vec<&String> =
+                anchored.iter().filter_map(|&index| texts.get(index)).collect();
+            let set = build(&some).ok_or((last, PatternError::TooLarge))?;
+            Some(Anchored { set, indices: anchored })
+        };
+        Ok(Self { all, anchored, shortest_bytes })
+    }
+
+    /// Index of the first pattern found in `bytes`.
+    pub(crate) fn find(&self, bytes: &[u8]) -> Option<usize> {
+        if bytes.len() < self.shortest_bytes || !self.all.is_match(bytes) {
+            return None;
+        }
+        self.all.matches(bytes).iter().next()
+    }
+
+    /// The same for a text that lies verbatim in raw bytes in which nothing was found.
+    pub(crate) fn find_in_clean(&self, text: &[u8]) -> Option<usize> {
+        let anchored = self.anchored.as_ref()?;
+        if text.len() < self.shortest_bytes {
+            return None;
+        }
+        let found = anchored.set.matches(text).iter().next()?;
+        anchored.indices.get(found).copied()
+    }
+}
+
+struct Facts {
+    looks_around: bool,
+    shortest_bytes: usize,
+}
+
+impl Facts {
+    fn of(text: &str) -> Result<Self, PatternError> {
+        if text.len() > PATTERN_BYTES_MAX {
+            return Err(PatternError::TooLong { got: text.len() });
+        }
+        let mut parser = ParserBuilder::new();
+        parser.unicode(false).utf8(false).case_insensitive(true).nest_limit(NEST_MAX);
+        let hir = parser.build().parse(text).map_err(|error| PatternError::Syntax {
+            column: match &error {
+                regex_syntax::Error::Parse(error) => error.span().start.column,
+                regex_syntax::Error::Translate(error) => error.span().start.column,
+                _ => 1,
+            },
+        })?;
+        let properties = hir.properties();
+        let shortest_bytes = properties.minimum_len().unwrap_or(usize::MAX);
+        if shortest_bytes == 0 {
+            return Err(PatternError::MatchesEmpty);
+        }
+        Ok(Self { looks_around: !properties.look_set().is_empty(), shortest_bytes })
+    }
+}
+
+fn build<S: AsRef<str>>(texts: &[S]) -> Option<RegexSet> {
+    RegexSetBuilder::new(texts)
+        .unicode(false)
+        .case_insensitive(true)
+        .nest_limit(NEST_MAX)
+        .size_limit(COMPILED_BYTES_MAX)
+        .dfa_size_limit(COMPILED_BYTES_MAX)
+        .build()
+        .ok()
+}
+
+const PATTERN_BYTES_MAX: usize = 1024; // longer ones cannot be reviewed
+const NEST_MAX: u32 = 64; // far above what people write, far below what exhausts a stack
+const COMPILED_BYTES_MAX: usize = 4 << 20; // a hundred ordinary patterns fit in 1 MiB
+
+#[cfg(test)]
+mod tests {
+    use std::string::ToString;
+
+    use super::*;
+
+    fn compile(texts: &[&str]) -> Result<Patterns, (usize, PatternError)> {
+        let texts: Vec<String> = texts.iter().map(ToString::to_string).collect();
+        Patterns::compile(&texts)
+    }
+
+    #[track_caller]
+    fn refused(texts: &[&str], index: usize, expected: PatternError) {
+        assert_eq!(compile(texts).map(|_| ()), Err((index, expected)));
+    }
+
+    #[test]
+    fn an_error_names_the_pattern_and_the_column() {
+        refused(&["[0-9]{16}", "card[0-9"], 1, PatternError::Syntax { column: 5 });
+        refused(&["a{2,1}"], 0, PatternError::Syntax { column: 2 });
+        refused(&["ok+", "a*"], 1, PatternError::MatchesEmpty);
+        refused(&[&"a".repeat(1025)], 0, PatternError::TooLong { got: 1025 });
+        refused(&["((a{50}){50}){500}"], 0, PatternError::TooLarge);
+    }
+
+    #[test]
+    fn case_is_ignored() {
+        let patterns = compile(&["bearer [a-z]{3}"]).unwrap();
+        assert_eq!(patterns.find(b"Authorization: BEARER ABC"), Some(0));
+        assert_eq!(patterns.find(b"bearer ab"), None);
+    }
+
+    #[test]
+    fn anchored_patterns_are_searched_in_each_text() {
+        let patterns = compile(&["[0-9]{16}", "^secret$"]).unwrap();
+        assert_eq!(patterns.find_in_clean(b"secret"), Some(1));
+        assert_eq!(patterns.find_in_clean(b"no secret"), None);
+        assert_eq!(compile(&["[0-9]{16}"]).unwrap().find_in_clean(b"4111111111111111"), None);
+    }
+}
