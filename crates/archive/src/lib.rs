@@ -1,2 +1,21 @@
 //! The write-once store of sealed batches and checkpoints.
+//!
+//! What may be stored has a [`Name`], and content is part of it: two contents never want one name.
+//! The [`Archive`] contract is conditional creation and nothing else: there is no update and no
+//! removal. A [`Directory`] keeps the contract on a local file system as long as everybody uses
+//! this crate; it is not write-once, since whoever may write the directory may also change it. What
+//! shows that is the audit.
 #![forbid(unsafe_code)]
+
+pub mod directory;
+pub mod disk;
+pub mod name;
+pub mod segment;
+pub mod store;
+
+#[doc(hidden)]
+pub mod fuzzing;
+
+pub use directory::Directory;
+pub use name::Name;
+pub use store::{Archive, ArchiveError, Put};

@@ -17,7 +17,8 @@ pub struct Claims {
     pub kind: Kind,
     /// The root it was verified under.
     pub root: Fingerprint,
-    /// Whether nothing protects this machine: a software TEE, or debug mode. Show it in every verdict.
+    /// Whether nothing protects this machine: a software TEE, or debug mode. Show it in every
+    /// verdict.
     pub insecure: bool,
     /// Whether the machine runs in debug mode.
     pub debug: bool,

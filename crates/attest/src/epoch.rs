@@ -35,7 +35,9 @@ impl EpochKeys {
 
 /// Verifies evidence in full, and that it vouches for this binding and its P-256 key.
 ///
-/// There is no nonce to ask for: the one in the binding makes each epoch another.
+/// Evidence of the boot answers no nonce of ours: ask for [`Expect::AnyNonce`] and let the nonce in
+/// the binding make each epoch another. Evidence made on a connection answers the one that was
+/// sent.
 ///
 /// # Errors
 /// The first reason not to believe it.
@@ -44,8 +46,9 @@ pub fn verify_epoch(
     binding: &EpochBinding,
     policy: &Policy,
     when: When,
+    nonce: Expect,
 ) -> Result<Verified<EpochKeys>, Rejected> {
-    let claims = verify(evidence, policy, when, Expect::AnyNonce)?.into_inner();
+    let claims = verify(evidence, policy, when, nonce)?.into_inner();
     let bound = claims.user_data.as_deref().ok_or(Rejected::BindingMissing)?;
     verify_slices_are_equal(bound, &binding.digest()).map_err(|_| Rejected::BindingDiffers)?;
     match claims.public_key.as_deref() {

@@ -1,11 +1,13 @@
 //! Entry points for fuzzing: total functions over arbitrary bytes.
 
+use alloc::vec;
+
 use lucarne_ledger::binding::EpochBinding;
 
 use crate::measurement::Measurement;
 use crate::nitro::document::Document;
 use crate::nitro::envelope::Envelope;
-use crate::policy::{DebugMode, Kind, Measurements, Policy, Root};
+use crate::policy::{DebugMode, Measurements, Policy, Root};
 use crate::register::Fingerprint;
 use crate::verify::{Expect, When, verify};
 use crate::x509::Certificate;
@@ -16,12 +18,16 @@ pub fn fuzz_evidence(bytes: &[u8]) {
     fuzz_document(envelope.payload);
     let Ok(document) = Document::parse(envelope.payload) else { return };
     let Some(root) = document.cabundle.first() else { return };
-    let policy = Policy {
-        roots: [Kind::Nitro, Kind::Software].map(|kind| pin(kind, root)).to_vec(),
-        measurements: Measurements::OneOf(Measurement::new(document.pcrs).into_iter().collect()),
-        debug: DebugMode::Refuse,
-    };
-    drop(verify(bytes, &policy, When::Replay, Expect::AnyNonce));
+    let pins = [Root::nitro, Root::insecure_software].map(|pin| pin(Fingerprint::of(root)));
+    let measurement = Measurement::new(document.pcrs);
+    for root in pins {
+        let policy = Policy {
+            roots: vec![root],
+            measurements: Measurements::OneOf(measurement.iter().cloned().collect()),
+            debug: DebugMode::Refuse,
+        };
+        drop(verify(bytes, &policy, When::Replay, Expect::AnyNonce));
+    }
 }
 
 /// Reads the bytes as the payload of a document, and the certificates in it.
@@ -50,13 +56,5 @@ pub fn fuzz_certificate(bytes: &[u8]) {
 pub fn fuzz_binding(bytes: &[u8]) {
     if let Ok(binding) = EpochBinding::from_cbor(bytes) {
         assert_eq!(binding.to_cbor(), bytes);
-    }
-}
-
-fn pin(kind: Kind, der: &[u8]) -> Root {
-    let fingerprint = Fingerprint::of(der);
-    match kind {
-        Kind::Nitro => Root::nitro(fingerprint),
-        Kind::Software => Root::insecure_software(fingerprint),
     }
 }

@@ -1,9 +1,10 @@
-//! Verification of evidence: what a TEE's hardware signs about itself, and what of it may be believed.
+//! Verification of evidence: what a TEE's hardware signs about itself, and what of it may be
+//! believed.
 //!
-//! A pure function from bytes, a policy and a time to claims or to the one reason why not. There is no
-//! clock, no network and no file here, so the same input gives the same verdict years later. Claims
-//! come only as [`Verified`], which nothing outside this crate can make. A policy that names no root
-//! or no measurement refuses everything: nothing here means "any" by being empty.
+//! A pure function from bytes, a policy and a time to claims or to the one reason why not. There is
+//! no clock, no network and no file here, so the same input gives the same verdict years later.
+//! Claims come only as [`Verified`], which nothing outside this crate can make. A policy that names
+//! no root or no measurement refuses everything: nothing here means "any" by being empty.
 //!
 //! Not checked, and the caller's to check: revocation lists, whether a nonce was used before, and
 //! whether a measurement is the one that a baseline approves at that time.
@@ -44,7 +45,7 @@ pub use claims::Claims;
 pub use epoch::{EpochKeys, verify_epoch};
 pub use measurement::{Measurement, MeasurementError};
 pub use policy::{DebugMode, Kind, Measurements, Policy, Root};
-pub use register::{Fingerprint, NotARegister, REGISTER_COUNT_MAX, Register};
+pub use register::{Fingerprint, NotACertificate, NotARegister, REGISTER_COUNT_MAX, Register};
 pub use rejected::{CertificateFault, Class, Difference, Field, Part, Place, Rejected};
 pub use time::Time;
 pub use verified::Verified;

@@ -4,6 +4,8 @@ use core::fmt;
 use core::str::FromStr;
 
 use lucarne_ledger::hash::Hash;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
 
 /// One register of evidence: a SHA-384 value, such as a PCR.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -52,7 +54,8 @@ impl FromStr for Register {
     }
 }
 
-/// The name of a root: SHA-256 of its DER certificate, as `openssl x509 -fingerprint -sha256` has it.
+/// The name of a root: SHA-256 of its DER certificate, as `openssl x509 -fingerprint -sha256` has
+/// it.
 #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Fingerprint(pub [u8; 32]);
 
@@ -61,7 +64,31 @@ impl Fingerprint {
     pub fn of(der: &[u8]) -> Self {
         Self(Hash::of(der).0)
     }
+
+    /// The fingerprint of the one certificate in a PEM file.
+    ///
+    /// # Errors
+    /// When there is none, or more than one.
+    pub fn of_pem(pem: &[u8]) -> Result<Self, NotACertificate> {
+        let mut found = CertificateDer::pem_slice_iter(pem);
+        match (found.next(), found.next()) {
+            (Some(Ok(der)), None) => Ok(Self::of(&der)),
+            _ => Err(NotACertificate),
+        }
+    }
 }
+
+/// A text that is not one certificate in PEM.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NotACertificate;
+
+impl fmt::Display for NotACertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "not one certificate in PEM")
+    }
+}
+
+impl core::error::Error for NotACertificate {}
 
 impl fmt::Display for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

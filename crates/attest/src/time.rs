@@ -65,7 +65,8 @@ const fn days_in(year: u64, month: u64) -> u64 {
     }
 }
 
-/// Days since 1970 of a date that exists. Years are counted from March, so that the leap day is last.
+/// Days since 1970 of a date that exists. Years are counted from March, so that the leap day is
+/// last.
 const fn days_from_civil(year: u64, month: u64, day: u64) -> u64 {
     let year = if month <= 2 { year - 1 } else { year };
     let (era, year_of_era) = (year / 400, year % 400);

@@ -41,8 +41,8 @@ pub enum Expect {
     AnyNonce,
 }
 
-/// How far the clocks of verifier and evidence device may differ, before evidence is from the future.
-/// Machines without time synchronisation are minutes off; a Nitro leaf lives three hours.
+/// How far the clocks of verifier and evidence device may differ, before evidence is from the
+/// future. Machines without time synchronisation are minutes off; a Nitro leaf lives three hours.
 pub const CLOCK_SKEW_MS: u64 = 300_000;
 
 /// Verifies evidence in full.

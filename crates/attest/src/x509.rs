@@ -1,7 +1,8 @@
 //! Certificates of evidence (RFC 5280): X.509 v3 with P-384 keys and ECDSA-SHA384 signatures only.
 //!
-//! `webpki` builds the path; what it does not tell or does not look at is read here: the validity of
-//! every certificate, key usage, whether constraints are critical, and which certificate is at fault.
+//! `webpki` builds the path; what it does not tell or does not look at is read here: the validity
+//! of every certificate, key usage, whether constraints are critical, and which certificate is at
+//! fault.
 
 use crate::der::{
     self, BIT_STRING, BOOLEAN, BadDer, Der, EXPLICIT_0, EXPLICIT_3, INTEGER, OCTET_STRING, OID,
@@ -111,7 +112,8 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// Reads the extensions that are known here. `webpki` refuses critical ones that it does not know.
+    /// Reads the extensions that are known here. `webpki` refuses critical ones that it does not
+    /// know.
     fn extensions(&mut self, mut outer: Der<'a>) -> Result<(), CertificateFault> {
         let mut list = outer.inside(SEQUENCE)?;
         outer.end()?;

@@ -1,3 +1,5 @@
-//! `lucarne`: the operator's, investigator's and auditor's command.
+//! `lucarne`: the operator's, investigator's and auditor's command. Everything is in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    lucarne_cli::run()
+}

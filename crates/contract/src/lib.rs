@@ -1,5 +1,55 @@
-//! The inner layer: a positive list in, Sanitized out.
+//! The inner layer: a positive list in, [`Sanitized`] out.
+//!
+//! A [`Contract`] names what may leave the TEE. [`Contract::sanitize`] walks a request and writes a new one
+//! from accepted values only: what the contract does not name, what fails its rule, what is repeated or
+//! mistyped is never copied, only counted. The result is a type that nothing else can make.
+//!
+//! The contract stops accidents. A workload that wants to leak can still encode data in the ids, numbers
+//! and times that the contract lets pass.
 #![no_std]
 #![forbid(unsafe_code)]
+#![warn(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        reason = "a test stops at the first surprise"
+    )
+)]
 
 extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+mod limits;
+mod error;
+mod pattern;
+mod slot;
+mod names;
+mod severity;
+mod tally;
+mod file;
+mod compile;
+mod contract;
+mod run;
+mod sanitize;
+mod own;
+
+#[doc(hidden)]
+pub mod fuzzing;
+
+pub use contract::Contract;
+pub use error::{ContractError, Problem};
+pub use own::{OwnKind, OwnPoint, OwnTime};
+pub use sanitize::{Malformed, Parts, Sanitized, Scratch};
+pub use tally::{Reason, Tally};

@@ -1,3 +1,7 @@
 //! `lucarne-enclave`: the process in the TEE.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    lucarne_enclave::command::run(std::env::args_os().skip(1))
+}

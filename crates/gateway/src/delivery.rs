@@ -20,10 +20,6 @@ pub struct Batch {
     pub bytes: Vec<u8>,
     /// The checkpoint of its end.
     pub note: String,
-    /// `sha256:<hex>` of the epoch's key.
-    pub thumbprint: String,
-    /// Measurement of the code, in hex.
-    pub measurement: String,
     /// Payloads that the outer layer rewrote for export, by sequence number.
     pub copies: Vec<(u64, Vec<u8>)>,
 }
@@ -56,8 +52,7 @@ impl Delivery {
         let mut out = Writer::new();
         match self {
             Self::Batch(batch) => {
-                out.array(6).uint(BATCH).bytes(&batch.bytes).text(&batch.note);
-                out.text(&batch.thumbprint).text(&batch.measurement);
+                out.array(4).uint(BATCH).bytes(&batch.bytes).text(&batch.note);
                 out.array(batch.copies.len() as u64);
                 for (seq, payload) in &batch.copies {
                     out.array(2).uint(*seq).bytes(payload);
@@ -84,11 +79,9 @@ impl Delivery {
         let mut reader = Reader::new(bytes);
         let fields = reader.array()?;
         let delivery = match (reader.uint()?, fields) {
-            (BATCH, 6) => Self::Batch(Batch {
+            (BATCH, 4) => Self::Batch(Batch {
                 bytes: reader.bytes()?.to_vec(),
                 note: reader.text()?.to_owned(),
-                thumbprint: reader.text()?.to_owned(),
-                measurement: reader.text()?.to_owned(),
                 copies: copies(&mut reader)?,
             }),
             (REFUSED, 8) => Self::Refused(Refused {
@@ -128,8 +121,6 @@ mod tests {
         let batch = Delivery::Batch(Batch {
             bytes: vec![1; 300],
             note: "note\n".into(),
-            thumbprint: "sha256:00".into(),
-            measurement: "ab".into(),
             copies: vec![(7, vec![2; 5])],
         });
         let refused = Refused {

@@ -21,7 +21,7 @@ pub mod jsonl;
 pub mod line;
 pub mod loki;
 pub mod otlp;
-mod otlp_log;
+mod points;
 pub mod push;
 pub mod remote_write;
 pub mod request;
@@ -42,6 +42,10 @@ pub struct Origin {
     pub batch_first: u64,
     /// Time of the batch's statement in Unix nanoseconds, used for a record that has none.
     pub batch_time_ns: u64,
+    /// Size of the ledger after the batch.
+    pub head_size: u64,
+    /// Its root, in hex.
+    pub head_root: String,
     /// Name of the `.seal` file in the archive that holds the batch; exported as `tee_seal`.
     pub seal: String,
 }
@@ -55,6 +59,18 @@ pub enum Item {
     Unverified(Unverified),
     /// A message of a process on the host, which nothing seals.
     Host(HostMessage),
+}
+
+impl Item {
+    /// When it came, Unix nanoseconds: the time of its batch, or of receipt. The host's messages carry
+    /// their time in their text.
+    pub fn time_ns(&self) -> Option<u64> {
+        match self {
+            Self::Record(record) => Some(record.origin.batch_time_ns),
+            Self::Unverified(unverified) => Some(unverified.received_ns),
+            Self::Host(_) => None,
+        }
+    }
 }
 
 /// A record of a batch that verified and is archived.

@@ -1,4 +1,23 @@
 //! The host side: verify, outer layer, archive, export.
 #![forbid(unsafe_code)]
 
+pub mod archiver;
+pub mod clock;
+pub mod config;
+pub mod counters;
+pub mod delivery;
+pub mod durable_file;
+pub mod epochs;
+pub mod export;
+pub mod heartbeats;
+pub mod http;
+pub mod journal;
+pub mod metrics;
+pub mod outer_layer;
 pub mod proxy;
+pub mod run_of_batches;
+pub mod service;
+pub mod source;
+pub mod trust;
+pub mod uplink;
+pub mod wal;

@@ -260,12 +260,12 @@ impl Proxy {
         }
         loop {
             tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
                 changed = reload.changed() => match changed {
                     Ok(()) => self.shared.reload(),
                     // Whoever could ask for a reload is gone: only the stop is left to wait for.
                     Err(_) => {
-                        stop.wait_for(|stop| *stop).await.ok();
+                        stopped(&mut stop).await;
                         break;
                     }
                 },
@@ -313,7 +313,7 @@ async fn accept_loop(
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
-            _ = stop.wait_for(|stop| *stop) => break,
+            () = stopped(&mut stop) => break,
             accepted = listener.accept() => accepted,
             Some(ended) = connections.join_next() => {
                 note_bug(&shared, &ended);
@@ -385,6 +385,11 @@ async fn relay(
     relay::carry(stream, far, shared.limits.idle_timeout, carried, &shared.metrics).await
 }
 
+/// A sender that is gone is a stop too: whoever could have stopped us can no longer do it.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    stop.wait_for(|stop| *stop).await.ok();
+}
+
 /// Waits for the moment at which a stopping proxy closes what is still open.
 async fn past_drain(closed: &mut watch::Receiver<Option<Instant>>) {
     let deadline = match closed.wait_for(Option::is_some).await {
@@ -411,7 +416,9 @@ fn note_end(
             Some(_) => "connection failed",
         },
         reason,
-        detail: ended.and_then(|ended| ended.cause.as_ref()).map(|cause| cause as &dyn fmt::Display),
+        detail: ended
+            .and_then(|ended| ended.cause.as_ref())
+            .map(|cause| cause as &dyn fmt::Display),
         ends: Some(ends),
         carried: Some(carried),
     });
@@ -426,12 +433,13 @@ fn note_bug(shared: &Shared, ended: &Result<(), tokio::task::JoinError>) {
 }
 
 async fn serve_page(page: TcpListener, router: axum::Router, mut stop: watch::Receiver<bool>) {
-    let stopped = async move {
-        stop.wait_for(|stop| *stop).await.ok();
-    };
+    let until = async move { stopped(&mut stop).await };
     // Only accepting can fail, and axum goes on after that by itself.
-    axum::serve(page, router).with_graceful_shutdown(stopped).await.ok();
+    axum::serve(page, router).with_graceful_shutdown(until).await.ok();
 }
 
 /// Long enough to let a connection end, short enough for no one to notice.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests;

@@ -205,6 +205,36 @@ pub fn claimed_statement(bytes: &[u8]) -> Result<Statement, BatchError> {
     Ok(Statement::from_cbor(cose::unverified_payload(parts.statement)?)?)
 }
 
+/// The first batch of a CBOR sequence (RFC 8742), and what follows it.
+///
+/// Nothing is checked. Bytes that are no batch are handed out whole: checking refuses them.
+pub fn split_first(sequence: &[u8]) -> (&[u8], &[u8]) {
+    let mut reader = Reader::new(sequence);
+    let after = match skip(&mut reader) {
+        Ok(()) => reader.rest().len(),
+        Err(_) => 0,
+    };
+    sequence.split_at(sequence.len().saturating_sub(after))
+}
+
+fn skip(reader: &mut Reader<'_>) -> Result<(), CborError> {
+    reader.array()?;
+    reader.uint()?;
+    reader.bytes()?;
+    reader.bytes()?;
+    reader.array()?;
+    reader.uint()?;
+    reader.bytes()?;
+    for _ in 0..reader.array()? {
+        let fields = reader.array()?;
+        reader.uint()?;
+        for _ in 1..fields {
+            reader.bytes()?;
+        }
+    }
+    Ok(())
+}
+
 /// Checks a whole batch against the key of its epoch.
 ///
 /// # Errors

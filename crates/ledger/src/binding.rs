@@ -1,10 +1,10 @@
 //! Epoch bindings: what the evidence of a boot vouches for, as bytes with one spelling.
 //!
 //! The evidence device signs 64 bytes of our choice. They are the digest of this binding, so the
-//! evidence says: the code that was measured holds these keys, runs with this configuration and this
-//! contract, and is the one epoch with this nonce. Inside builds it, outside rebuilds it; neither
-//! needs a verifier for that. Reading refuses every second spelling, so equal bindings are equal
-//! bytes and equal epoch identifiers.
+//! evidence says: the code that was measured holds these keys, runs with this configuration and
+//! this contract, and is the one epoch with this nonce. Inside builds it, outside rebuilds it;
+//! neither needs a verifier for that. Reading refuses every second spelling, so equal bindings are
+//! equal bytes and equal epoch identifiers.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;

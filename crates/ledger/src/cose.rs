@@ -88,7 +88,7 @@ pub fn verify<'a>(
     key: &PublicKey,
     content: ContentType,
 ) -> Result<&'a [u8], SignatureError> {
-    let (header, payload, signature) = split(message)?;
+    let Parts { header, payload, signature } = split(message)?;
     if header != protected(key, content) {
         return Err(SignatureError::Header);
     }
@@ -103,10 +103,16 @@ pub fn verify<'a>(
 /// # Errors
 /// When it is not a COSE_Sign1 of our form.
 pub fn unverified_payload(message: &[u8]) -> Result<&[u8], CborError> {
-    split(message).map(|(_, payload, _)| payload)
+    split(message).map(|parts| parts.payload)
 }
 
-fn split(message: &[u8]) -> Result<(&[u8], &[u8], &[u8]), CborError> {
+struct Parts<'a> {
+    header: &'a [u8],
+    payload: &'a [u8],
+    signature: &'a [u8],
+}
+
+fn split(message: &[u8]) -> Result<Parts<'_>, CborError> {
     let mut reader = Reader::new(message);
     reader.tag(18)?;
     if reader.array()? != 4 {
@@ -116,7 +122,7 @@ fn split(message: &[u8]) -> Result<(&[u8], &[u8], &[u8]), CborError> {
     if reader.map()? != 0 {
         return Err(CborError::Value);
     }
-    let parts = (header, reader.bytes()?, reader.bytes()?);
+    let parts = Parts { header, payload: reader.bytes()?, signature: reader.bytes()? };
     reader.end()?;
     Ok(parts)
 }

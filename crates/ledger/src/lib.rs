@@ -22,3 +22,5 @@ pub mod batch;
 pub mod note;
 pub mod checkpoint;
 pub mod audit;
+#[cfg(test)]
+mod testing;

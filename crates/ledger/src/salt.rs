@@ -59,7 +59,9 @@ mod tests {
     #[test]
     fn a_salt_is_one_block_of_the_cipher() {
         // FIPS 197 C.3: AES-256 of 00112233445566778899aabbccddeeff under 000102..1f.
-        let seed = Seed::new(core::array::from_fn(|i| i as u8));
+        let mut bytes = [0; 32];
+        bytes.iter_mut().zip(0..).for_each(|(byte, i)| *byte = i);
+        let seed = Seed::new(bytes);
         let iv = FixedLength::from(0x0011_2233_4455_6677_8899_aabb_ccdd_eeff_u128.to_be_bytes());
         let mut block = [0; 16];
         let key = UnboundCipherKey::new(&AES_256, seed.bytes()).unwrap();

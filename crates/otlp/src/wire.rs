@@ -105,23 +105,57 @@ impl<'a> Reader<'a> {
         Ok(Some(Field { number, value }))
     }
 
-    #[inline]
-    fn varint(&mut self) -> Result<u64, WireError> {
-        let mut value = 0_u64;
-        for (index, &byte) in self.rest.iter().take(10).enumerate() {
-            let bits = u64::from(byte & 0x7f);
-            if index == 9 && byte > 1 {
-                return Err(WireError::Varint);
-            }
-            value |= bits << (7 * index);
-            if byte < 0x80 {
-                self.rest = self.rest.get(index + 1..).ok_or(WireError::Truncated)?;
-                return Ok(value);
-            }
-        }
-        Err(if self.rest.len() < 10 { WireError::Truncated } else { WireError::Varint })
+    /// The next number of a packed field of varints, or `None` at the exact end.
+    ///
+    /// # Errors
+    /// When the bytes are not a varint.
+    pub fn next_varint(&mut self) -> Result<Option<u64>, WireError> {
+        if self.rest.is_empty() { Ok(None) } else { self.varint().map(Some) }
     }
 
+    /// The next number of a packed field of fixed64, or `None` at the exact end.
+    ///
+    /// # Errors
+    /// When less than eight bytes are left.
+    pub fn next_fixed64(&mut self) -> Result<Option<u64>, WireError> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        self.array().map(|bytes| Some(u64::from_le_bytes(bytes)))
+    }
+
+    #[inline]
+    fn varint(&mut self) -> Result<u64, WireError> {
+        // Nearly every tag and length of OTLP is one byte.
+        match self.rest.split_first() {
+            Some((&byte, tail)) if byte < 0x80 => {
+                self.rest = tail;
+                Ok(u64::from(byte))
+            }
+            _ => self.long_varint(),
+        }
+    }
+
+    fn long_varint(&mut self) -> Result<u64, WireError> {
+        let mut value = 0_u64;
+        let mut shift = 0_u32;
+        let mut rest = self.rest;
+        while let Some((&byte, tail)) = rest.split_first() {
+            if shift == 63 && byte > 1 {
+                return Err(WireError::Varint);
+            }
+            value |= u64::from(byte & 0x7f) << shift;
+            rest = tail;
+            if byte < 0x80 {
+                self.rest = rest;
+                return Ok(value);
+            }
+            shift = shift.saturating_add(7);
+        }
+        Err(WireError::Truncated)
+    }
+
+    #[inline]
     fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
         let (head, tail) = self.rest.split_first_chunk::<N>().ok_or(WireError::Truncated)?;
         self.rest = tail;
@@ -142,54 +176,116 @@ impl<'b> Writer<'b> {
     }
 
     /// Wire type 0.
+    #[inline]
     pub fn varint(&mut self, number: u32, value: u64) {
-        self.raw_varint(u64::from(number) << 3);
+        self.tag(number, 0);
         self.raw_varint(value);
     }
 
+    /// Wire type 0 in zigzag form (`sint32`, `sint64`).
+    pub fn zigzag(&mut self, number: u32, value: i64) {
+        self.varint(number, (value.cast_unsigned() << 1) ^ (value >> 63).cast_unsigned());
+    }
+
     /// Wire type 1.
+    #[inline]
     pub fn fixed64(&mut self, number: u32, value: u64) {
-        self.raw_varint(u64::from(number) << 3 | 1);
+        self.tag(number, 1);
         self.out.extend_from_slice(&value.to_le_bytes());
     }
 
+    /// Wire type 1 holding a double.
+    #[inline]
+    pub fn double(&mut self, number: u32, value: f64) {
+        self.fixed64(number, value.to_bits());
+    }
+
     /// Wire type 5.
+    #[inline]
     pub fn fixed32(&mut self, number: u32, value: u32) {
-        self.raw_varint(u64::from(number) << 3 | 5);
+        self.tag(number, 5);
         self.out.extend_from_slice(&value.to_le_bytes());
     }
 
     /// Wire type 2 with known content.
+    #[inline]
     pub fn bytes(&mut self, number: u32, value: &[u8]) {
-        self.raw_varint(u64::from(number) << 3 | 2);
+        self.tag(number, 2);
         self.raw_varint(value.len() as u64);
         self.out.extend_from_slice(value);
     }
 
+    /// Fields that were encoded before, as they are.
+    #[inline]
+    pub fn encoded(&mut self, fields: &[u8]) {
+        self.out.extend_from_slice(fields);
+    }
+
     /// Wire type 2 whose content `write` appends; the length is put before it afterwards.
+    #[inline]
     pub fn message<R>(&mut self, number: u32, write: impl FnOnce(&mut Writer<'_>) -> R) -> R {
-        self.raw_varint(u64::from(number) << 3 | 2);
-        let start = self.out.len();
+        self.tag(number, 2);
+        let length_at = self.out.len();
         self.out.push(0); // nearly every nested message of OTLP is shorter than 128 bytes
         let result = write(&mut Writer { out: self.out });
-        let length = (self.out.len() - start - 1) as u64;
-        if length < 0x80 {
-            self.out[start] = length as u8;
-        } else {
-            let mut prefix = Vec::with_capacity(10);
-            Writer { out: &mut prefix }.raw_varint(length);
-            self.out.splice(start..=start, prefix);
-        }
+        self.patch_length(length_at);
         result
     }
 
-    fn raw_varint(&mut self, mut value: u64) {
-        while value >= 0x80 {
-            self.out.push(value as u8 | 0x80);
-            value >>= 7;
+    /// Puts the length of what follows `length_at` there, where one byte is kept free for it.
+    #[inline]
+    fn patch_length(&mut self, length_at: usize) {
+        let start = length_at.saturating_add(1);
+        let length = self.out.len().saturating_sub(start);
+        if let (Ok(short @ 0..0x80), Some(slot)) =
+            (u8::try_from(length), self.out.get_mut(length_at))
+        {
+            *slot = short;
+            return;
         }
-        self.out.push(value as u8);
+        let mut prefix = [0_u8; VARINT_BYTES_MAX];
+        let used = put_varint(&mut prefix, length as u64);
+        let prefix = prefix.get(..used).unwrap_or(&[]);
+        // The content moves right by what the length needs beyond its one byte.
+        self.out.splice(length_at..start, prefix.iter().copied());
+    }
+
+    #[inline]
+    fn tag(&mut self, number: u32, wire_type: u8) {
+        self.raw_varint(u64::from(number) << 3 | u64::from(wire_type));
+    }
+
+    #[inline]
+    fn raw_varint(&mut self, value: u64) {
+        match u8::try_from(value) {
+            Ok(short @ 0..0x80) => self.out.push(short),
+            _ => {
+                let mut bytes = [0_u8; VARINT_BYTES_MAX];
+                let used = put_varint(&mut bytes, value);
+                self.out.extend_from_slice(bytes.get(..used).unwrap_or(&[]));
+            }
+        }
     }
 }
 
+/// Encodes a varint at the front of `bytes` and says how many bytes it took.
+fn put_varint(bytes: &mut [u8; VARINT_BYTES_MAX], mut value: u64) -> usize {
+    for (index, byte) in bytes.iter_mut().enumerate() {
+        let [low, ..] = value.to_le_bytes();
+        value >>= 7;
+        if value == 0 {
+            *byte = low & 0x7f;
+            return index.saturating_add(1);
+        }
+        *byte = low | 0x80;
+    }
+    VARINT_BYTES_MAX
+}
+
 const FIELD_NUMBER_MAX: u32 = (1 << 29) - 1;
+
+/// A varint of 64 bits in groups of seven.
+const VARINT_BYTES_MAX: usize = 10;
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! How many records a second one core inspects: 300-byte log records with ten attributes, all clean.
+//! How many records a second one core inspects: 300-byte log records with ten attributes, all
+//! clean.
 //!
 //! Run with `cargo bench -p lucarne-redact`. The plain loop keeps it free of a benchmark framework.
 

@@ -1,7 +1,7 @@
 //! What an operator writes: blocked keys, blocked value patterns, tags, and what becomes of a hit.
 //!
-//! The names are those of the collector's `redaction` processor and of the printed collector file, so the
-//! section of an existing file is read as it is. Unknown keys are refused.
+//! The names are those of the collector's `redaction` processor and of the printed collector file,
+//! so the section of an existing file is read as it is. Unknown keys are refused.
 
 use alloc::string::String;
 use alloc::vec;
@@ -13,14 +13,16 @@ use serde::Deserialize;
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct RulesConfig {
-    /// The collector's switch. Only `true` (the default) is accepted: the positive list is the contract's.
+    /// The collector's switch. Only `true` (the default) is accepted: the positive list is the
+    /// contract's.
     #[serde(default = "yes")]
     pub allow_all_keys: bool,
-    /// Globs of attribute, label and member names. Case and separators do not matter; a trailing `.*`
-    /// means "begins with". Default: none.
+    /// Globs of attribute, label and member names. Case and separators do not matter; a trailing
+    /// `.*` means "begins with". Default: none.
     #[serde(default)]
     pub blocked_keys: Vec<String>,
-    /// Regular expressions searched in every value and in the raw bytes, without regard to case. Default: none.
+    /// Regular expressions searched in every value and in the raw bytes, without regard to case.
+    /// Default: none.
     #[serde(default, alias = "blocked_values")]
     pub blocked_values_patterns: Vec<String>,
     /// Words that mark a whole record as one that must not leave. Default: `sensitive`.
@@ -31,7 +33,8 @@ pub struct RulesConfig {
     pub on_hit: OnHit,
 }
 
-/// What becomes of the exported copy of a record that was hit. The sealed one is withheld either way.
+/// What becomes of the exported copy of a record that was hit. The sealed one is withheld either
+/// way.
 #[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
 #[serde(rename_all = "lowercase")]
 pub enum OnHit {
@@ -43,8 +46,8 @@ pub enum OnHit {
 }
 
 impl RulesConfig {
-    /// The rules of the printed collector file, with what its page says beside them: `amount.*`, numeric
-    /// results in messages, and records tagged as sensitive.
+    /// The rules of the printed collector file, with what its page says beside them: `amount.*`,
+    /// numeric results in messages, and records tagged as sensitive.
     pub fn shipped() -> Self {
         let texts = |list: &[&str]| list.iter().copied().map(String::from).collect();
         Self {
@@ -73,6 +76,7 @@ const SHIPPED_PATTERNS: [&str; 5] = [
     "[0-9]{3}-[0-9]{2}-[0-9]{4}",
     // The same card number as people print it.
     "[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{4}",
-    // "Calculation result: 1500000" and its kin: a word for a computed or personal figure, then the figure.
+    // "Calculation result: 1500000" and its kin: a word for a computed or personal figure, then the
+    // figure.
     "(calculation|result|amount|income|balance|salary|score)[a-z ]{0,24}[:=] ?-?[$]?[0-9]",
 ];

@@ -3,8 +3,9 @@
 use crate::inspect::{Shape, Verdict};
 use crate::rules::Rules;
 
-/// The first byte chooses the shape, the rest is the payload. A rewritten copy must be clean, and what a
-/// text search finds in the raw bytes of a payload must not be called clean unless an identifier explains it.
+/// The first byte chooses the shape, the rest is the payload. A rewritten copy must be clean, and
+/// what a text search finds in the raw bytes of a payload must not be called clean unless an
+/// identifier explains it.
 pub fn fuzz_inspect(data: &[u8]) {
     let Some((&first, payload)) = data.split_first() else {
         return;

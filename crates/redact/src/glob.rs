@@ -1,9 +1,10 @@
 //! Globs over names, blind to case and separators.
 //!
-//! `form.*` has two readings in the wild: a glob, and a regular expression that means "begins with form". The
-//! page that prints it says "any key starting with form", so that is what a trailing `.*` means here. Case and
-//! the separators `. _ - / :` and space are dropped on both sides first: `amount.*` finds `amount_range`,
-//! `AmountRange` and `AMOUNT-RANGE`. Finding too much costs a withheld record; finding too little, a leak.
+//! `form.*` has two readings in the wild: a glob, and a regular expression that means "begins with
+//! form". The page that prints it says "any key starting with form", so that is what a trailing
+//! `.*` means here. Case and the separators `. _ - / :` and space are dropped on both sides first:
+//! `amount.*` finds `amount_range`, `AmountRange` and `AMOUNT-RANGE`. Finding too much costs a
+//! withheld record; finding too little, a leak.
 
 use alloc::string::String;
 use alloc::vec::Vec;

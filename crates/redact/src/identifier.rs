@@ -1,14 +1,16 @@
-//! Texts that look like a hit and are not: identifiers and digests that Lucarne's own formats put there.
+//! Texts that look like a hit and are not: identifiers and digests that Lucarne's own formats put
+//! there.
 //!
-//! One random 64-digit hex text in a hundred holds sixteen decimal digits in a row, so without an exemption
-//! one audit record in a hundred would be withheld for its `prev_hash`. The exemption asks for both a name that
-//! such a value has and the exact shape: lower-case hex of a length that digests and ids have, and nothing
-//! else. Where sixteen digits alone would fit the shape, at least one letter is asked for, except in trace and
-//! span ids, which are of fixed length and random.
+//! One random 64-digit hex text in a hundred holds sixteen decimal digits in a row, so without an
+//! exemption one audit record in a hundred would be withheld for its `prev_hash`. The exemption
+//! asks for both a name that such a value has and the exact shape: lower-case hex of a length that
+//! digests and ids have, and nothing else. Where sixteen digits alone would fit the shape, at least
+//! one letter is asked for, except in trace and span ids, which are of fixed length and random.
 
 use crate::glob::folded;
 
-/// Whether the value `text` of the name `slot` is an identifier, in which patterns are not searched.
+/// Whether the value `text` of the name `slot` is an identifier, in which patterns are not
+/// searched.
 pub(crate) fn is_identifier(slot: &[u8], text: &[u8]) -> bool {
     let name = folded(slot);
     if name.ends_with(b"traceid") {
@@ -24,7 +26,7 @@ pub(crate) fn is_identifier(slot: &[u8], text: &[u8]) -> bool {
     if name == b"binding" {
         // CBOR with keys and nonces in hex: longer than any digest and of no fixed length.
         return text.len() >= 128
-            && text.len() % 2 == 0
+            && text.len().is_multiple_of(2)
             && is_hex(text, &[text.len()])
             && has_letter(text);
     }
@@ -42,7 +44,8 @@ pub(crate) fn is_time(slot: &[u8], value: u64) -> bool {
     is_plausible_time(value) && TIME_NAMES.iter().any(|suffix| name.ends_with(suffix))
 }
 
-/// Between 2001 and 2065 in nanoseconds since 1970: nineteen digits that begin as no card number does.
+/// Between 2001 and 2065 in nanoseconds since 1970: nineteen digits that begin as no card number
+/// does.
 pub(crate) const fn is_plausible_time(value: u64) -> bool {
     value >= 1_000_000_000_000_000_000 && value < 3_000_000_000_000_000_000
 }

@@ -1,8 +1,8 @@
 //! Looking at one payload: raw bytes first, then everything in it.
 //!
-//! Texts lie verbatim in the raw bytes, so after a clean raw pass only patterns with anchors need to see each
-//! text again; numbers and decoded escapes are always checked. After a raw hit every value is searched to
-//! name the key, and identifiers are masked before the raw bytes are believed.
+//! Texts lie verbatim in the raw bytes, so after a clean raw pass only patterns with anchors need
+//! to see each text again; numbers and decoded escapes are always checked. After a raw hit every
+//! value is searched to name the key, and identifiers are masked before the raw bytes are believed.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -49,8 +49,8 @@ pub enum Verdict {
 pub struct Hit {
     /// The rule.
     pub rule: RuleId,
-    /// The name at or under which it was found, cut to 64 bytes; `None` when it has none or is itself a
-    /// blocked value.
+    /// The name at or under which it was found, cut to 64 bytes; `None` when it has none or is
+    /// itself a blocked value.
     pub key: Option<String>,
 }
 

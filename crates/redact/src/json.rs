@@ -1,8 +1,8 @@
 //! Walking a JSON text (audit and control records) with the same visitor as OTLP.
 //!
-//! A strict scanner of RFC 8259 instead of a parser: it sees repeated members, which a parser into a map would
-//! drop, and it knows where each member lies, so a rewritten copy can leave one out and keep the others'
-//! bytes. Whatever it does not accept is unreadable.
+//! A strict scanner of RFC 8259 instead of a parser: it sees repeated members, which a parser into
+//! a map would drop, and it knows where each member lies, so a rewritten copy can leave one out and
+//! keep the others' bytes. Whatever it does not accept is unreadable.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -20,8 +20,8 @@ pub(crate) fn walk<V: Visit>(text: &str, visit: &mut V) -> Flow {
     if scanner.at == text.len() { ControlFlow::Continue(()) } else { UNREADABLE }
 }
 
-/// Where the members of a JSON object lie: each from the first byte of its name to the last of its value.
-/// `None` when the text is not one object.
+/// Where the members of a JSON object lie: each from the first byte of its name to the last of its
+/// value. `None` when the text is not one object.
 pub(crate) fn members(text: &str) -> Option<Vec<Range<usize>>> {
     let mut out = Vec::new();
     let mut scanner = Scanner { text, at: 0, visit: &mut Ignore, path: Vec::new() };

@@ -1,11 +1,13 @@
 //! The outer layer: finds what should never have left.
 //!
-//! It is the second of two mechanisms. The contract inside the TEE is a positive list; this crate looks for
-//! what must not be there, and shares no rule and no decision code with it. The patterns run over the raw
-//! bytes of a payload as well as over its walked values, so a value cannot hide in an encoding (an integer
-//! as varint), nor in a field that the walk does not know: what cannot be walked counts as a hit.
+//! It is the second of two mechanisms. The contract inside the TEE is a positive list; this crate
+//! looks for what must not be there, and shares no rule and no decision code with it. The patterns
+//! run over the raw bytes of a payload as well as over its walked values, so a value cannot hide in
+//! an encoding (an integer as varint), nor in a field that the walk does not know: what cannot be
+//! walked counts as a hit.
 //!
-//! It never edits a sealed payload. [`Rules::rewrite`] makes a copy for export, without what was found.
+//! It never edits a sealed payload. [`Rules::rewrite`] makes a copy for export, without what was
+//! found.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(

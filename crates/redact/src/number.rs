@@ -1,7 +1,8 @@
 //! Numbers as text, so that patterns written for text find them.
 //!
-//! A card number stored as an integer or a double is the same leak. Of a fraction only nine digits are
-//! shown: nearly every quotient of two doubles has sixteen, and a rule for sixteen digits would hit them all.
+//! A card number stored as an integer or a double is the same leak. Of a fraction only nine digits
+//! are shown: nearly every quotient of two doubles has sixteen, and a rule for sixteen digits would
+//! hit them all.
 
 use core::fmt::{self, Write as _};
 

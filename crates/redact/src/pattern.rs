@@ -1,22 +1,28 @@
 //! Value patterns, compiled to one automaton over bytes.
 //!
-//! The syntax is RE2's as the collector reads it: ASCII classes, linear time. Matching ignores case, since a
-//! token does not become harmless by shouting. A pattern that matches the empty text is refused, as it
-//! would withhold every record.
+//! The syntax is RE2's as the collector reads it: ASCII classes, linear time. Matching ignores
+//! case, since a token does not become harmless by shouting. A pattern that matches the empty text
+//! is refused, as it would withhold every record.
+//!
+//! Prefilters are off: a class of digits has ten first bytes, and looking for them costs more than
+//! the automaton itself.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use regex::bytes::{RegexSet, RegexSetBuilder};
+use regex_automata::meta::Regex;
+use regex_automata::nfa::thompson::WhichCaptures;
+use regex_automata::util::syntax;
+use regex_automata::{Input, MatchKind, PatternSet};
 use regex_syntax::ParserBuilder;
 
 /// All patterns, and those of them that a search in the raw bytes cannot stand in for.
 #[derive(Clone, Debug)]
 pub(crate) struct Patterns {
-    all: RegexSet,
-    /// Patterns with `^`, `$` or `\b`: what is beside a value in the raw bytes changes their meaning. `None`
-    /// when there are none, and then a clean raw payload has only clean texts.
+    all: Regex,
+    /// Patterns with `^`, `$` or `\b`: what is beside a value in the raw bytes changes their
+    /// meaning. `None` when there are none, and then a clean raw payload has only clean texts.
     anchored: Option<Anchored>,
     /// No shorter text can match.
     shortest_bytes: usize,
@@ -24,7 +30,7 @@ pub(crate) struct Patterns {
 
 #[derive(Clone, Debug)]
 struct Anchored {
-    set: RegexSet,
+    set: Regex,
     /// Position in `set` to position in the configuration.
     indices: Vec<usize>,
 }
@@ -96,7 +102,7 @@ impl Patterns {
         if bytes.len() < self.shortest_bytes || !self.all.is_match(bytes) {
             return None;
         }
-        self.all.matches(bytes).iter().next()
+        first(&self.all, bytes)
     }
 
     /// The same for a text that lies verbatim in raw bytes in which nothing was found.
@@ -105,7 +111,7 @@ impl Patterns {
         if text.len() < self.shortest_bytes {
             return None;
         }
-        let found = anchored.set.matches(text).iter().next()?;
+        let found = first(&anchored.set, text)?;
         anchored.indices.get(found).copied()
     }
 }
@@ -138,15 +144,23 @@ impl Facts {
     }
 }
 
-fn build<S: AsRef<str>>(texts: &[S]) -> Option<RegexSet> {
-    RegexSetBuilder::new(texts)
-        .unicode(false)
-        .case_insensitive(true)
-        .nest_limit(NEST_MAX)
-        .size_limit(COMPILED_BYTES_MAX)
-        .dfa_size_limit(COMPILED_BYTES_MAX)
-        .build()
-        .ok()
+fn build<S: AsRef<str>>(texts: &[S]) -> Option<Regex> {
+    let syntax = syntax::Config::new();
+    let syntax = syntax.unicode(false).utf8(false).case_insensitive(true).nest_limit(NEST_MAX);
+    let config = Regex::config()
+        .match_kind(MatchKind::All)
+        .utf8_empty(false)
+        .which_captures(WhichCaptures::None)
+        .auto_prefilter(false)
+        .nfa_size_limit(Some(COMPILED_BYTES_MAX));
+    Regex::builder().syntax(syntax).configure(config).build_many(texts).ok()
+}
+
+/// The first pattern in the order of the configuration that is found anywhere.
+fn first(set: &Regex, bytes: &[u8]) -> Option<usize> {
+    let mut found = PatternSet::new(set.pattern_len());
+    set.which_overlapping_matches(&Input::new(bytes), &mut found);
+    found.iter().next().map(|pattern| pattern.as_usize())
 }
 
 const PATTERN_BYTES_MAX: usize = 1024; // longer ones cannot be reviewed

@@ -1,8 +1,10 @@
-//! The exported copy of a record that was hit: the same record without what was found, and saying so.
+//! The exported copy of a record that was hit: the same record without what was found, and saying
+//! so.
 //!
-//! What is left out is the smallest piece that has a meaning of its own: an attribute, the body, a span event, a
-//! member of a JSON object; of a metric the whole data point, since a series that lost a label would fall
-//! together with another. The copy is inspected like any payload; if anything is still found, there is no copy.
+//! What is left out is the smallest piece that has a meaning of its own: an attribute, the body, a
+//! span event, a member of a JSON object; of a metric the whole data point, since a series that
+//! lost a label would fall together with another. The copy is inspected like any payload; if
+//! anything is still found, there is no copy.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -148,8 +148,8 @@ impl Rules {
         Ok(Self { config, globs, first_bytes, patterns, tags })
     }
 
-    /// The rules that run when the configuration names none: those of the printed collector file, and what
-    /// its page says beside them.
+    /// The rules that run when the configuration names none: those of the printed collector file,
+    /// and what its page says beside them.
     ///
     /// # Errors
     /// Never in practice: a test compiles them. The type keeps this crate free of panics.

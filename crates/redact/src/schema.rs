@@ -1,7 +1,8 @@
 //! Which field of which OTLP message is what (opentelemetry-proto 1.x).
 //!
-//! A table and nothing else. A field that it does not name makes the payload unreadable: the contract writes
-//! its output anew and never copies unknown fields, so one outside is already wrong.
+//! A table and nothing else. A field that it does not name makes the payload unreadable: the
+//! contract writes its output anew and never copies unknown fields, so one outside is already
+//! wrong.
 
 /// A message of OTLP.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -1,4 +1,5 @@
-//! The outer layer as a whole: planted values are found wherever they lie, and what is clean stays clean.
+//! The outer layer as a whole: planted values are found wherever they lie, and what is clean stays
+//! clean.
 
 mod find;
 mod nested;

@@ -1,7 +1,7 @@
 //! Walking an OTLP message: every name, text, number and truth value in it goes to a visitor.
 //!
-//! Nothing is skipped: an unknown field, a wrong wire type, an identifier of a wrong length or too deep
-//! a nesting ends the walk as unreadable, because what cannot be read cannot be cleared.
+//! Nothing is skipped: an unknown field, a wrong wire type, an identifier of a wrong length or too
+//! deep a nesting ends the walk as unreadable, because what cannot be read cannot be cleared.
 
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
@@ -35,7 +35,8 @@ pub(crate) type Flow = ControlFlow<Stop>;
 
 pub(crate) const UNREADABLE: Flow = ControlFlow::Break(Stop::Unreadable);
 
-/// Receives what a payload holds. `slot` is the name that a value stands under, empty when it has none.
+/// Receives what a payload holds. `slot` is the name that a value stands under, empty when it has
+/// none.
 pub(crate) trait Visit {
     /// A name. `path` is the folded names of the maps around it.
     fn key(&mut self, path: &[u8], key: &[u8]) -> Flow;
@@ -94,7 +95,8 @@ impl<V: Visit> Walker<'_, V> {
         }
     }
 
-    /// The name may come after its value, so it is sought first. A repeated one has two meanings: refused.
+    /// The name may come after its value, so it is sought first. A repeated one has two meanings:
+    /// refused.
     fn key_value(&mut self, bytes: &[u8], depth: usize) -> Flow {
         let (mut key, mut value): (Option<&[u8]>, Option<&[u8]>) = (None, None);
         let mut reader = Reader::new(bytes);
@@ -196,6 +198,7 @@ impl<V: Visit> Walker<'_, V> {
     }
 }
 
-/// The contract lets at most 16 levels of values through; each costs three messages (value, list, pair).
+/// The contract lets at most 16 levels of values through; each costs three messages (value, list,
+/// pair).
 const DEPTH_MAX: usize = 64;
 const PATH_BYTES_MAX: usize = 1024; // longer names of nested maps are an attack on the matcher

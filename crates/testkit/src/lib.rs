@@ -1,2 +1,8 @@
 //! Fakes with faults and strong checkers, for tests only.
+//!
+//! A fake here behaves like the worst real thing that its contract allows, not like the best.
 #![forbid(unsafe_code)]
+
+pub mod disk;
+
+pub use disk::{Fault, Loss, SimDisk};

@@ -1,7 +1,8 @@
 //! The payload of a Nitro document: what the evidence device says.
 //!
-//! Known fields come once and within AWS's limits, unknown ones are passed over since they are signed
-//! too. Absent options are null on genuine documents, though AWS's text says that no field is.
+//! Known fields come once and within AWS's limits, unknown ones are passed over since they are
+//! signed too. Absent options are null on genuine documents, though AWS's text says that no field
+//! is.
 
 use alloc::collections::BTreeMap;
 use alloc::collections::btree_map::Entry;

@@ -1,7 +1,7 @@
 //! The envelope of a Nitro document: COSE_Sign1 (RFC 9052 §4.2), with or without its tag.
 //!
-//! Only one spelling is read. The protected header is ES384 and nothing else, the unprotected one is
-//! empty: nothing vouches for it. The signature is checked over the payload bytes as they came.
+//! Only one spelling is read. The protected header is ES384 and nothing else, the unprotected one
+//! is empty: nothing vouches for it. The signature is checked over the payload bytes as they came.
 
 use alloc::vec::Vec;
 
@@ -60,7 +60,8 @@ impl<'a> Envelope<'a> {
         out.finish()
     }
 
-    /// That the key at this point of P-384 signed `signed_part`. Either of the two forms of `s` will do.
+    /// That the key at this point of P-384 signed `signed_part`. Either of the two forms of `s`
+    /// will do.
     pub(crate) fn check_signature(&self, signed_part: &[u8], point: &[u8]) -> Result<(), Rejected> {
         UnparsedPublicKey::new(&ECDSA_P384_SHA384_FIXED, point)
             .verify(signed_part, self.signature)

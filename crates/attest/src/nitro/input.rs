@@ -1,7 +1,7 @@
 //! Reading CBOR with the place of an error, and with the one liberty that genuine documents take.
 //!
-//! Numbers and lengths have one spelling, strings come in one piece. Maps and arrays of the payload may
-//! be of definite or indefinite length: both were met in documents that AWS signed.
+//! Numbers and lengths have one spelling, strings come in one piece. Maps and arrays of the payload
+//! may be of definite or indefinite length: both were met in documents that AWS signed.
 
 use lucarne_ledger::cbor::{CborError, Reader};
 

@@ -28,8 +28,7 @@ pub(super) async fn run<I: Intake>(
     let told = stop.clone();
     loop {
         tokio::select! {
-            // A sender that is gone cannot tell any more: that too is the end.
-            _ = stop.wait_for(|stopping| *stopping) => break,
+            () = stopped(&mut stop) => break,
             Some(ended) = connections.join_next() => check(ended),
             accepted = grpc.accept() => {
                 admit(accepted, Protocol::Grpc, &gate, &told, &mut connections).await;
@@ -48,6 +47,11 @@ pub(super) async fn run<I: Intake>(
     if timeout(gate.limits.grace, drained).await.is_err() {
         connections.shutdown().await;
     }
+}
+
+/// Waits for the word to stop. A sender that is gone cannot give it any more: that too is the end.
+pub(super) async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stopping| *stopping).await);
 }
 
 async fn admit<I: Intake>(

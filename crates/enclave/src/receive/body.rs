@@ -66,7 +66,8 @@ struct Gathered {
 
 impl<I: Intake> Gate<I> {
     pub(super) fn new(intake: Arc<I>, limits: Limits, counters: Arc<Counters>) -> Self {
-        let semaphore = |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
+        let semaphore =
+            |permits: usize| Arc::new(Semaphore::new(permits.min(Semaphore::MAX_PERMITS)));
         Self {
             intake,
             limits,
@@ -131,7 +132,8 @@ impl<I: Intake> Gate<I> {
         client: Option<Duration>,
         handling: impl Future<Output = Result<T, Refused>>,
     ) -> Result<T, Refused> {
-        let limit = client.map_or(self.limits.request_timeout, |t| t.min(self.limits.request_timeout));
+        let limit =
+            client.map_or(self.limits.request_timeout, |t| t.min(self.limits.request_timeout));
         match timeout_at(Instant::now() + limit, handling).await {
             Ok(handled) => handled,
             Err(_) => Err(Refused::new(
@@ -147,8 +149,7 @@ impl Lease {
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Refused> {
         let full = || Refused::retry(Reason::Bytes, "too many bytes in flight", self.retry_after);
         let count = u32::try_from(bytes).map_err(|_| full())?;
-        let taken =
-            Arc::clone(&self.budget).try_acquire_many_owned(count).map_err(|_| full())?;
+        let taken = Arc::clone(&self.budget).try_acquire_many_owned(count).map_err(|_| full())?;
         match &mut self.held {
             Some(held) => held.merge(taken),
             None => self.held = Some(taken),
@@ -237,25 +238,22 @@ async fn unpack(
     }
 }
 
-fn convert(
-    head: Head,
-    body: Bytes,
-    limit: usize,
-    lease: &mut Lease,
-) -> Result<Bytes, Refused> {
+fn convert(head: Head, body: Bytes, limit: usize, lease: &mut Lease) -> Result<Bytes, Refused> {
     let plain = match head.encoding {
         Encoding::Identity => body,
-        Encoding::Gzip | Encoding::Zstd => {
-            decompress(head.encoding, &body, limit, lease)?.into()
-        }
+        Encoding::Gzip | Encoding::Zstd => decompress(head.encoding, &body, limit, lease)?.into(),
     };
     match head.format {
         Format::Protobuf => Ok(plain),
         Format::Json => {
             lease.grow(plain.len())?;
             let mut message = Vec::with_capacity(plain.len() / 2);
-            lucarne_otlp::json::to_protobuf(head.signal, &plain, &mut message)
-                .map_err(|error| Refused { message: error.to_string().into(), ..Refused::new(Reason::Malformed, "") })?;
+            lucarne_otlp::json::to_protobuf(head.signal, &plain, &mut message).map_err(
+                |error| Refused {
+                    message: error.to_string().into(),
+                    ..Refused::new(Reason::Malformed, "")
+                },
+            )?;
             Ok(message.into())
         }
     }

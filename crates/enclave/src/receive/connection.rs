@@ -20,8 +20,9 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 
+use super::accept::stopped;
 use super::body::Gate;
-use super::counters::{Protocol, Reason};
+use super::counters::{Counters, Protocol, Reason};
 use super::limits::{
     CONNECTION_WINDOW_BYTES, FRAME_BYTES_MAX, HEAD_BYTES_MAX, HEADERS_MAX, Limits, READ_BYTES_MAX,
     RESETS_LOCAL_MAX, RESETS_PENDING_MAX, STREAM_WINDOW_BYTES, STREAMS_MAX,
@@ -38,14 +39,14 @@ pub(super) async fn serve<I: Intake>(
 ) {
     let activity = Arc::new(Activity::new());
     let service = service_fn(|request| {
-        let busy = Activity::begin(&activity);
+        let busy = Busy::begin(&activity, &gate.counters);
         let gate = Arc::clone(&gate);
         async move {
             let answer = match protocol {
                 Protocol::Grpc => grpc::answer(&gate, request).await,
                 Protocol::Http => http::answer(&gate, request).await,
             };
-            drop(busy);
+            busy.end();
             Ok::<_, Infallible>(answer)
         }
     });
@@ -56,12 +57,12 @@ pub(super) async fn serve<I: Intake>(
     loop {
         tokio::select! {
             ended = connection.as_mut() => {
-                if let Err(error) = ended && !closing {
-                    gate.counters.refuse(classify(error.as_ref()));
+                if ended.is_err_and(|error| is_violation(error.as_ref())) {
+                    gate.counters.refuse(Reason::Violation);
                 }
                 return;
             }
-            _ = stop.wait_for(|stopping| *stopping), if !closing => {
+            () = stopped(&mut stop), if !closing => {
                 // The accept loop ends what does not end within the grace period.
                 closing = true;
                 connection.as_mut().graceful_shutdown();
@@ -109,13 +110,12 @@ fn builder(protocol: Protocol) -> Builder<Streams> {
     }
 }
 
-/// Who ended the connection badly: a client that broke HTTP, or one that went away.
-fn classify(error: &(dyn Error + 'static)) -> Reason {
+/// Whether the client broke HTTP, rather than went away.
+fn is_violation(error: &(dyn Error + 'static)) -> bool {
     let parse = error.downcast_ref::<hyper::Error>().is_some_and(hyper::Error::is_parse);
-    let h2 = std::iter::successors(Some(error), |error| error.source())
-        .find_map(|cause| cause.downcast_ref::<h2::Error>())
-        .is_some_and(|error| !error.is_io() && !error.is_remote());
-    if parse || h2 { Reason::Violation } else { Reason::Aborted }
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let mut http2 = causes.filter_map(|cause| cause.downcast_ref::<h2::Error>());
+    parse || http2.next().is_some_and(|error| !error.is_io() && !error.is_remote())
 }
 
 /// Runs the streams of one HTTP/2 connection and aborts them when the connection is gone.
@@ -146,8 +146,12 @@ struct Requests {
     since: Instant,
 }
 
-/// A request in flight; ended by dropping it, also when the request is aborted.
-struct Busy(Arc<Activity>);
+/// A request in flight; over when it is dropped, and aborted if it has no answer by then.
+struct Busy {
+    activity: Arc<Activity>,
+    counters: Arc<Counters>,
+    answered: bool,
+}
 
 #[derive(Debug, Eq, PartialEq)]
 enum Verdict {
@@ -164,14 +168,6 @@ impl Activity {
         Self(Mutex::new(Requests { begun: 0, in_flight: 0, since: Instant::now() }))
     }
 
-    fn begin(activity: &Arc<Self>) -> Busy {
-        let mut requests = locked(&activity.0);
-        requests.begun = requests.begun.saturating_add(1);
-        requests.in_flight = requests.in_flight.saturating_add(1);
-        drop(requests);
-        Busy(Arc::clone(activity))
-    }
-
     fn verdict(&self, limits: &Limits) -> Verdict {
         let requests = locked(&self.0);
         let now = Instant::now();
@@ -186,9 +182,26 @@ impl Activity {
     }
 }
 
+impl Busy {
+    fn begin(activity: &Arc<Activity>, counters: &Arc<Counters>) -> Self {
+        let mut requests = locked(&activity.0);
+        requests.begun = requests.begun.saturating_add(1);
+        requests.in_flight = requests.in_flight.saturating_add(1);
+        drop(requests);
+        Self { activity: Arc::clone(activity), counters: Arc::clone(counters), answered: false }
+    }
+
+    fn end(mut self) {
+        self.answered = true;
+    }
+}
+
 impl Drop for Busy {
     fn drop(&mut self) {
-        let mut requests = locked(&self.0.0);
+        if !self.answered {
+            self.counters.refuse(Reason::Aborted);
+        }
+        let mut requests = locked(&self.activity.0);
         requests.in_flight = requests.in_flight.saturating_sub(1);
         requests.since = Instant::now();
     }

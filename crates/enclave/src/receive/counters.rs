@@ -77,7 +77,7 @@ reasons! {
     SlowBody = "slow_body",
     /// The time ran out before the durability asked for was reached.
     TimedOut = "timed_out",
-    /// The client went away within a request.
+    /// The client went away within a request, or the grace period ended before the request did.
     Aborted = "aborted",
     /// Connection: too many.
     Connections = "connections",

@@ -55,12 +55,9 @@ mod tests {
     #[test]
     fn each_level_is_read_as_it_is_spelt() {
         assert_eq!(ask(&[]), Ok(Durability::Accepted));
-        for level in [
-            Durability::Accepted,
-            Durability::Sealed,
-            Durability::Archived,
-            Durability::Witnessed,
-        ] {
+        for level in
+            [Durability::Accepted, Durability::Sealed, Durability::Archived, Durability::Witnessed]
+        {
             assert_eq!(ask(&[name(level).as_bytes()]), Ok(level));
         }
     }

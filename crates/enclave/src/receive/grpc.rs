@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, header};
 use hyper::body::Incoming;
@@ -162,7 +164,8 @@ fn bad(refused: &Refused) -> Response<Answer> {
     headers.insert(STATUS, HeaderValue::from(refused.grpc() as u16));
     let message = percent_encoded(&refused.message);
     headers.insert(MESSAGE, message.unwrap_or(HeaderValue::from_static("")));
-    let details = base64(&status::status_protobuf(refused));
+    // Binary metadata is sent without padding.
+    let details = STANDARD_NO_PAD.encode(status::status_protobuf(refused));
     if let Ok(details) = HeaderValue::try_from(details) {
         headers.insert(DETAILS, details);
     }
@@ -198,21 +201,6 @@ fn percent_encoded(message: &str) -> Option<HeaderValue> {
 
 fn hex(nibble: u8) -> char {
     char::from_digit(nibble.into(), 16).unwrap_or('0').to_ascii_uppercase()
-}
-
-/// Base64 without padding, as binary metadata is sent.
-fn base64(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3).saturating_mul(4));
-    for chunk in bytes.chunks(3) {
-        let group = chunk.iter().chain(&[0, 0]).take(3);
-        let bits = group.fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte));
-        for index in 0..=chunk.len() {
-            let six = bits >> (18_usize.saturating_sub(index.saturating_mul(6))) & 63;
-            out.extend(ALPHABET.get(six as usize).map(|byte| char::from(*byte)));
-        }
-    }
-    out
 }
 
 const PREFIX_BYTES: usize = 5;

@@ -87,7 +87,9 @@ const fn table(reason: Reason) -> (StatusCode, Code) {
             (StatusCode::TOO_MANY_REQUESTS, Code::ResourceExhausted)
         }
         Reason::Stopping | Reason::Accept => (StatusCode::SERVICE_UNAVAILABLE, Code::Unavailable),
-        Reason::SlowBody | Reason::SlowHead => (StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded),
+        Reason::SlowBody | Reason::SlowHead => {
+            (StatusCode::REQUEST_TIMEOUT, Code::DeadlineExceeded)
+        }
         Reason::TimedOut => (StatusCode::GATEWAY_TIMEOUT, Code::DeadlineExceeded),
         Reason::Aborted => (StatusCode::BAD_REQUEST, Code::Cancelled),
         Reason::Violation => (StatusCode::BAD_REQUEST, Code::Internal),

@@ -43,6 +43,26 @@ pub enum Format {
     LokiJsonGzip,
 }
 
+/// Puts parts together into requests of at most [`REQUEST_BYTES_MAX`], unless a part alone is larger.
+pub fn gather(path: &'static str, format: Format, parts: Vec<Part>) -> Vec<Request> {
+    let mut requests: Vec<Request> = Vec::new();
+    let mut room = 0;
+    for part in parts {
+        let size = part.bytes.len();
+        match requests.last_mut() {
+            Some(request) if size <= room => {
+                room -= size;
+                request.parts.push(part);
+            }
+            Some(_) | None => {
+                room = REQUEST_BYTES_MAX.saturating_sub(size);
+                requests.push(Request { path, format, parts: vec![part] });
+            }
+        }
+    }
+    requests
+}
+
 impl Format {
     /// `Content-Type` and `Content-Encoding`.
     pub const fn headers(self) -> (&'static str, Option<&'static str>) {
@@ -130,6 +150,9 @@ fn grpc(message: &[u8]) -> Bytes {
     out.extend_from_slice(message);
     out.into()
 }
+
+/// Before compression. Receivers take 4 MiB; a megabyte is sent again in no time.
+pub const REQUEST_BYTES_MAX: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -4,14 +4,15 @@
 //! in the log and the archive. One bad receiver holds up nobody else, since each has a runner.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::export::backoff::Backoff;
 use crate::export::cursor::{Cursor, CursorError, CursorFile};
-use crate::export::sink::{Sink, Stuck, Tally};
-use crate::export::{Item, Position, Source};
+use crate::export::sink::{Sink, Stuck};
+use crate::export::{Item, Position, Source, SourceError};
 use crate::journal::{Journal, Level, Value};
 use crate::metrics::ExporterMetrics;
 
@@ -23,6 +24,8 @@ pub struct Runner<S> {
     source: S,
     file: CursorFile,
     cursor: Cursor,
+    /// Where to go on when the batch that the sink works on is done.
+    loaded: Option<Position>,
     surroundings: Surroundings,
     backoff: Backoff,
 }
@@ -70,6 +73,35 @@ impl From<CursorError> for StartError {
     }
 }
 
+/// What a step has done.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Progress {
+    /// A batch is delivered and the cursor kept.
+    Delivered,
+    /// There is nothing new.
+    Idle,
+}
+
+/// Why a step has to be taken again.
+#[derive(Debug)]
+enum Failure {
+    Source(SourceError),
+    Sink(Stuck),
+    Cursor(CursorError),
+    Rotation(std::io::Error),
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Source(error) => error.fmt(f),
+            Self::Sink(stuck) => stuck.reason.fmt(f),
+            Self::Cursor(error) => error.fmt(f),
+            Self::Rotation(error) => write!(f, "put a full file aside: {error}"),
+        }
+    }
+}
+
 impl<S: Source> Runner<S> {
     /// Loads the cursor and brings the sink to where it says.
     ///
@@ -84,33 +116,40 @@ impl<S: Source> Runner<S> {
     ) -> Result<Self, StartError> {
         let mut cursor = file.load()?;
         sink.resume(&cursor.lengths).map_err(StartError::Sink)?;
-        // Before the first write, so that what a crash leaves behind it can be told from what was there.
+        // Before the first write, so that what a crash leaves behind can be told from what was there.
         cursor.lengths = sink.lengths();
         file.save(&cursor)?;
-        let seed = surroundings.clock.unix_ns() ^ name.bytes().fold(0, |h, b| h * 31 + u64::from(b));
-        let backoff = Backoff::new(seed);
-        Ok(Self { name, sink, source, file, cursor, surroundings, backoff })
+        let spread = name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
+        let backoff = Backoff::new(surroundings.clock.unix_ns() ^ spread);
+        Ok(Self { name, sink, source, file, cursor, loaded: None, surroundings, backoff })
     }
 
-    /// Exports until `drain` becomes true and everything is delivered, or cannot be delivered now.
+    /// Exports until `drain` is true and everything is delivered or cannot be delivered now. It also
+    /// ends when the sender of `drain` is gone.
     ///
     /// Dropping the future at any point is safe: what was not recorded is delivered again.
     pub async fn run(mut self, mut drain: watch::Receiver<bool>) {
         loop {
-            match self.round().await {
-                Ok(Progress::Delivered) => self.recovered(),
-                Ok(Progress::Idle) if *drain.borrow_and_update() => return,
+            match self.step().await {
+                Ok(Progress::Delivered) => self.succeeded(),
                 Ok(Progress::Idle) => {
-                    self.recovered();
+                    if *drain.borrow() {
+                        return;
+                    }
+                    self.succeeded();
                     tokio::select! {
                         () = self.source.changed(&self.cursor.position) => {}
-                        _ = drain.wait_for(|drain| *drain) => {}
+                        // One more step finds what was archived before the drain began.
+                        draining = drain.wait_for(|drain| *drain) => {
+                            if draining.is_err() {
+                                return;
+                            }
+                        }
                     }
                 }
                 Err(failure) => {
                     let wait = self.failed(&failure);
-                    let draining = drain.wait_for(|drain| *drain);
-                    if tokio::time::timeout(wait, draining).await.is_ok() {
+                    if tokio::time::timeout(wait, drain.wait_for(|drain| *drain)).await.is_ok() {
                         return;
                     }
                 }
@@ -118,33 +157,85 @@ impl<S: Source> Runner<S> {
         }
     }
 
-    /// One batch, from reading to the kept cursor; retried from the top it delivers nothing twice that
-    /// was recorded.
-    async fn round(&mut self) -> Result<Progress, Failure> {
-        let reading = self.source.read(&self.cursor.position, ITEMS_MAX).await;
-        let (items, next) =
-            reading.map_err(|error| Failure { reason: error.to_string(), retry_after: None })?;
-        if items.is_empty() && next == self.cursor.position {
-            self.surroundings.metrics.caught_up();
-            return Ok(Progress::Idle);
+    /// One batch, from reading to the kept cursor. After a failure the next call goes on where this
+    /// one stopped.
+    async fn step(&mut self) -> Result<Progress, Failure> {
+        if self.loaded.is_none() {
+            let reading = self.source.read(&self.cursor.position, ITEMS_MAX).await;
+            let (items, next) = reading.map_err(Failure::Source)?;
+            if items.is_empty() && next == self.cursor.position {
+                self.surroundings.metrics.caught_up();
+                return Ok(Progress::Idle);
+            }
+            let now_ns = self.surroundings.clock.unix_ns();
+            let oldest_ns = items.iter().find_map(Item::time_ns).unwrap_or(now_ns);
+            self.surroundings.metrics.behind(now_ns.saturating_sub(oldest_ns) / 1_000_000_000);
+            self.sink.load(&items);
+            self.loaded = Some(next);
         }
-        self.sink.load(&items);
-        while let Err(stuck) = self.sink.advance().await {
-            self.wait_out(&items, stuck).await;
-        }
-        self.count();
-        self.keep(next)?;
+        self.sink.advance().await.map_err(Failure::Sink)?;
+        self.keep()?;
         Ok(Progress::Delivered)
     }
 
-    fn keep(&mut self, next: Position) -> Result<(), Failure> {
-        let failure = |reason: String| Failure { reason, retry_after: None };
-        self.cursor = Cursor { position: next, lengths: self.sink.lengths() };
-        self.file.save(&self.cursor).map_err(|error| failure(error.to_string()))?;
-        if self.sink.rotate().map_err(|error| failure(error.to_string()))? {
+    fn keep(&mut self) -> Result<(), Failure> {
+        if let Some(next) = self.loaded.clone() {
+            let cursor = Cursor { position: next, lengths: self.sink.lengths() };
+            self.file.save(&cursor).map_err(Failure::Cursor)?;
+            self.cursor = cursor;
+            self.loaded = None;
+            self.count();
+        }
+        if self.sink.rotate().map_err(Failure::Rotation)? {
             self.cursor.lengths = self.sink.lengths();
-            self.file.save(&self.cursor).map_err(|error| failure(error.to_string()))?;
+            self.file.save(&self.cursor).map_err(Failure::Cursor)?;
         }
         Ok(())
     }
+
+    fn count(&self) {
+        let (tally, reason) = self.sink.outcome();
+        self.surroundings.metrics.count(tally);
+        if let Some(reason) = reason.filter(|_| tally.refused > 0) {
+            let fields = [
+                ("exporter", Value::Text(&self.name)),
+                ("reason", Value::Shown(&reason)),
+                ("records", Value::Number(tally.refused)),
+            ];
+            self.surroundings.journal.note(Level::Warning, "receiver refuses records", &fields);
+        }
+    }
+
+    /// Tells the first failure of a series and says how long to wait.
+    fn failed(&mut self, failure: &Failure) -> Duration {
+        if self.backoff.failures() == 0 {
+            let fields = [("exporter", Value::Text(&self.name)), ("reason", Value::Shown(failure))];
+            self.surroundings.journal.note(Level::Warning, "exporter cannot deliver", &fields);
+        }
+        self.surroundings.metrics.retried();
+        match failure {
+            Failure::Sink(stuck) => self.backoff.failed(stuck.retry_after),
+            Failure::Source(_) | Failure::Cursor(_) | Failure::Rotation(_) => {
+                self.backoff.failed(None)
+            }
+        }
+    }
+
+    fn succeeded(&mut self) {
+        let failures = self.backoff.failures();
+        if failures > 0 {
+            let fields = [
+                ("exporter", Value::Text(&self.name)),
+                ("attempts", Value::Number(u64::from(failures))),
+            ];
+            self.surroundings.journal.note(Level::Information, "exporter delivers again", &fields);
+        }
+        self.backoff.succeeded();
+    }
 }
+
+/// One reading: a second of traffic at the rate of a busy instance, a few megabytes in memory.
+const ITEMS_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests;

@@ -45,8 +45,8 @@ pub enum AllowlistError {
         path: PathBuf,
         /// Line and column, from 1.
         at: (u64, u64),
-        /// What the parser expected.
-        expected: String,
+        /// The key and what is wrong with it.
+        problem: String,
     },
     /// An entry is none of the three kinds.
     Entry {
@@ -76,8 +76,11 @@ impl Allowlist {
     /// When it is not an allow-list.
     pub fn parse(text: &str, path: &Path) -> Result<Self, AllowlistError> {
         let options = serde_saphyr::options! { with_snippet: false };
-        let file: File = serde_saphyr::from_str_with_options(text, options)
-            .map_err(|error| syntax(path, &error))?;
+        let mut track = serde_path_to_error::Track::new();
+        let file = serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
+            File::deserialize(serde_path_to_error::Deserializer::new(yaml, &mut track))
+        })
+        .map_err(|error| syntax(path, &track.path().to_string(), &error))?;
         let entries = file.allowlist.into_iter().map(|written| entry(written, path));
         Ok(Self { entries: entries.collect::<Result<_, _>>()? })
     }
@@ -118,15 +121,12 @@ impl fmt::Display for AllowlistError {
                 "{}: longer than {FILE_BYTES_MAX} bytes, which no allow-list is",
                 path.display()
             ),
-            Self::Syntax { path, at: (line, column), expected } => {
-                write!(f, "{}:{line}:{column}: {expected}", path.display())
+            Self::Syntax { path, at: (line, column), problem } => {
+                write!(f, "{}:{line}:{column}: {problem}", path.display())
             }
-            Self::Entry { path, at: (line, column) } => write!(
-                f,
-                "{}:{line}:{column}: allowlist: expected {{address: HOST, port: 1 to 65535}}, \
-                 {{cid: NUMBER, port: NUMBER}} or {{unix: /path}}",
-                path.display()
-            ),
+            Self::Entry { path, at: (line, column) } => {
+                write!(f, "{}:{line}:{column}: allowlist: expected {KINDS}", path.display())
+            }
         }
     }
 }
@@ -172,15 +172,21 @@ fn entry(written: Spanned<Entry>, path: &Path) -> Result<Remote, AllowlistError>
     remote.ok_or_else(|| AllowlistError::Entry { path: path.to_owned(), at })
 }
 
-fn syntax(path: &Path, error: &serde_saphyr::Error) -> AllowlistError {
+fn syntax(path: &Path, key: &str, error: &serde_saphyr::Error) -> AllowlistError {
     let at = error.location().map_or((1, 1), |location| (location.line(), location.column()));
-    // The parser repeats the place in its text; we print it once, in front.
+    // The parser repeats the place at the end of its text; we print it once, in front.
     let text = error.without_snippet().to_string();
-    let expected = text.split(" at line ").next().unwrap_or_default();
-    let expected = expected.split_once(": ").filter(|(head, _)| head.starts_with("line "));
-    let expected = expected.map_or_else(|| text.clone(), |(_, rest)| rest.to_owned());
-    AllowlistError::Syntax { path: path.to_owned(), at, expected }
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(head, _)| head);
+    // `value` is the wrapper that keeps the place of an entry, not a key that anybody wrote.
+    let key = if key == "." { "the file".to_owned() } else { key.replace("].value", "]") };
+    let more =
+        if text.contains("expected") { String::new() } else { format!(", expected {KINDS}") };
+    AllowlistError::Syntax { path: path.to_owned(), at, problem: format!("{key}: {text}{more}") }
 }
+
+/// The three kinds of entry.
+const KINDS: &str =
+    "{address: HOST, port: 1 to 65535}, {cid: NUMBER, port: NUMBER} or {unix: /path}";
 
 /// 64 KiB are a thousand entries; a proxy that leads to more places is not a boundary.
 const FILE_BYTES_MAX: u64 = 64 * 1024;
@@ -257,9 +263,21 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_wrong_types_name_their_line() {
-        refused("allowlist:\n- {adress: a, port: 1}\n", "");
-        refused("denylist: []\n", "");
-        refused("allowlist:\n- {address: a, port: many}\n", "");
-        refused("allowlist: [", "");
+        refused(
+            "allowlist:\n- {adress: a, port: 1}\n",
+            "vsock-proxy.yaml:2:4: allowlist[0].adress: unknown field `adress`, expected one of \
+             address, port, cid, unix",
+        );
+        refused(
+            "denylist: []\n",
+            "vsock-proxy.yaml:1:1: denylist: unknown field `denylist`, expected one of allowlist",
+        );
+        let kinds = |start: &str| format!("{start}, expected {KINDS}");
+        refused(
+            "allowlist:\n- {address: a, port: many}\n",
+            &kinds("vsock-proxy.yaml:2:22: allowlist[0].port: invalid u32"),
+        );
+        refused("allowlist: [", &kinds("vsock-proxy.yaml:1:12: allowlist: unclosed bracket '['"));
+        refused("", "vsock-proxy.yaml:1:1: the file: unexpected end of input");
     }
 }

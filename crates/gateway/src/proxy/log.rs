@@ -89,7 +89,7 @@ impl Reason {
 }
 
 /// One thing to say.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Line<'a> {
     /// What happened, constant text.
     pub message: &'static str,

@@ -172,12 +172,18 @@ pub enum Cause {
 }
 
 /// Two messages, both signed by the same epoch, that exclude each other.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Eq, PartialEq)]
 pub struct ForkProof {
     /// A COSE_Sign1 statement or a signed note.
     pub one: Vec<u8>,
     /// Another.
     pub other: Vec<u8>,
+}
+
+impl fmt::Debug for ForkProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ForkProof({} and {} bytes)", self.one.len(), self.other.len())
+    }
 }
 
 impl Cause {
@@ -195,7 +201,9 @@ impl Cause {
             | Self::LedgerAbsent => FindingKind::Missing,
             Self::ExtraBytes { .. } | Self::AfterClose => FindingKind::Inserted,
             Self::SecondCopy { .. } => FindingKind::Duplicate,
-            Self::Misnamed { .. } | Self::BatchesReordered | Self::WrongDay => FindingKind::Reordered,
+            Self::Misnamed { .. } | Self::BatchesReordered | Self::WrongDay => {
+                FindingKind::Reordered
+            }
             Self::TwoRoots { .. } | Self::ChainBroken { .. } => FindingKind::Forked,
             Self::AnchorBeyond { .. } => FindingKind::Truncated,
             Self::Foreign { .. } => FindingKind::Replayed,
@@ -264,9 +272,10 @@ impl Cause {
             Self::FileUnreadable { .. } | Self::BatchRefused(_) | Self::CheckpointRefused(_) => {
                 "another copy of the file, such as an earlier version of the object"
             }
-            Self::NameDiffers { .. } | Self::Misnamed { .. } | Self::WrongDay | Self::SecondCopy { .. } => {
-                "the storage's access log: who wrote or renamed the file"
-            }
+            Self::NameDiffers { .. }
+            | Self::Misnamed { .. }
+            | Self::WrongDay
+            | Self::SecondCopy { .. } => "the storage's access log: who wrote or renamed the file",
             Self::ExtraBytes { .. } | Self::BatchesReordered => {
                 "the storage's access log: who wrote the file"
             }
@@ -285,9 +294,15 @@ impl Cause {
             Self::EvidenceRefused { .. } | Self::MeasurementRefused { .. } => {
                 "the deployment record of that boot, and the policy's roots and measurements"
             }
-            Self::EvidenceAbsent { .. } => "the evidence of the epoch, from the gateway or a backup",
-            Self::NoClose { .. } => "the host's log of that time; then accept_unclean_end in the policy",
-            Self::BeyondAnchor { .. } => "a later checkpoint of the epoch, from the gateway or a witness",
+            Self::EvidenceAbsent { .. } => {
+                "the evidence of the epoch, from the gateway or a backup"
+            }
+            Self::NoClose { .. } => {
+                "the host's log of that time; then accept_unclean_end in the policy"
+            }
+            Self::BeyondAnchor { .. } => {
+                "a later checkpoint of the epoch, from the gateway or a witness"
+            }
             Self::RangeBeyondEnd { .. } => "a smaller range, or a later copy of the archive",
             Self::NothingToVerify => "the right directory",
             Self::NameMalformed => "removing the file, or giving it its name back",
@@ -346,7 +361,9 @@ impl fmt::Display for Cause {
             Self::FileUnreadable { detail } => write!(f, "file is not as it was written: {detail}"),
             Self::BatchRefused(error) => write!(f, "batch does not verify: {error}"),
             Self::CheckpointRefused(error) => write!(f, "checkpoint does not verify: {error}"),
-            Self::NameDiffers { .. } => write!(f, "file name does not fit the content, which verifies"),
+            Self::NameDiffers { .. } => {
+                write!(f, "file name does not fit the content, which verifies")
+            }
             Self::ExtraBytes { detail } => {
                 write!(f, "bytes that nobody sealed lie beside intact records: {detail}")
             }
@@ -358,13 +375,17 @@ impl fmt::Display for Cause {
             Self::RecordAbsent { leaf, confirmed: false } => {
                 write!(f, "not present in the archive; the next record names a leaf {leaf} in vain")
             }
-            Self::HoleUnauthorised { .. } => write!(f, "left out without an accepted authorisation"),
+            Self::HoleUnauthorised { .. } => {
+                write!(f, "left out without an accepted authorisation")
+            }
             Self::LedgerAbsent => write!(f, "ledger is not in the archive, though its epoch ended"),
             Self::AnchorBeyond { size, .. } => {
                 write!(f, "a signed head speaks of {size} records, the archive has fewer")
             }
             Self::TwoRoots { size, .. } => write!(f, "two signed roots for size {size}"),
-            Self::ChainBroken { .. } => write!(f, "record names another leaf before it than there is"),
+            Self::ChainBroken { .. } => {
+                write!(f, "record names another leaf before it than there is")
+            }
             Self::Foreign { stated: Some(id) } => write!(f, "belongs to the ledger {id}"),
             Self::Foreign { stated: None } => write!(f, "belongs to another ledger"),
             Self::Misnamed { stated } => write!(f, "lies in a file that is named for {stated}"),
@@ -375,7 +396,9 @@ impl fmt::Display for Cause {
             Self::WrongDay => write!(f, "lies under another day than that of its first statement"),
             Self::AfterClose => write!(f, "follows the record that closed the ledger"),
             Self::EvidenceRefused { detail } => write!(f, "key is not attested: {detail}"),
-            Self::MeasurementRefused { detail } => write!(f, "code is not the expected one: {detail}"),
+            Self::MeasurementRefused { detail } => {
+                write!(f, "code is not the expected one: {detail}")
+            }
             Self::EvidenceAbsent { detail } => write!(f, "key cannot be attested: {detail}"),
             Self::NoClose { anchored } => {
                 write!(f, "ledger has no close; {anchored} records are covered by a checkpoint")
@@ -391,7 +414,9 @@ impl fmt::Display for Cause {
             }
             Self::ControlUnreadable => write!(f, "control record is not one that belongs here"),
             Self::OverlapUncompared => write!(f, "overlapping batches could not be compared"),
-            Self::AnchorsUncompared => write!(f, "too many checkpoints to compare with the records"),
+            Self::AnchorsUncompared => {
+                write!(f, "too many checkpoints to compare with the records")
+            }
             Self::TooMany => write!(f, "more was found than a report lists"),
             Self::PredecessorAbsent { epoch } => {
                 write!(f, "predecessor {epoch} is not in the archive")

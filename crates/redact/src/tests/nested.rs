@@ -109,7 +109,8 @@ proptest! {
     #[test]
     fn without_the_planted_value_the_same_record_is_clean(tree in tree()) {
         let value = message(|any| encode(&tree, None, any));
-        prop_assert_eq!(rules().inspect(Shape::LogRecord, &log_with("note", &value)), Verdict::Clean);
+        let log = log_with("note", &value);
+        prop_assert_eq!(rules().inspect(Shape::LogRecord, &log), Verdict::Clean);
     }
 
     #[test]

@@ -39,7 +39,12 @@ fn gate(budget: usize) -> Gate<Sink> {
     Gate::new(Arc::new(Sink::default()), limits, Arc::new(Counters::new()))
 }
 
-async fn read(gate: &Gate<Sink>, lease: &mut Lease, pieces: &[Bytes], hint: u64) -> Result<Bytes, Reason> {
+async fn read(
+    gate: &Gate<Sink>,
+    lease: &mut Lease,
+    pieces: &[Bytes],
+    hint: u64,
+) -> Result<Bytes, Reason> {
     let body = Pieces(pieces.iter().cloned().collect(), hint);
     gate.read(body, 100, |_| None, lease).await.map_err(|refused| refused.reason)
 }

@@ -1,0 +1,72 @@
+//! The subcommands: one file each, named for its noun. A file holds the arguments, whose comments are the help,
+//! and one function that calls what does the work.
+
+pub mod audit;
+pub mod completions;
+pub mod gateway;
+pub mod leash;
+pub mod man;
+pub mod proxy;
+pub mod reference;
+pub mod send;
+pub mod up;
+
+use clap::{Parser, Subcommand};
+
+use crate::failure::{Exit, Failure};
+
+/// See, audit and operate confidential workloads that nobody may look into
+#[derive(Debug, Parser)]
+#[command(
+    name = "lucarne",
+    version,
+    arg_required_else_help = true,
+    subcommand_required = true,
+    after_help = EXIT_CODES
+)]
+pub struct Lucarne {
+    /// What to do.
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Up(up::Args),
+    Gateway(gateway::Args),
+    Proxy(proxy::Args),
+    Send(send::Args),
+    Audit(audit::Args),
+    Completions(completions::Args),
+    Man(man::Args),
+    Reference(reference::Args),
+    Leash(leash::Args),
+}
+
+/// Runs the chosen command.
+///
+/// # Errors
+/// Whatever the command failed on.
+pub fn run(lucarne: Lucarne) -> Result<Exit, Failure> {
+    match lucarne.command {
+        Command::Up(args) => up::run(&args),
+        Command::Gateway(args) => gateway::run(&args),
+        Command::Proxy(args) => proxy::run(args),
+        Command::Send(args) => send::run(args),
+        Command::Audit(args) => audit::run(args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::Reference(args) => reference::run(&args),
+        Command::Leash(args) => leash::run(&args),
+    }
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0   yes: done, verified, matched
+  1   no: not done, not verified
+  2   could not tell, or incomplete
+  3   the command line or a configuration file is wrong
+  4   something could not be read or reached
+  5   verified, but only under a root that is marked insecure
+  70  a bug in lucarne";

@@ -1,0 +1,98 @@
+//! The evidence of an epoch: from the archive's files to keys that may be believed, or to the finding why not.
+
+use std::io::Read;
+
+use lucarne_archive::name::{EpochFile, EpochName};
+use lucarne_archive::{Archive, ArchiveError, Directory, Name};
+use lucarne_attest::{Class, EpochKeys, Expect, Rejected, When, verify_epoch};
+use lucarne_ledger::audit::AttestedKeys;
+use lucarne_ledger::audit::cause::Cause;
+use lucarne_ledger::batch::EpochKey;
+use lucarne_ledger::binding::EpochBinding;
+use lucarne_ledger::identity::{EpochId, Instance};
+use lucarne_ledger::key::PublicKey;
+
+use super::catalogue::unreadable;
+use super::policy::Policy;
+use crate::failure::{Failure, chain};
+
+/// An epoch whose evidence was accepted.
+#[derive(Debug)]
+pub(super) struct Attested {
+    /// What its ledgers are checked with.
+    pub(super) keys: AttestedKeys,
+    /// What its evidence says.
+    pub(super) epoch: EpochKeys,
+}
+
+/// Evidence and bindings are a few KiB; what is longer is neither.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// Judges the evidence of an epoch at its own time, or gives the cause why its key is not believed.
+///
+/// # Errors
+/// When a file cannot be read, or the policy itself accepts nothing.
+pub(super) fn attest(
+    archive: &Directory,
+    instance: &Instance,
+    epoch: EpochId,
+    policy: &Policy,
+) -> Result<Result<Attested, Cause>, Failure> {
+    let read = |file| read_file(archive, EpochName { instance: instance.clone(), epoch, file });
+    let (Some(evidence), Some(binding)) = (read(EpochFile::Evidence)?, read(EpochFile::Binding)?)
+    else {
+        let detail = "evidence.cbor or binding.cbor is not in the archive".to_owned();
+        return Ok(Err(Cause::EvidenceAbsent { detail }));
+    };
+    let refused = |detail: String| Ok(Err(Cause::EvidenceRefused { detail }));
+    let binding = match EpochBinding::from_cbor(&binding) {
+        Ok(binding) => binding,
+        Err(error) => return refused(chain(&error)),
+    };
+    match verify_epoch(&evidence, &binding, &policy.attest, When::Replay, Expect::AnyNonce) {
+        Ok(verified) if (verified.instance(), verified.epoch) != (instance, epoch) => {
+            refused(format!("it is that of {}/{}", verified.instance(), verified.epoch))
+        }
+        Ok(verified) => match keys(verified.get(), policy) {
+            Some(keys) => Ok(Ok(Attested { keys, epoch: verified.into_inner() })),
+            None => refused("the attested key is not one on P-256".to_owned()),
+        },
+        Err(error) if error.class() == Class::Policy => {
+            Err(Failure::usage(format!("policy: {error}")))
+        }
+        Err(error @ Rejected::Measurement { .. }) => {
+            Ok(Err(Cause::MeasurementRefused { detail: chain(&error) }))
+        }
+        Err(error) => refused(chain(&error)),
+    }
+}
+
+fn keys(epoch: &EpochKeys, policy: &Policy) -> Option<AttestedKeys> {
+    Some(AttestedKeys {
+        statement: EpochKey {
+            instance: epoch.instance().clone(),
+            epoch: epoch.epoch,
+            key: PublicKey::from_spki(&epoch.binding.p256_spki).ok()?,
+        },
+        checkpoint: PublicKey::from_ed25519(&epoch.binding.ed25519),
+        insecure: epoch.insecure() || policy.any_measurement,
+    })
+}
+
+fn read_file(archive: &Directory, name: EpochName) -> Result<Option<Vec<u8>>, Failure> {
+    match archive.open(&Name::Epoch(name)) {
+        Ok(source) => read_all(source).map(Some),
+        Err(ArchiveError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
+/// Reads a small object whole. One that is too long is cut: it cannot verify.
+pub(super) fn read_all(source: impl Read) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    source
+        .take(FILE_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(|cause| Failure::unreadable("read the archive", &cause))?;
+    Ok(bytes)
+}

@@ -1,0 +1,206 @@
+//! What `lucarne up` keeps under its directory, and the files that configure its parts.
+//!
+//! Written anew at each start from the command line, so that the files always say what runs; keys and ledgers are
+//! kept. Refused: a directory that another `lucarne up` is using, for two enclaves would share one root.
+
+use std::ffi::OsString;
+use std::fs::{File, TryLockError};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use lucarne_platform::Address;
+
+use super::key;
+use crate::failure::{Exit, Failure};
+
+/// The directory of one site on this machine.
+#[derive(Debug)]
+pub struct Layout {
+    dir: PathBuf,
+    // Held until the process ends.
+    _lock: File,
+}
+
+/// What the command line decides about a site.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Where the enclave takes OTLP/gRPC.
+    pub grpc: SocketAddr,
+    /// Where the enclave takes OTLP/HTTP.
+    pub http: SocketAddr,
+    /// The gateway's pages.
+    pub gateway: SocketAddr,
+    /// Where the workload can be asked whether it lives; none when there is none.
+    pub workload: Option<SocketAddr>,
+}
+
+impl Layout {
+    /// Creates the directory and the keys, and writes the files that need no fingerprint.
+    ///
+    /// # Errors
+    /// When the directory is in use or cannot be written.
+    pub fn prepare(dir: &Path, addresses: &Addresses) -> Result<Self, Failure> {
+        create(dir)?;
+        let dir = dir
+            .canonicalize()
+            .map_err(|cause| Failure::unreadable(&format!("open {}", dir.display()), &cause))?;
+        let layout = Self { _lock: lock(&dir)?, dir };
+        layout.socket("gateway").parse::<Address>().map_err(|cause| {
+            Failure::because(Exit::Usage, "place a socket in the directory", &cause)
+                .hint("give a --data DIR with a shorter path")
+        })?;
+        for inner in ["tee", "keys", "archive", "export", "logs", "state"] {
+            create(&layout.dir.join(inner))?;
+        }
+        let acknowledgement = key::open_or_draw(&layout.key("acknowledgement"))?;
+        key::open_or_draw(&layout.key("withholding"))?;
+        key::open_or_draw_token(&layout.key("gate"))?;
+        layout.write("tee/enclave.yaml", &layout.enclave(addresses, &acknowledgement))?;
+        layout.write("vsock-proxy.yaml", &layout.allowlist())?;
+        layout.write("gateway.yaml", &layout.gateway(addresses))?;
+        Ok(layout)
+    }
+
+    /// Writes the policy that trusts the software root with this fingerprint.
+    ///
+    /// A policy that already trusts it is left alone: people explain unclean ends there.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn trust(&self, fingerprint: &str) -> Result<(), Failure> {
+        let key = key::open_or_draw(&self.key("withholding"))?;
+        let written = std::fs::read_to_string(self.dir.join(POLICY)).unwrap_or_default();
+        if written.contains(fingerprint) && written.contains(&key) {
+            return Ok(());
+        }
+        let text = format!(
+            "# Written by `lucarne up`; kept as long as it names the root and the key of this site.\n\
+             log_prefix: {LOG_PREFIX}\n\
+             insecure: [ {{ kind: software, fingerprint: \"{fingerprint}\" }} ]\n\
+             measurements: any-insecure\n\
+             ledgers: [ audit, telemetry ]\n\
+             withholding_keys: [ {{ name: outer-layer, ed25519: \"{key}\" }} ]\n"
+        );
+        self.write(POLICY, &text)
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// What each process said on standard error.
+    pub fn logs(&self) -> PathBuf {
+        self.dir.join("logs")
+    }
+
+    /// The exporters' files.
+    pub fn export(&self) -> PathBuf {
+        self.dir.join("export")
+    }
+
+    /// The relay of the uplink, for people.
+    pub fn relay(&self) -> String {
+        format!("{} to {}", self.socket("proxy"), self.socket("gateway"))
+    }
+
+    /// The command that audits the archive.
+    pub fn audit_command(&self) -> String {
+        let dir = self.dir.display();
+        format!("lucarne audit verify --records-dir {dir}/archive --policy {dir}/{POLICY}")
+    }
+
+    /// Arguments of `lucarne-enclave`.
+    pub fn enclave_args(&self) -> Vec<OsString> {
+        vec!["--config".into(), self.dir.join("tee/enclave.yaml").into()]
+    }
+
+    /// Arguments of `lucarne` for the proxy.
+    pub fn proxy_args(&self) -> Vec<OsString> {
+        let list = self.dir.join("vsock-proxy.yaml");
+        let (local, remote) = (self.socket("proxy"), self.socket("gateway"));
+        vec!["proxy".into(), "--config".into(), list.into(), local.into(), remote.into()]
+    }
+
+    /// Arguments of `lucarne` for the gateway.
+    pub fn gateway_args(&self) -> Vec<OsString> {
+        vec!["gateway".into(), "--config".into(), self.dir.join("gateway.yaml").into()]
+    }
+
+    fn enclave(&self, addresses: &Addresses, acknowledgement: &str) -> String {
+        let Addresses { grpc, http, workload, .. } = addresses;
+        let probe = workload.map(|at| format!("workload: {{ check: \"tcp:{at}\" }}\n"));
+        format!(
+            "{WRITTEN}\
+             instance: {INSTANCE}\n\
+             log_prefix: {LOG_PREFIX}\n\
+             tee: {{ insecure_software: {{ dir: software }} }}\n\
+             otlp: {{ grpc: \"{grpc}\", http: \"{http}\" }}\n\
+             uplink:\n  address: \"{}\"\n  acknowledgement_key: \"{acknowledgement}\"\n{}",
+            self.socket("proxy"),
+            probe.unwrap_or_default(),
+        )
+    }
+
+    fn gateway(&self, addresses: &Addresses) -> String {
+        format!(
+            "{WRITTEN}\
+             uplink: {{ address: \"{}\" }}\n\
+             trust: {POLICY}\n\
+             keys: {{ acknowledgement: keys/acknowledgement, withholding: keys/withholding }}\n\
+             archive: {{ directory: archive }}\n\
+             state: state\n\
+             http: {{ address: \"{}\", gate_token_file: keys/gate }}\n\
+             exporters:\n- jsonl: {{ dir: \"{}\" }}\n",
+            self.socket("gateway"),
+            addresses.gateway,
+            self.export().display(),
+        )
+    }
+
+    fn key(&self, name: &str) -> PathBuf {
+        self.dir.join("keys").join(name)
+    }
+
+    fn allowlist(&self) -> String {
+        let gateway = self.socket("gateway");
+        let path = gateway.strip_prefix("unix:").unwrap_or(&gateway);
+        format!("{WRITTEN}allowlist:\n- {{unix: \"{path}\"}}\n")
+    }
+
+    fn socket(&self, name: &str) -> String {
+        format!("unix:{}", self.dir.join(format!("{name}.sock")).display())
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
+        let path = self.dir.join(name);
+        std::fs::write(&path, text)
+            .map_err(|cause| Failure::unreadable(&format!("write {}", path.display()), &cause))
+    }
+}
+
+fn create(dir: &Path) -> Result<(), Failure> {
+    std::fs::create_dir_all(dir)
+        .map_err(|cause| Failure::unreadable(&format!("create {}", dir.display()), &cause))
+}
+
+fn lock(dir: &Path) -> Result<File, Failure> {
+    let path = dir.join("up.lock");
+    let what = format!("lock {}", path.display());
+    let file = File::create(&path).map_err(|cause| Failure::unreadable(&what, &cause))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let text = format!("another lucarne up is using {}", dir.display());
+            Err(Failure::new(Exit::Usage, text).hint("stop it, or give another --data DIR"))
+        }
+        Err(TryLockError::Error(cause)) => Err(Failure::unreadable(&what, &cause)),
+    }
+}
+
+const POLICY: &str = "audit-policy.yaml";
+/// Origin of the checkpoints of a machine that has no name of its own.
+const LOG_PREFIX: &str = "lucarne.local";
+/// The instance of the seeds.
+const INSTANCE: &str = "nitro-001-us-east";
+const WRITTEN: &str = "# Written by `lucarne up` at each start.\n";

@@ -1,0 +1,23 @@
+//! The command as a process: what it prints, how it exits, and what it does over real sockets.
+
+#[path = "it/command_line.rs"]
+mod command_line;
+#[path = "it/leash.rs"]
+mod leash;
+#[path = "it/proxy.rs"]
+mod proxy;
+#[path = "it/receiver.rs"]
+mod receiver;
+#[path = "it/send.rs"]
+mod send;
+
+/// A file under `it/` that no `mod` line names would never run.
+#[test]
+fn no_file_is_forgotten() {
+    let here = include_str!("it.rs");
+    let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
+    for entry in std::fs::read_dir(dir).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        assert!(here.contains(&format!("#[path = \"it/{name}\"]")), "{name} is not named");
+    }
+}

@@ -1,0 +1,3 @@
+//! Rate of the contract.
+
+fn main() {}

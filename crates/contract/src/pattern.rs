@@ -1,0 +1,249 @@
+//! Patterns as fully built automata.
+//!
+//! A pattern becomes a table when the contract is read, within a fixed size. Matching then costs one look
+//! into the table a byte: no cache, no backtracking, no allocation. Classes are ASCII: `\d` is `[0-9]`, so
+//! no digit of another script passes for one.
+
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+use regex_automata::Anchored;
+use regex_automata::dfa::{Automaton, StartKind, dense};
+use regex_automata::nfa::thompson;
+use regex_automata::util::primitives::StateID;
+use regex_automata::util::start;
+use regex_syntax::hir::{Class, Hir, HirKind, Look};
+
+use crate::error::Problem;
+use crate::limits::{PATTERN_BUILD_BYTES_MAX, PATTERN_TABLE_BYTES_MAX};
+
+/// One pattern that must match a whole text.
+#[derive(Debug)]
+pub(crate) struct Whole(Table);
+
+/// Patterns of which none may occur anywhere in a text.
+#[derive(Debug)]
+pub(crate) struct Anywhere(Option<Table>);
+
+#[derive(Debug)]
+struct Table {
+    automaton: dense::DFA<Vec<u32>>,
+    start: StateID,
+}
+
+impl Whole {
+    pub(crate) fn new(pattern: &str) -> Result<Self, Problem> {
+        // The pattern is parsed alone: no text put around it could be escaped from.
+        let whole =
+            Hir::concat(vec![Hir::look(Look::Start), parse(pattern)?, Hir::look(Look::End)]);
+        Table::new(&[whole], Anchored::Yes).map(Self)
+    }
+
+    #[inline]
+    pub(crate) fn matches(&self, text: &[u8]) -> bool {
+        let Table { automaton, start } = &self.0;
+        let mut state = *start;
+        for &byte in text {
+            state = automaton.next_state(state, byte);
+            if automaton.is_special_state(state) && !automaton.is_match_state(state) {
+                return false; // dead: no text that begins like this matches
+            }
+        }
+        automaton.is_match_state(automaton.next_eoi_state(state))
+    }
+}
+
+impl Anywhere {
+    pub(crate) fn new(patterns: &[String]) -> Result<Self, Problem> {
+        if patterns.is_empty() {
+            return Ok(Self(None));
+        }
+        let patterns: Result<Vec<Hir>, Problem> =
+            patterns.iter().map(|pattern| parse(pattern)).collect();
+        Table::new(&patterns?, Anchored::No).map(|table| Self(Some(table)))
+    }
+
+    #[inline]
+    pub(crate) fn occurs_in(&self, text: &[u8]) -> bool {
+        let Some(Table { automaton, start }) = &self.0 else { return false };
+        let mut state = *start;
+        for &byte in text {
+            state = automaton.next_state(state, byte);
+            if automaton.is_special_state(state) {
+                // A match, or a state that gives up, which counts as one.
+                return !automaton.is_dead_state(state);
+            }
+        }
+        automaton.is_match_state(automaton.next_eoi_state(state))
+    }
+}
+
+impl Table {
+    fn new(patterns: &[Hir], anchored: Anchored) -> Result<Self, Problem> {
+        let nfa = thompson::Compiler::new()
+            .configure(
+                thompson::Config::new()
+                    .utf8(false)
+                    .unanchored_prefix(!anchored.is_anchored())
+                    .nfa_size_limit(Some(PATTERN_BUILD_BYTES_MAX)),
+            )
+            .build_many_from_hir(patterns)
+            .map_err(|error| refused(&error))?;
+        let config = dense::Config::new()
+            .accelerate(false)
+            .start_kind(match anchored {
+                Anchored::No => StartKind::Unanchored,
+                Anchored::Yes | Anchored::Pattern(_) => StartKind::Anchored,
+            })
+            .dfa_size_limit(Some(PATTERN_TABLE_BYTES_MAX))
+            .determinize_size_limit(Some(PATTERN_BUILD_BYTES_MAX));
+        let automaton = dense::Builder::new()
+            .configure(config)
+            .build_from_nfa(&nfa)
+            .map_err(|error| refused(&error))?;
+        let start = automaton
+            .start_state(&start::Config::new().anchored(anchored))
+            .map_err(|error| refused(&error))?;
+        Ok(Self { automaton, start })
+    }
+}
+
+/// Upper bound of the number of different texts that a pattern matches; `u64::MAX` is without bound.
+pub(crate) fn texts(pattern: &str) -> Result<u64, Problem> {
+    parse(pattern).map(|hir| count(&hir))
+}
+
+fn parse(pattern: &str) -> Result<Hir, Problem> {
+    regex_syntax::ParserBuilder::new()
+        .unicode(false)
+        .utf8(false)
+        .build()
+        .parse(pattern)
+        .map_err(|error| refused(&error))
+}
+
+fn count(hir: &Hir) -> u64 {
+    match hir.kind() {
+        HirKind::Empty | HirKind::Literal(_) | HirKind::Look(_) => 1,
+        HirKind::Class(Class::Unicode(class)) => class
+            .iter()
+            .map(|range| u64::from(u32::from(range.end()).abs_diff(u32::from(range.start()))).saturating_add(1))
+            .fold(0, u64::saturating_add),
+        HirKind::Class(Class::Bytes(class)) => class
+            .iter()
+            .map(|range| u64::from(range.end().abs_diff(range.start())).saturating_add(1))
+            .fold(0, u64::saturating_add),
+        HirKind::Repetition(repetition) => repetitions(
+            count(&repetition.sub),
+            repetition.min,
+            repetition.max,
+        ),
+        HirKind::Capture(capture) => count(&capture.sub),
+        HirKind::Concat(parts) => parts.iter().map(count).fold(1, u64::saturating_mul),
+        HirKind::Alternation(arms) => arms.iter().map(count).fold(0, u64::saturating_add),
+    }
+}
+
+fn repetitions(texts: u64, min: u32, max: Option<u32>) -> u64 {
+    let Some(max) = max else { return u64::MAX };
+    let mut sum = 0_u64;
+    for times in min..=max {
+        sum = sum.saturating_add(texts.saturating_pow(times));
+        if sum == u64::MAX {
+            break;
+        }
+    }
+    sum
+}
+
+/// Parsers of patterns draw pictures; a problem of a contract is one line, and the last says what it is.
+fn refused(error: &dyn fmt::Display) -> Problem {
+    let text = error.to_string();
+    let last = text.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("an error");
+    Problem::Pattern { detail: String::from(last.trim().trim_start_matches("error: ")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn whole(pattern: &str, text: &str, expected: bool) {
+        assert_eq!(Whole::new(pattern).unwrap().matches(text.as_bytes()), expected, "{text:?}");
+    }
+
+    #[test]
+    fn a_pattern_matches_the_whole_text_or_not() {
+        whole("a|ab", "ab", true); // the first arm alone must not decide
+        whole("a|ab", "a", true);
+        whole("a|ab", "abc", false);
+        whole("t_[0-9a-f]{8,64}", "t_8f3a2b1c", true);
+        whole("t_[0-9a-f]{8,64}", "t_8f3a2b1c\n", false);
+        whole("t_[0-9a-f]{8,64}", " t_8f3a2b1c", false);
+        whole("t_[0-9a-f]{8,64}", "t_8f3a2b1", false);
+        whole("", "", true);
+        whole("", "a", false);
+        whole("a$", "a\n", false);
+        whole("(?m)a$", "a\nb", false);
+        whole("(?m)^a\n?^b$", "a\nb", true);
+        whole("a*", "", true);
+    }
+
+    #[test]
+    fn classes_are_ascii() {
+        whole(r"\d+", "123", true);
+        whole(r"\d+", "١٢٣", false);
+        whole("(?i)k", "\u{212a}", false); // the Kelvin sign folds to k in Unicode
+    }
+
+    #[test]
+    fn occurrences_are_found_wherever_they_are() {
+        let patterns = ["[0-9]{16}", "^[0-9]{13}$", "(?i)bearer x"].map(String::from);
+        let reject = Anywhere::new(&patterns).unwrap();
+        for (text, expected) in [
+            ("4111111111111111", true),
+            ("x4111111111111111", true),
+            ("411111111111111", false),
+            ("4111111111111", true),
+            ("x4111111111111", false),
+            ("a Bearer X", true),
+            ("", false),
+        ] {
+            assert_eq!(reject.occurs_in(text.as_bytes()), expected, "{text:?}");
+        }
+        assert!(!Anywhere::new(&[]).unwrap().occurs_in(b"4111111111111111"));
+    }
+
+    #[test]
+    fn texts_are_counted_from_above() {
+        for (pattern, expected) in [
+            ("abc", 1),
+            ("a|b|cd", 3),
+            ("[0-9]{3}", 1000),
+            ("node [0-9]{1,3} failed", 1110),
+            ("(?:ab)?[xy]", 4),
+            ("a+", u64::MAX),
+            (".*", u64::MAX),
+            (".{40}", u64::MAX),
+        ] {
+            assert_eq!(texts(pattern), Ok(expected), "{pattern}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_pattern_or_too_large_is_refused_in_one_line() {
+        for (pattern, detail) in [
+            ("a)|(b", "unopened group"),
+            ("[a", "unclosed character class"),
+            (r"\pL", "Unicode property not found"),
+            ("(?:[a-z]{1,1000}x){1,1000}", "too large"),
+        ] {
+            let Err(Problem::Pattern { detail: found }) = Whole::new(pattern).map(|_| ()) else {
+                panic!("{pattern} must be refused")
+            };
+            assert_eq!(found, detail, "{pattern}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The life of the process: harden, begin an epoch, serve, drain, close.
+//!
+//! Order of the end: refuse new requests, seal what was taken, close both ledgers, wait for the archive. The
+//! epoch's keys go with the process.
+
+use std::fmt;
+use std::io::Write;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lucarne_ledger::control::Workload;
+use lucarne_ledger::key::SigningFailed;
+use lucarne_platform::{Address, BindError, HardenError, harden};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::budget::Budget;
+use crate::clock::{Clock, SystemClock};
+use crate::command::Exit;
+use crate::config::Config;
+use crate::epoch::{BirthError, Epoch};
+use crate::journal;
+use crate::pipeline::Pipeline;
+use crate::probe;
+use crate::progress::{Position, Progress};
+use crate::quote::Quote;
+use crate::raw_ring::RawRing;
+use crate::receive::{self, Receiver};
+use crate::sealer::{self, SealError, Sealer};
+use crate::software::{Machine, MintError, SoftwareTee};
+use crate::uplink::{self, Uplink};
+
+/// Requests between the receivers and the sealer; the budget bounds their bytes.
+const QUEUE_REQUESTS: usize = 1024;
+/// Batches between the sealer and the uplink, which always takes them.
+const OUTGOING_BATCHES: usize = 64;
+/// How long the birth of an epoch waits for word of the one before.
+const PREVIOUS_WAIT: Duration = Duration::from_secs(5);
+/// How long a graceful end waits for the archive.
+const ARCHIVE_WAIT: Duration = Duration::from_secs(30);
+
+/// Why the process cannot live on.
+#[derive(Debug)]
+pub enum LifeError {
+    /// The process could not be made opaque.
+    Harden(HardenError),
+    /// No runtime or signal handler.
+    Runtime(std::io::Error),
+    /// The software TEE.
+    Mint(MintError),
+    /// The epoch.
+    Birth(BirthError),
+    /// A socket.
+    Bind(BindError),
+    /// No randomness.
+    Keys(SigningFailed),
+    /// The sealer stopped.
+    Seal(SealError),
+    /// A thread panicked.
+    Panicked,
+}
+
+impl LifeError {
+    /// How the process ends with it.
+    pub const fn exit(&self) -> Exit {
+        match self {
+            Self::Bind(_) => Exit::Configuration,
+            Self::Harden(_) | Self::Runtime(_) | Self::Mint(_) | Self::Birth(_) | Self::Keys(_) => {
+                Exit::Environment
+            }
+            Self::Seal(_) | Self::Panicked => Exit::Bug,
+        }
+    }
+}
+
+impl fmt::Display for LifeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Harden(error) => write!(f, "{error}"),
+            Self::Runtime(error) => write!(f, "the runtime cannot start: {error}"),
+            Self::Mint(error) => write!(f, "INSECURE software TEE: {error}"),
+            Self::Birth(error) => write!(f, "{error}"),
+            Self::Bind(error) => write!(f, "{error}"),
+            Self::Keys(error) => write!(f, "{error}"),
+            Self::Seal(error) => write!(f, "{error}"),
+            Self::Panicked => write!(f, "a thread panicked; the lines above say where"),
+        }
+    }
+}
+
+impl std::error::Error for LifeError {}
+
+/// The INSECURE software TEE that the configuration names.
+///
+/// # Errors
+/// When its directory or the running executable cannot be read.
+pub fn software_tee(config: &Config) -> Result<SoftwareTee<SystemClock>, LifeError> {
+    let machine = Machine::running(format!("software-{}", config.instance)).map_err(LifeError::Runtime)?;
+    SoftwareTee::open_or_mint(Path::new(&config.insecure_software), machine, SystemClock)
+        .map_err(LifeError::Mint)
+}
+
+/// Lives until told to stop.
+///
+/// # Errors
+/// When it cannot begin, or cannot go on.
+pub fn live(config: Config) -> Result<Exit, LifeError> {
+    harden().map_err(LifeError::Harden)?;
+    let tee = software_tee(&config)?;
+    journal::warn("tee", &"INSECURE: software TEE, the evidence proves nothing about hardware");
+    let epoch = Epoch::begin(&config, Arc::new(tee)).map_err(LifeError::Birth)?;
+    let runtime = Builder::new_multi_thread().enable_all().build().map_err(LifeError::Runtime)?;
+    runtime.block_on(serve(config, epoch, &runtime))
+}
+
+async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, LifeError> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(LifeError::Runtime)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(LifeError::Runtime)?;
+    let receiver = bind(&config)?;
+    let parts = Channels::new();
+    let pipeline = Arc::new(Pipeline::new(
+        config.contract,
+        Budget::new(config.limits.queue_bytes),
+        parts.queue,
+        RawRing::new(config.limits.raw_bytes),
+        Progress { sealed: parts.sealed.subscribe(), archived: parts.archived.subscribe() },
+        config.limits.durability_wait,
+    ));
+    let (stop, stopping) = watch::channel(false);
+    let workload = watch_workload(config.workload, runtime, stopping.clone());
+    let previous = previous(&config.uplink, &epoch).await;
+    let uplink = runtime.spawn(
+        Uplink::new(
+            config.uplink,
+            Arc::clone(&epoch.identity),
+            config.acknowledgement_key,
+            parts.archived,
+            parts.to_uplink,
+        )
+        .run(),
+    );
+    let sealer = Sealer::new(sealer::Parts {
+        instance: epoch.identity.instance.clone(),
+        epoch: epoch.id,
+        keys: Arc::clone(&epoch.keys),
+        log_prefix: config.log_prefix,
+        clock: SystemClock,
+        pipeline: Arc::clone(&pipeline),
+        work: parts.work,
+        outgoing: parts.outgoing,
+        sealed: parts.sealed,
+        workload,
+    })
+    .map_err(LifeError::Keys)?;
+    let (close, closing) = watch::channel(false);
+    let id = epoch.id;
+    let open = move |kind| epoch.open(kind, &previous, SystemClock.now_ms());
+    let mut sealing = seal_on_own_thread(sealer, open, config.limits.heartbeat, closing)?;
+    let receiving = runtime.spawn(receiver.run(Arc::clone(&pipeline), stopping));
+    journal::info("epoch", &format_args!("{id} began"));
+    say_ready();
+    let early = tokio::select! {
+        _ = terminate.recv() => None,
+        _ = interrupt.recv() => None,
+        result = &mut sealing => Some(result),
+    };
+    pipeline.stop();
+    stop.send_replace(true);
+    drop(receiving.await);
+    close.send_replace(true);
+    let sealed = match early {
+        Some(result) => result,
+        None => sealing.await,
+    };
+    sealed.map_err(|_| LifeError::Panicked)?.map_err(LifeError::Seal)?;
+    let complete = timeout(ARCHIVE_WAIT, uplink).await.is_ok();
+    journal::info("epoch", &format_args!("{id} closed"));
+    Ok(if complete { Exit::Complete } else { Exit::Incomplete })
+}
+
+/// Everything that is passed between the parts.
+struct Channels {
+    queue: mpsc::Sender<crate::pipeline::Work>,
+    work: mpsc::Receiver<crate::pipeline::Work>,
+    outgoing: mpsc::Sender<sealer::Outgoing>,
+    to_uplink: mpsc::Receiver<sealer::Outgoing>,
+    sealed: watch::Sender<Position>,
+    archived: watch::Sender<Position>,
+}
+
+impl Channels {
+    fn new() -> Self {
+        let (queue, work) = mpsc::channel(QUEUE_REQUESTS);
+        let (outgoing, to_uplink) = mpsc::channel(OUTGOING_BATCHES);
+        let sealed = watch::Sender::new(Position::default());
+        let archived = watch::Sender::new(Position::default());
+        Self { queue, work, outgoing, to_uplink, sealed, archived }
+    }
+}
+
+fn bind(config: &Config) -> Result<Receiver, LifeError> {
+    let mut limits = receive::Limits::STANDARD;
+    limits.body_bytes_max = config.limits.request_bytes;
+    limits.decoded_bytes_max = config.limits.request_bytes;
+    limits.request_timeout = limits.request_timeout.max(config.limits.durability_wait * 2);
+    let (grpc, http) = (Address::Tcp(config.grpc), Address::Tcp(config.http));
+    Receiver::bind(&receive::Config { grpc, http, limits }).map_err(LifeError::Bind)
+}
+
+// Nothing relies on the answer; an audit compares it with what is archived.
+async fn previous(address: &Address, epoch: &Epoch) -> Vec<lucarne_link::message::PreviousHead> {
+    let asked =
+        uplink::previous_heads(address, &epoch.identity.instance, epoch.id, PREVIOUS_WAIT).await;
+    asked.unwrap_or_else(|error| {
+        journal::warn("epoch", &format_args!("nobody told how the epoch before ended: {error}"));
+        Vec::new()
+    })
+}
+
+fn watch_workload(
+    workload: Option<crate::config::Workload>,
+    runtime: &Runtime,
+    stop: watch::Receiver<bool>,
+) -> watch::Receiver<Workload> {
+    let (told, state) = watch::channel(Workload::Unknown);
+    match workload {
+        Some(workload) => {
+            runtime.spawn(probe::run(workload.check, workload.interval, workload.timeout, told, stop));
+        }
+        // Kept open: a sender that is gone would end those who wait for a change.
+        None => drop(runtime.spawn(async move { told.closed().await })),
+    }
+    state
+}
+
+type Sealing = JoinHandle<Result<(), SealError>>;
+
+// Committing and signing are work for a core of their own, not for the threads that serve connections.
+fn seal_on_own_thread(
+    sealer: Sealer<SystemClock>,
+    open: impl Fn(lucarne_ledger::identity::LedgerKind) -> lucarne_ledger::control::Open + Send + 'static,
+    heartbeat: Duration,
+    closing: watch::Receiver<bool>,
+) -> Result<Sealing, LifeError> {
+    let own = Builder::new_current_thread().enable_time().build().map_err(LifeError::Runtime)?;
+    Ok(tokio::task::spawn_blocking(move || own.block_on(sealer.run(open, heartbeat, closing))))
+}
+
+fn say_ready() {
+    let mut out = std::io::stdout();
+    // Whoever started the process may not listen.
+    drop(writeln!(out, "ready").and_then(|()| out.flush()));
+}

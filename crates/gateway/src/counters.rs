@@ -1,0 +1,48 @@
+//! Counters of the gateway; one name each, no labels that could grow.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// A number that only goes up.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Counts.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The number.
+    pub fn value(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Everything that the receiving side counts.
+#[derive(Debug, Default)]
+pub struct Counters {
+    /// Batches that verified.
+    pub batches: Counter,
+    /// Records in them.
+    pub records: Counter,
+    /// Batches that did not verify.
+    pub refused: Counter,
+    /// Batches that were there already.
+    pub repeated: Counter,
+    /// Batches before which records are missing.
+    pub holes: Counter,
+    /// Verified batches that contradict what is there.
+    pub forks: Counter,
+    /// Records that the outer layer withheld.
+    pub withheld: Counter,
+    /// Objects whose name was taken by other bytes.
+    pub conflicts: Counter,
+    /// Failed attempts to write log or archive.
+    pub write_failures: Counter,
+    /// `.seal` files written.
+    pub archive_puts: Counter,
+    /// Rolls archived.
+    pub rolls: Counter,
+    /// Bytes written to the log.
+    pub wal_bytes: Counter,
+}

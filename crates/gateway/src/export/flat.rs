@@ -1,0 +1,251 @@
+//! One flat JSON object, written field by field, in which no name occurs twice.
+//!
+//! The line's own fields come first and win. A field of the record with a name that is taken is left out
+//! if it says the same and gets the prefix `attributes.` if it does not. Nested maps become dotted names;
+//! arrays stay arrays.
+
+use std::ops::Range;
+
+use lucarne_otlp::display::{hex, string_to_json, value_to_json};
+use lucarne_otlp::view::{AnyValue, KeyValue};
+use lucarne_otlp::wire::WireError;
+use serde::de::{MapAccess, Visitor};
+use serde_json::value::RawValue;
+
+use crate::export::timestamp::write_rfc3339;
+
+/// An object being written.
+#[derive(Clone)]
+pub(crate) struct Flat {
+    out: Vec<u8>,
+    fields: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Flat {
+    /// An object without fields.
+    pub(crate) fn new() -> Self {
+        let mut out = Vec::with_capacity(512);
+        out.push(b'{');
+        Self { out, fields: Vec::with_capacity(24) }
+    }
+
+    /// The object.
+    pub(crate) fn finish(mut self) -> Vec<u8> {
+        self.out.push(b'}');
+        self.out
+    }
+
+    /// A field whose value `write` appends as JSON.
+    pub(crate) fn field(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
+        let start = self.out.len();
+        if start > 1 {
+            self.out.push(b',');
+        }
+        let name = self.out.len();
+        string_to_json(key, &mut self.out);
+        let value = self.out.len() + 1;
+        self.out.push(b':');
+        write(&mut self.out);
+        self.settle(start, name..value - 1, key);
+    }
+
+    /// Text.
+    pub(crate) fn text(&mut self, key: &str, text: &str) {
+        self.field(key, |out| string_to_json(text, out));
+    }
+
+    /// Bytes as lower-case hex.
+    pub(crate) fn hex(&mut self, key: &str, bytes: &[u8]) {
+        self.field(key, |out| {
+            out.push(b'"');
+            hex(bytes, out);
+            out.push(b'"');
+        });
+    }
+
+    /// A whole number.
+    pub(crate) fn number(&mut self, key: &str, number: u64) {
+        self.field(key, |out| out.extend_from_slice(number.to_string().as_bytes()));
+    }
+
+    /// Unix nanoseconds as RFC 3339 text.
+    pub(crate) fn time(&mut self, key: &str, unix_ns: u64) {
+        let mut text = String::with_capacity(30);
+        write_rfc3339(unix_ns, &mut text);
+        self.text(key, &text);
+    }
+
+    /// An attribute; a map as one field an entry, its name behind that of the map and a dot.
+    pub(crate) fn attribute(&mut self, prefix: &str, entry: KeyValue<'_>) -> Result<(), WireError> {
+        let name = dotted(prefix, entry.key);
+        if let AnyValue::KvList(mut entries) = entry.value {
+            return entries.try_for_each(|inner| self.attribute(&name, inner?));
+        }
+        let mut json = Vec::new();
+        value_to_json(entry.value, &mut json)?;
+        self.foreign(&name, &json);
+        Ok(())
+    }
+
+    /// A value as it is; a map stays one.
+    pub(crate) fn body(&mut self, key: &str, value: AnyValue<'_>) -> Result<(), WireError> {
+        let mut json = Vec::new();
+        value_to_json(value, &mut json)?;
+        self.field(key, |out| out.extend_from_slice(&json));
+        Ok(())
+    }
+
+    /// The members of a JSON object, nested ones as dotted names.
+    pub(crate) fn object(&mut self, prefix: &str, object: &Object<'_>) {
+        for (key, value) in &object.0 {
+            let name = dotted(prefix, key);
+            let text = value.get();
+            let nested = text.starts_with('{') && name.len() < NAME_BYTES_MAX;
+            match Object::parse(text.as_bytes()).filter(|_| nested) {
+                Some(inner) => self.object(&name, &inner),
+                None => self.foreign(&name, text.as_bytes()),
+            }
+        }
+    }
+
+    // A record must not be able to say where it comes from: names that only the gateway writes are set aside.
+    fn foreign(&mut self, name: &str, json: &[u8]) {
+        let write = |out: &mut Vec<u8>| out.extend_from_slice(json);
+        if !PROVENANCE.contains(&name) {
+            self.field(name, write);
+        } else if self.value(name) != Some(json) {
+            self.field(&format!("{CLASH}{name}"), write);
+        }
+    }
+
+    fn value(&self, name: &str) -> Option<&[u8]> {
+        let mut quoted = Vec::new();
+        string_to_json(name, &mut quoted);
+        let field = self.fields.iter().find(|(other, _)| self.out[other.clone()] == quoted)?;
+        Some(&self.out[field.1.clone()])
+    }
+
+    // The field that begins at `start` was written under `name`; a clash is settled after the fact,
+    // because clashes are rare.
+    fn settle(&mut self, start: usize, name: Range<usize>, key: &str) {
+        let value = name.end + 1..self.out.len();
+        let taken = self.fields.iter().find(|(other, _)| self.out[other.clone()] == self.out[name.clone()]);
+        let Some((_, first)) = taken else {
+            self.fields.push((name, value));
+            return;
+        };
+        let same = self.out[first.clone()] == self.out[value.clone()];
+        let text = self.out[value].to_vec();
+        self.out.truncate(start);
+        if !same && !key.starts_with(CLASH) {
+            self.field(&format!("{CLASH}{key}"), |out| out.extend_from_slice(&text));
+        }
+    }
+}
+
+/// The members of a JSON object in their order, values as written.
+pub(crate) struct Object<'a>(pub(crate) Vec<(String, &'a RawValue)>);
+
+impl<'a> Object<'a> {
+    /// The members, or `None` if the text is not one JSON object.
+    pub(crate) fn parse(json: &'a [u8]) -> Option<Self> {
+        serde_json::from_slice(json).ok()
+    }
+
+    /// The text of a member that is a string.
+    pub(crate) fn text(&self, key: &str) -> Option<String> {
+        serde_json::from_str(self.raw(key)?).ok()
+    }
+
+    /// The value of a member that is a number without sign and fraction.
+    pub(crate) fn number(&self, key: &str) -> Option<u64> {
+        self.raw(key)?.parse().ok()
+    }
+
+    fn raw(&self, key: &str) -> Option<&'a str> {
+        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value.get())
+    }
+}
+
+impl<'de: 'a, 'a> serde::Deserialize<'de> for Object<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Vec<(String, &'de RawValue)>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(members)
+            }
+        }
+        deserializer.deserialize_map(Members).map(Object)
+    }
+}
+
+fn dotted(prefix: &str, key: &str) -> String {
+    if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
+}
+
+/// Names that only the gateway writes.
+const PROVENANCE: [&str; 8] = [
+    "job",
+    "tee_instance_id",
+    "signature_valid",
+    "tee_batch_seq",
+    "tee_cert_thumbprint",
+    "tee_seal",
+    "tee_record_index",
+    "lucarne.sealed",
+];
+const CLASH: &str = "attributes.";
+/// Ends the recursion into objects; what is deeper stays as it is.
+const NAME_BYTES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(write: impl FnOnce(&mut Flat), expected: &str) {
+        let mut flat = Flat::new();
+        write(&mut flat);
+        assert_eq!(String::from_utf8(flat.finish()).unwrap(), expected);
+    }
+
+    fn entry<'a>(key: &'a str, value: AnyValue<'a>) -> KeyValue<'a> {
+        KeyValue { key, value }
+    }
+
+    #[test]
+    fn own_fields_win_and_names_are_unique() {
+        check(|_| {}, "{}");
+        check(
+            |flat| {
+                flat.text("level", "Error");
+                flat.attribute("", entry("level", AnyValue::String("Error"))).unwrap();
+                flat.attribute("", entry("a", AnyValue::Int(1))).unwrap();
+                flat.attribute("", entry("level", AnyValue::String("odd"))).unwrap();
+                flat.attribute("", entry("level", AnyValue::Int(7))).unwrap();
+                flat.attribute("", entry("attributes.level", AnyValue::Int(7))).unwrap();
+            },
+            r#"{"level":"Error","a":1,"attributes.level":"odd"}"#,
+        );
+    }
+
+    #[test]
+    fn objects_are_flattened_and_arrays_are_kept() {
+        let json = br#" {"a":{"b":{"c":1.50},"d":[{"e":1}]},"f":null,"g":{}} "#;
+        let object = Object::parse(json).unwrap();
+        check(|flat| flat.object("", &object), r#"{"a.b.c":1.50,"a.d":[{"e":1}],"f":null}"#);
+        for not_an_object in ["[]", "{\"a\":1}x", "{\"a\":}", "1", ""] {
+            assert!(Object::parse(not_an_object.as_bytes()).is_none(), "{not_an_object}");
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! Lines of metrics: one flat JSON object a data point.
+
+use lucarne_otlp::display::{double_to_json, integer_to_json};
+use lucarne_otlp::view::{Metric, NumberValue, Temporality, View as _};
+
+use super::{Malformed, Provenance, mark_unsealed};
+use crate::export::flat::Flat;
+use crate::export::points::{Point, Sample, points};
+use crate::export::{Record, Telemetry};
+
+/// The lines of a metric record, provenance inside.
+///
+/// # Errors
+/// When the record is not a `Metric`.
+pub fn lines(record: &Record, metric: &Telemetry) -> Result<Vec<Vec<u8>>, Malformed> {
+    let message = Metric::parse(&metric.message)?;
+    let (name, unit) = (message.name, message.unit);
+    points(message)?.into_iter().map(|point| line(record, name, unit, point)).collect()
+}
+
+fn line(record: &Record, name: &str, unit: &str, point: Point<'_>) -> Result<Vec<u8>, Malformed> {
+    let mut flat = Flat::new();
+    let time_ns = if point.time_ns == 0 { record.origin.batch_time_ns } else { point.time_ns };
+    flat.time("timestamp", time_ns);
+    flat.text("metric", name);
+    flat.text("kind", point.kind);
+    match point.temporality {
+        Temporality::Unspecified => {}
+        Temporality::Delta => flat.text("temporality", "delta"),
+        Temporality::Cumulative => flat.text("temporality", "cumulative"),
+    }
+    if !unit.is_empty() {
+        flat.text("unit", unit);
+    }
+    if point.start_ns != 0 {
+        flat.time("startTimestamp", point.start_ns);
+    }
+    sample(&mut flat, &point.sample);
+    mark_unsealed(record, &mut flat);
+    point.attributes.into_iter().try_for_each(|entry| flat.attribute("", entry))?;
+    Provenance::of(record).write(&mut flat);
+    Ok(flat.finish())
+}
+
+fn sample(flat: &mut Flat, sample: &Sample) {
+    match sample {
+        Sample::Number(NumberValue::Int(value)) => {
+            flat.field("value", |out| integer_to_json(*value, out));
+        }
+        Sample::Number(NumberValue::Double(value)) => {
+            flat.field("value", |out| double_to_json(*value, out));
+        }
+        Sample::Distribution { count, sum, bounds, counts } => {
+            flat.number("count", *count);
+            if let Some(sum) = sum {
+                flat.field("sum", |out| double_to_json(*sum, out));
+            }
+            if !counts.is_empty() {
+                flat.field("bounds", |out| array(bounds, out, |bound, out| double_to_json(*bound, out)));
+                flat.field("buckets", |out| {
+                    array(counts, out, |count, out| out.extend_from_slice(count.to_string().as_bytes()));
+                });
+            }
+        }
+    }
+}
+
+fn array<T>(values: &[T], out: &mut Vec<u8>, write: impl Fn(&T, &mut Vec<u8>)) {
+    out.push(b'[');
+    for (index, value) in values.iter().enumerate() {
+        if index > 0 {
+            out.push(b',');
+        }
+        write(value, out);
+    }
+    out.push(b']');
+}

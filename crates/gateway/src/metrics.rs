@@ -1,0 +1,219 @@
+//! `/metrics`: everything the gateway measures, as Prometheus text.
+//!
+//! Labels are closed sets, names of configured exporters, and instances whose evidence was verified; no
+//! label takes its value from telemetry. What counts lives with those who count; this page reads it.
+
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use lucarne_ledger::control::Workload;
+
+use crate::counters::{Counter, Counters};
+use crate::export::sink::Tally;
+use crate::heartbeats::Heartbeats;
+
+/// What `/metrics` shows.
+#[derive(Clone)]
+pub struct Metrics {
+    /// Counters of the receiving side.
+    pub counters: Arc<Counters>,
+    /// The newest heartbeats.
+    pub heartbeats: Heartbeats,
+    /// Exporters by name.
+    pub exporters: Vec<(String, Arc<ExporterMetrics>)>,
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+/// What one exporter measures.
+#[derive(Debug, Default)]
+pub struct ExporterMetrics {
+    sent: Counter,
+    refused: Counter,
+    skipped: Counter,
+    retries: Counter,
+    lag_seconds: AtomicU64,
+}
+
+impl ExporterMetrics {
+    /// Counts a batch that is done.
+    pub fn count(&self, tally: Tally) {
+        self.sent.add(tally.sent);
+        self.refused.add(tally.refused);
+        self.skipped.add(tally.skipped);
+    }
+
+    /// Counts an attempt that failed and will be made again.
+    pub fn retried(&self) {
+        self.retries.add(1);
+    }
+
+    /// The oldest item not yet delivered is this old.
+    pub fn behind(&self, seconds: u64) {
+        self.lag_seconds.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Everything is delivered.
+    pub fn caught_up(&self) {
+        self.behind(0);
+    }
+
+    /// What became of all items so far.
+    pub fn tally(&self) -> Tally {
+        let [sent, refused, skipped] = [&self.sent, &self.refused, &self.skipped].map(Counter::value);
+        Tally { sent, refused, skipped }
+    }
+}
+
+impl Metrics {
+    /// The page.
+    pub fn render(&self) -> String {
+        let mut page = Page { out: String::with_capacity(4096) };
+        self.receiving(&mut page);
+        self.exporting(&mut page);
+        self.heartbeats(&mut page);
+        page.out
+    }
+
+    fn receiving(&self, page: &mut Page) {
+        let c = &self.counters;
+        let name = "lucarne_gateway_batches_total";
+        page.head(name, "counter", "Batches received, by what became of them");
+        let results = [
+            ("verified", &c.batches),
+            ("refused", &c.refused),
+            ("repeated", &c.repeated),
+            ("forked", &c.forks),
+            ("after_hole", &c.holes),
+        ];
+        for (result, counter) in results {
+            page.line(name, &[("result", result)], counter.value() as f64);
+        }
+        let single = [
+            ("lucarne_gateway_records_total", "Records in verified batches", &c.records),
+            ("lucarne_gateway_withheld_total", "Records that the outer layer withheld", &c.withheld),
+            ("lucarne_gateway_archive_puts_total", "Files written to the archive", &c.archive_puts),
+            (
+                "lucarne_gateway_archive_conflicts_total",
+                "Objects whose name in the archive was taken by other bytes",
+                &c.conflicts,
+            ),
+            ("lucarne_gateway_write_failures_total", "Failed writes of log or archive", &c.write_failures),
+            ("lucarne_gateway_wal_rolls_total", "Rolls of the write-ahead log archived", &c.rolls),
+            ("lucarne_gateway_wal_bytes_total", "Bytes written to the write-ahead log", &c.wal_bytes),
+        ];
+        for (name, help, counter) in single {
+            page.head(name, "counter", help);
+            page.line(name, &[], counter.value() as f64);
+        }
+    }
+
+    fn exporting(&self, page: &mut Page) {
+        let name = "lucarne_exporter_items_total";
+        page.head(name, "counter", "Items (samples for remote write), by what became of them");
+        for (exporter, metrics) in &self.exporters {
+            let tally = metrics.tally();
+            let results =
+                [("sent", tally.sent), ("refused", tally.refused), ("skipped", tally.skipped)];
+            for (result, count) in results {
+                page.line(name, &[("exporter", exporter), ("result", result)], count as f64);
+            }
+        }
+        let name = "lucarne_exporter_retries_total";
+        page.head(name, "counter", "Attempts to deliver that failed and are made again");
+        for (exporter, metrics) in &self.exporters {
+            page.line(name, &[("exporter", exporter)], metrics.retries.value() as f64);
+        }
+        let name = "lucarne_exporter_lag_seconds";
+        page.head(name, "gauge", "Age of the oldest item that is not delivered");
+        for (exporter, metrics) in &self.exporters {
+            let lag = metrics.lag_seconds.load(Ordering::Relaxed);
+            page.line(name, &[("exporter", exporter)], lag as f64);
+        }
+    }
+
+    fn heartbeats(&self, page: &mut Page) {
+        let all = self.heartbeats.all();
+        let of = |workload: Workload| match workload {
+            Workload::Healthy => 1.0,
+            Workload::NotResponding => 0.0,
+            Workload::Unknown => f64::NAN,
+        };
+        type Value<'a> = &'a dyn Fn(&crate::heartbeats::Beat, std::time::Duration) -> f64;
+        let gauges: [(&str, &str, Value<'_>); 5] = [
+            (
+                "lucarne_heartbeat_timestamp_seconds",
+                "Time of the newest signed heartbeat, as the TEE says",
+                &|beat, _| beat.time_ms as f64 / 1000.0,
+            ),
+            (
+                "lucarne_heartbeat_age_seconds",
+                "Time since the newest signed heartbeat was received",
+                &|_, age| age.as_secs_f64(),
+            ),
+            (
+                "lucarne_workload_healthy",
+                "What the newest heartbeat says of the workload: 1 healthy, 0 not responding, NaN unknown",
+                &|beat, _| of(beat.workload),
+            ),
+            (
+                "lucarne_ledger_size",
+                "Size of the audit ledger at the newest heartbeat",
+                &|beat, _| beat.size as f64,
+            ),
+            (
+                "lucarne_enclave_requests_refused",
+                "Requests that the enclave refused for want of room, in this epoch",
+                &|beat, _| beat.refused as f64,
+            ),
+        ];
+        for (name, help, value) in gauges {
+            page.head(name, "gauge", help);
+            for (instance, beat, age) in &all {
+                let epoch = beat.epoch.to_string();
+                let labels = [("tee_instance_id", instance.as_str()), ("tee_epoch", &epoch)];
+                page.line(name, &labels, value(beat, *age));
+            }
+        }
+        let name = "lucarne_ledger_head";
+        page.head(name, "gauge", "Root of the audit ledger at the newest heartbeat; always 1");
+        for (instance, beat, _) in &all {
+            let (epoch, root) = (beat.epoch.to_string(), beat.root.to_string());
+            let labels =
+                [("tee_instance_id", instance.as_str()), ("tee_epoch", &epoch), ("root", &root)];
+            page.line(name, &labels, 1.0);
+        }
+    }
+}
+
+struct Page {
+    out: String,
+}
+
+impl Page {
+    // Writing to a String cannot fail.
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        let _ = writeln!(self.out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    /// Label values come from closed sets and checked names: nothing to escape.
+    fn line(&mut self, name: &str, labels: &[(&str, &str)], value: f64) {
+        self.out.push_str(name);
+        for (index, (label, text)) in labels.iter().enumerate() {
+            let open = if index == 0 { '{' } else { ',' };
+            let _ = write!(self.out, "{open}{label}=\"{text}\"");
+        }
+        if !labels.is_empty() {
+            self.out.push('}');
+        }
+        let _ = writeln!(self.out, " {value}");
+    }
+}
+
+#[cfg(test)]
+mod tests;

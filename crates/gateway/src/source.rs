@@ -1,0 +1,301 @@
+//! What exporters read: rolls of the write-ahead log as far as they are archived, and the archive behind them.
+//!
+//! A place is `<roll>:<ordinal>`, where every record of every run of the roll counts, exported or not, so that
+//! it means the same whether the roll is read from the log or from its `.seal` files. Batches are verified
+//! again as they are read: a disk is not to be trusted with what was once good.
+
+use std::collections::HashMap;
+use std::io::ErrorKind;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use lucarne_archive::name::{EpochFile, EpochName, SealName};
+use lucarne_archive::segment::SegmentReader;
+use lucarne_archive::{Archive, Name};
+use lucarne_attest::{Expect, Policy, When, verify_epoch};
+use lucarne_ledger::batch::{Content, EpochKey, Record as Sealed, VerifiedBatch, split_context, verify};
+use lucarne_ledger::binding::EpochBinding;
+use lucarne_ledger::identity::{EpochId, Instance, LedgerId};
+use lucarne_ledger::key::PublicKey;
+use lucarne_ledger::record::Stream;
+
+use crate::archiver::Archived;
+use crate::delivery::{Batch, Delivery, Refused};
+use crate::export::{Entry, Item, Origin, Position, Record, Source, SourceError, Telemetry, Unverified};
+use crate::run_of_batches;
+use crate::wal::WalError;
+
+/// The shared part: where things lie.
+#[derive(Clone)]
+pub struct Rolls {
+    /// The log, and what became of it.
+    pub archived: Archived,
+    /// The archive.
+    pub archive: Arc<dyn Archive>,
+    /// Which evidence is believed; for epochs of earlier runs of the gateway.
+    pub policy: Arc<Policy>,
+}
+
+/// A reader with a roll in hand.
+pub struct LogSource {
+    rolls: Rolls,
+    epochs: HashMap<(Instance, EpochId), Arc<Known>>,
+    held: Option<(u64, Vec<Slot>)>,
+}
+
+/// What is known of an epoch from its evidence in the archive.
+struct Known {
+    key: EpochKey,
+    thumbprint: String,
+    measurement: String,
+}
+
+/// One ordinal of a roll: a record that may be exported, or one that may not.
+type Slot = Option<Item>;
+
+impl LogSource {
+    /// A reader of these rolls.
+    pub fn new(rolls: Rolls) -> Self {
+        Self { rolls, epochs: HashMap::new(), held: None }
+    }
+
+    fn hold(&mut self, roll: u64) -> Result<&[Slot], SourceError> {
+        if self.held.as_ref().is_none_or(|(held, _)| *held != roll) {
+            let slots = self.load(roll)?;
+            self.held = Some((roll, slots));
+        }
+        Ok(self.held.as_ref().map_or(&[], |(_, slots)| slots))
+    }
+
+    fn load(&mut self, roll: u64) -> Result<Vec<Slot>, SourceError> {
+        let names = self.rolls.archived.names.of(roll);
+        let seals = names.iter().filter_map(|name| match name {
+            Name::Seal(seal) => Some(seal),
+            Name::Epoch(_) | Name::Checkpoint(_) => None,
+        });
+        let seals: Vec<SealName> = seals.cloned().collect();
+        let mut entries = Vec::new();
+        for group in self.rolls.archived.reader.read_roll(roll) {
+            match group {
+                Ok(group) => entries.extend(group.entries),
+                Err(WalError::Removed { .. }) => return self.from_archive(&seals),
+                Err(_) => return Err(SourceError::Corrupt { name: format!("roll {roll}") }),
+            }
+        }
+        self.from_log(roll, &seals, &entries)
+    }
+
+    fn from_log(
+        &mut self,
+        roll: u64,
+        seals: &[SealName],
+        entries: &[crate::wal::Entry],
+    ) -> Result<Vec<Slot>, SourceError> {
+        let corrupt = || SourceError::Corrupt { name: format!("roll {roll}") };
+        let mut batches = Vec::new();
+        let mut refused = Vec::new();
+        for entry in entries {
+            match Delivery::decode(&entry.payload).map_err(|_| corrupt())? {
+                Delivery::Batch(batch) => batches.push(batch),
+                Delivery::Refused(one) => refused.push(one),
+            }
+        }
+        let runs = run_of_batches::cut(batches).map_err(|_| corrupt())?;
+        let mut slots = Vec::new();
+        for (run, seal) in runs.into_iter().zip(seals) {
+            for batch in run.batches {
+                self.add(&mut slots, batch, seal)?;
+            }
+        }
+        slots.extend(refused.into_iter().map(|one| Some(Item::Unverified(unverified(one)))));
+        Ok(slots)
+    }
+
+    fn from_archive(&mut self, seals: &[SealName]) -> Result<Vec<Slot>, SourceError> {
+        let mut slots = Vec::new();
+        for seal in seals {
+            let name = Name::Seal(seal.clone());
+            let corrupt = || SourceError::Corrupt { name: name.to_string() };
+            let unreadable = |_| SourceError::Read { name: name.to_string(), kind: ErrorKind::Other };
+            let file = self.rolls.archive.open(&name).map_err(unreadable)?;
+            let mut reader = SegmentReader::open(file).map_err(|_| corrupt())?;
+            while let Some(frame) = reader.next_frame().map_err(|_| corrupt())? {
+                let bytes = frame.content.to_vec();
+                let batch = Batch { bytes, note: String::new(), copies: Vec::new() };
+                self.add(&mut slots, batch, seal)?;
+            }
+        }
+        Ok(slots)
+    }
+
+    fn add(&mut self, slots: &mut Vec<Slot>, batch: Batch, seal: &SealName) -> Result<(), SourceError> {
+        let known = self.epoch(&seal.ledger)?;
+        let bytes = Bytes::from(batch.bytes);
+        let name = Name::Seal(seal.clone()).to_string();
+        let verified = verify(&bytes, &known.key)
+            .map_err(|_| SourceError::Corrupt { name: name.clone() })?;
+        let statement = verified.statement();
+        let origin = Arc::new(Origin {
+            ledger: statement.ledger.clone(),
+            thumbprint: known.thumbprint.clone(),
+            measurement: known.measurement.clone(),
+            batch_first: statement.first,
+            batch_time_ns: statement.time_ms.saturating_mul(1_000_000),
+            head_size: statement.size(),
+            head_root: statement.root.to_string(),
+            seal: name,
+        });
+        for (seq, record) in (statement.first..).zip(verified.records()) {
+            let copy = batch.copies.iter().find(|(at, _)| *at == seq).map(|(_, copy)| &copy[..]);
+            let entry = entry(&verified, record, &bytes, copy);
+            let record = entry.map(|entry| Record {
+                origin: Arc::clone(&origin),
+                index: seq,
+                unsealed: copy.is_some(),
+                entry,
+            });
+            slots.push(record.map(Item::Record));
+        }
+        Ok(())
+    }
+
+    fn epoch(&mut self, ledger: &LedgerId) -> Result<Arc<Known>, SourceError> {
+        let place = (ledger.instance.clone(), ledger.epoch);
+        if let Some(known) = self.epochs.get(&place) {
+            return Ok(Arc::clone(known));
+        }
+        let known = Arc::new(self.read_epoch(ledger)?);
+        self.epochs.insert(place, Arc::clone(&known));
+        Ok(known)
+    }
+
+    fn read_epoch(&self, ledger: &LedgerId) -> Result<Known, SourceError> {
+        let (binding, name) = self.epoch_file(ledger, EpochFile::Binding)?;
+        let (evidence, _) = self.epoch_file(ledger, EpochFile::Evidence)?;
+        let corrupt = || SourceError::Corrupt { name: name.clone() };
+        let binding = EpochBinding::from_cbor(&binding).map_err(|_| corrupt())?;
+        let nonce = Expect::Nonce(binding.nonce);
+        let keys = verify_epoch(&evidence, &binding, &self.rolls.policy, When::Replay, nonce)
+            .map_err(|_| corrupt())?
+            .into_inner();
+        if keys.epoch != ledger.epoch || binding.instance != ledger.instance {
+            return Err(corrupt());
+        }
+        let key = PublicKey::from_spki(&binding.p256_spki).map_err(|_| corrupt())?;
+        Ok(Known {
+            thumbprint: format!("sha256:{}", key.id()),
+            measurement: keys.claims.measurement().to_string(),
+            key: EpochKey { instance: ledger.instance.clone(), epoch: ledger.epoch, key },
+        })
+    }
+
+    fn epoch_file(&self, ledger: &LedgerId, file: EpochFile) -> Result<(Vec<u8>, String), SourceError> {
+        let instance = ledger.instance.clone();
+        let name = Name::Epoch(EpochName { instance, epoch: ledger.epoch, file });
+        let unreadable = |kind| SourceError::Read { name: name.to_string(), kind };
+        let mut bytes = Vec::new();
+        let mut object =
+            self.rolls.archive.open(&name).map_err(|_| unreadable(ErrorKind::NotFound))?;
+        std::io::Read::read_to_end(&mut object, &mut bytes).map_err(|e| unreadable(e.kind()))?;
+        Ok((bytes, name.to_string()))
+    }
+}
+
+impl Source for LogSource {
+    async fn read(
+        &mut self,
+        from: &Position,
+        items_max: usize,
+    ) -> Result<(Vec<Item>, Position), SourceError> {
+        let (roll, ordinal) = place(from)?;
+        if roll >= *self.rolls.archived.through.borrow() {
+            return Ok((Vec::new(), position(roll, ordinal)));
+        }
+        let slots = tokio::task::block_in_place(|| self.hold(roll))?;
+        let mut items = Vec::new();
+        let mut next = ordinal;
+        for slot in slots.get(ordinal..).unwrap_or_default() {
+            if items.len() == items_max {
+                return Ok((items, position(roll, next)));
+            }
+            next += 1;
+            items.extend(slot.clone());
+        }
+        self.held = None;
+        Ok((items, position(roll + 1, 0)))
+    }
+
+    async fn changed(&mut self, from: &Position) {
+        let roll = place(from).map_or(0, |(roll, _)| roll);
+        // The archiver that has gone will change nothing any more; then this waits until it is dropped.
+        if self.rolls.archived.through.wait_for(|through| *through > roll).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn place(position: &Position) -> Result<(u64, usize), SourceError> {
+    if position.0.is_empty() {
+        return Ok((0, 0));
+    }
+    let (roll, ordinal) = position.0.split_once(':').ok_or(SourceError::Position)?;
+    let roll = roll.parse().map_err(|_| SourceError::Position)?;
+    Ok((roll, ordinal.parse().map_err(|_| SourceError::Position)?))
+}
+
+fn position(roll: u64, ordinal: usize) -> Position {
+    Position(format!("{roll}:{ordinal}"))
+}
+
+fn entry(
+    batch: &VerifiedBatch<'_>,
+    record: &Sealed<'_>,
+    bytes: &Bytes,
+    copy: Option<&[u8]>,
+) -> Option<Entry> {
+    let payload = match (copy, record.content) {
+        (Some(copy), _) => Bytes::copy_from_slice(copy),
+        (None, Content::Present { payload, .. }) => bytes.slice_ref(payload),
+        (None, Content::Withheld { .. }) => return None,
+    };
+    let record_hash = record.leaf.to_string();
+    match record.stream {
+        Stream::Control => Some(Entry::Control { json: payload, record_hash }),
+        Stream::Audit => Some(Entry::Audit { json: payload, record_hash }),
+        Stream::Logs => telemetry(batch, bytes, &payload).map(Entry::Log),
+        Stream::Metrics => telemetry(batch, bytes, &payload).map(Entry::Metric),
+        Stream::Traces => telemetry(batch, bytes, &payload).map(Entry::Span),
+        Stream::Context => None,
+    }
+}
+
+// A withheld context leaves its records without one; they are exported all the same.
+fn telemetry(batch: &VerifiedBatch<'_>, bytes: &Bytes, payload: &Bytes) -> Option<Telemetry> {
+    let (index, message) = split_context(payload)?;
+    let scope = batch.context(index);
+    let resource = scope.and_then(|(index, _)| batch.context(index));
+    let slice = |context: Option<(u32, &[u8])>| {
+        context.map_or_else(Bytes::new, |(_, message)| bytes.slice_ref(message))
+    };
+    Some(Telemetry {
+        resource: slice(resource),
+        scope: slice(scope),
+        message: payload.slice_ref(message),
+    })
+}
+
+fn unverified(refused: Refused) -> Unverified {
+    Unverified {
+        instance: refused.instance,
+        batch_first: refused.first,
+        thumbprint: Some(refused.thumbprint),
+        reason: REASONS.into_iter().find(|known| *known == refused.reason).unwrap_or("other"),
+        received_ns: refused.received_ns,
+    }
+}
+
+/// The reasons that a refusal can have.
+const REASONS: [&str; 12] = [
+    "too_long", "encoding", "signature", "foreign", "frontier", "count", "secret", "stream", "context",
+    "prev_hash", "root", "checkpoint",
+];

@@ -1,0 +1,395 @@
+//! The gateway's end of the uplink: evidence, then batches, each verified before anything else happens to it.
+//!
+//! A batch that does not verify never gets further than a line without content. One that does is screened by
+//! the outer layer in memory, and only then handed to the archiver; the acknowledgement follows when the
+//! archive holds it.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::rand;
+use lucarne_archive::name::{EpochFile, EpochName};
+use lucarne_archive::{Archive, Name, Put};
+use lucarne_attest::{Expect, Policy, Time, When, verify_epoch};
+use lucarne_ledger::batch::{self, BatchError, EpochKey, VerifiedBatch, claimed_statement};
+use lucarne_ledger::binding::EpochBinding;
+use lucarne_ledger::hash::Hash;
+use lucarne_ledger::identity::LedgerKind;
+use lucarne_ledger::key::{Ed25519Key, PublicKey};
+use lucarne_ledger::statement::Archived;
+use lucarne_link::frame::{self, FrameReader, UP_BYTES_MAX};
+use lucarne_link::message::Down;
+use lucarne_link::session::{AwaitHello, Received, Receiving};
+use lucarne_platform::{Listener, Stream};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use crate::archiver::{Archiver, Job};
+use crate::clock::Clock;
+use crate::counters::Counters;
+use crate::delivery::{Batch, Refused};
+use crate::epochs::{Admission, Epoch, Epochs};
+use crate::heartbeats::Heartbeats;
+use crate::journal::{Journal, Level, Value};
+use crate::outer_layer::OuterLayer;
+
+/// A peer that has not shown evidence within this time is let go.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+/// Connections served at a time: one an enclave, some in reserve for those that come back.
+const CONNECTIONS_MAX: usize = 64;
+/// Fresh evidence is made while we wait; what is older is a replay.
+const FRESH_MS: u64 = 60_000;
+/// Bytes read at a time.
+const READ_BYTES: usize = 256 << 10;
+
+/// What every connection needs.
+pub struct Shared {
+    /// The epochs known.
+    pub epochs: Arc<Epochs>,
+    /// Which evidence is believed.
+    pub policy: Policy,
+    /// What must not be written.
+    pub outer_layer: OuterLayer,
+    /// Where verified batches go.
+    pub archiver: Archiver,
+    /// Where evidence goes.
+    pub archive: Arc<dyn Archive>,
+    /// Signs acknowledgements; its public half is pinned in the enclaves.
+    pub acknowledgement_key: Ed25519Key,
+    /// Signs of life, for `/health`.
+    pub heartbeats: Heartbeats,
+    /// Counters.
+    pub counters: Arc<Counters>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The gateway's own messages.
+    pub journal: Journal,
+}
+
+
+
+/// Why a connection ends.
+#[derive(Debug)]
+enum EndOfSession {
+    Io(io::Error),
+    Closed,
+    TimedOut,
+    // for the peer: names what of its doing is not accepted
+    Refused(String),
+    // the gateway is stopping, or cannot sign or store
+    Ours(&'static str),
+}
+
+impl From<io::Error> for EndOfSession {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
+}
+
+/// Serves enclaves until told to stop.
+pub async fn serve(listener: Listener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
+    let mut sessions = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = stopped(&mut stop) => break,
+            Some(_) = sessions.join_next() => {}
+            accepted = listener.accept(), if sessions.len() < CONNECTIONS_MAX => match accepted {
+                Ok(stream) => {
+                    sessions.spawn(session(stream, Arc::clone(&shared)));
+                }
+                Err(error) => {
+                    let note = |error| [("error", Value::Shown(error))];
+                    shared.journal.note(Level::Warning, "receiver cannot accept", &note(&error));
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+    sessions.shutdown().await;
+}
+
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    // A sender that is gone is a stop too.
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+async fn session(stream: Stream, shared: Arc<Shared>) {
+    let (read, write) = tokio::io::split(stream);
+    let mut line = Line { read, write, frames: FrameReader::new(UP_BYTES_MAX) };
+    let ended = run_session(&mut line, &shared).await;
+    let Err(end) = ended else { return };
+    let reason = match &end {
+        EndOfSession::Closed => return,
+        EndOfSession::Io(error) => error.to_string(),
+        EndOfSession::TimedOut => "peer took too long".into(),
+        EndOfSession::Refused(reason) => reason.clone(),
+        EndOfSession::Ours(reason) => (*reason).into(),
+    };
+    note_end(&reason, &shared.journal);
+    if matches!(end, EndOfSession::Refused(_) | EndOfSession::Ours(_)) {
+        let refusal = Down::Refused { reason }.encode();
+        // The peer may be gone; there is nobody else to tell.
+        drop(timeout(HANDSHAKE, line.send(&refusal)).await);
+    }
+}
+
+/// A connection with what has been read and not yet used.
+struct Line {
+    read: ReadHalf<Stream>,
+    write: WriteHalf<Stream>,
+    frames: FrameReader,
+}
+
+impl Line {
+    async fn send(&mut self, body: &[u8]) -> io::Result<()> {
+        self.write.write_all(&frame::encode(body)).await?;
+        self.write.flush().await
+    }
+
+    async fn receive(&mut self) -> Result<Vec<u8>, EndOfSession> {
+        let mut buffer = vec![0; READ_BYTES];
+        loop {
+            match self.frames.next_frame() {
+                Ok(Some(body)) => return Ok(body.to_vec()),
+                Ok(None) => self.fill(&mut buffer).await?,
+                Err(error) => return Err(EndOfSession::Refused(error.to_string())),
+            }
+        }
+    }
+
+    async fn fill(&mut self, buffer: &mut [u8]) -> Result<(), EndOfSession> {
+        match self.read.read(buffer).await? {
+            0 => Err(EndOfSession::Closed),
+            count => {
+                self.frames.feed(&buffer[..count]);
+                Ok(())
+            }
+        }
+    }
+}
+
+async fn run_session(line: &mut Line, shared: &Arc<Shared>) -> Result<(), EndOfSession> {
+    let (epoch, receiving) = timeout(HANDSHAKE, handshake(line, shared))
+        .await
+        .unwrap_or(Err(EndOfSession::TimedOut))?;
+    note_accepted(&epoch, &shared.journal);
+    let mut acknowledged = LedgerKind::ALL.map(|kind| epoch.acknowledged(kind));
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        while let Some(body) =
+            line.frames.next_frame().map_err(|error| EndOfSession::Refused(error.to_string()))?
+        {
+            let received = receiving
+                .on_frame(body)
+                .map_err(|error| EndOfSession::Refused(error.to_string()))?;
+            let job = tokio::task::block_in_place(|| take(&received, &epoch, shared));
+            let (jobs, end) = job;
+            for job in jobs {
+                shared.archiver.send(job).await.map_err(|_| EndOfSession::Ours("gateway is stopping"))?;
+            }
+            end?;
+        }
+        let [audit, telemetry] = &mut acknowledged;
+        let news = tokio::select! {
+            filled = line.fill(&mut buffer) => { filled?; None }
+            Ok(()) = audit.changed() => audit.borrow_and_update().clone(),
+            Ok(()) = telemetry.changed() => telemetry.borrow_and_update().clone(),
+        };
+        if let Some(archived) = news {
+            let acknowledgement = sign(&archived, shared)?;
+            line.send(&Down::Archived { acknowledgement }.encode()).await?;
+        }
+    }
+}
+
+fn note_end(reason: &str, journal: &Journal) {
+    let fields = [("reason", Value::Text(reason))];
+    journal.note(Level::Warning, "receiver closed a connection from tee-processengine", &fields);
+}
+
+fn note_accepted(epoch: &Epoch, journal: &Journal) {
+    let fields =
+        [("instance", Value::Shown(&epoch.key.instance)), ("epoch", Value::Shown(&epoch.key.epoch))];
+    journal.note(Level::Information, "receiver accepted tee-processengine", &fields);
+}
+
+async fn handshake(line: &mut Line, shared: &Shared) -> Result<(Arc<Epoch>, Receiving), EndOfSession> {
+    let refused = |error: &dyn std::fmt::Display| EndOfSession::Refused(error.to_string());
+    let mut nonce = [0; 32];
+    rand::fill(&mut nonce).map_err(|_| EndOfSession::Ours("gateway has no randomness"))?;
+    let hello = line.receive().await?;
+    let state = AwaitHello::begin().on_frame(&hello, nonce).map_err(|e| refused(&e))?;
+    let previous = shared.epochs.previous(&state.instance, state.epoch);
+    line.send(&state.challenge(shared.clock.unix_ns() / 1_000_000, previous)).await?;
+    let body = line.receive().await?;
+    let [binding, evidence, fresh, collateral] = state.on_frame(&body).map_err(|e| refused(&e))?;
+    let now = Time::from_unix_ms(shared.clock.unix_ns() / 1_000_000);
+    let bound = EpochBinding::from_cbor(binding).map_err(|e| refused(&e))?;
+    // The boot's evidence may be older than its certificates live; the fresh one carries our nonce.
+    let believed = |evidence, when, nonce| {
+        verify_epoch(evidence, &bound, &shared.policy, when, Expect::Nonce(nonce))
+    };
+    let keys = believed(evidence, When::Replay, bound.nonce).map_err(|e| refused(&e))?.into_inner();
+    let live = When::Live { now, age_max_ms: FRESH_MS };
+    believed(fresh, live, nonce).map_err(|e| refused(&e))?;
+    if bound.instance != state.instance || keys.epoch != state.epoch {
+        return Err(EndOfSession::Refused("hello and evidence name different epochs".into()));
+    }
+    keep_evidence(shared, &state.instance, keys.epoch, [binding, evidence, collateral])?;
+    let key = PublicKey::from_spki(&bound.p256_spki).map_err(|e| refused(&e))?;
+    let key = EpochKey { instance: state.instance.clone(), epoch: keys.epoch, key };
+    let measurement = keys.claims.measurement().to_string();
+    let epoch = shared.epochs.enter(key, bound.ed25519, &measurement);
+    let known = LedgerKind::ALL.map(|kind| epoch.acknowledged(kind).borrow().clone());
+    let archived = known.into_iter().flatten().map(|head| sign(&head, shared)).collect::<Result<_, _>>()?;
+    let (receiving, accepted) = state.accept(archived);
+    line.send(&accepted).await?;
+    Ok((epoch, receiving))
+}
+
+fn keep_evidence(
+    shared: &Shared,
+    instance: &lucarne_ledger::identity::Instance,
+    epoch: lucarne_ledger::identity::EpochId,
+    [binding, evidence, collateral]: [&[u8]; 3],
+) -> Result<(), EndOfSession> {
+    let files = [
+        (EpochFile::Binding, binding),
+        (EpochFile::Evidence, evidence),
+        (EpochFile::Collateral, collateral),
+    ];
+    for (file, bytes) in files.into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
+        let name = Name::Epoch(EpochName { instance: instance.clone(), epoch, file });
+        match tokio::task::block_in_place(|| shared.archive.put(&name, bytes)) {
+            Ok(Put::Created | Put::AlreadyIdentical) => {}
+            Ok(Put::Different) => {
+                shared.counters.conflicts.add(1);
+                return Err(EndOfSession::Refused("the archive holds other evidence for this epoch".into()));
+            }
+            Err(error) => {
+                let fields = [("error", Value::Shown(&error))];
+                shared.journal.note(Level::Error, "cannot keep evidence", &fields);
+                return Err(EndOfSession::Ours("gateway cannot keep evidence"));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn sign(archived: &Archived, shared: &Shared) -> Result<Vec<u8>, EndOfSession> {
+    archived
+        .sign(&shared.acknowledgement_key)
+        .map_err(|_| EndOfSession::Ours("gateway cannot sign acknowledgements"))
+}
+
+// What is to be written for a received batch, and whether the connection may go on.
+fn take(
+    received: &Received<'_>,
+    epoch: &Arc<Epoch>,
+    shared: &Shared,
+) -> (Vec<Job>, Result<(), EndOfSession>) {
+    let refuse = |reason: &'static str| {
+        shared.counters.refused.add(1);
+        let ledger = epoch.ledger(LedgerKind::Telemetry);
+        let job = Job::refused(ledger, refusal(received, epoch, reason, shared.clock.unix_ns()));
+        (vec![job], Err(EndOfSession::Refused(format!("batch does not verify: {reason}"))))
+    };
+    let batch = match batch::verify(received.bytes, &epoch.key) {
+        Ok(batch) => batch,
+        Err(error) => return refuse(reason(&error)),
+    };
+    let statement = batch.statement();
+    match epoch.open_note(statement.ledger.kind, received.note) {
+        Ok(head) if (head.size, head.root) == (statement.size(), statement.root) => {}
+        Ok(_) | Err(_) => return refuse("checkpoint"),
+    }
+    match admit(&batch, epoch, shared) {
+        Admission::Repeated => (Vec::new(), Ok(())),
+        Admission::Next | Admission::Hole { .. } | Admission::Overlap | Admission::Fork => {
+            accept(received, &batch, epoch, shared)
+        }
+    }
+}
+
+fn admit(batch: &VerifiedBatch<'_>, epoch: &Epoch, shared: &Shared) -> Admission {
+    let statement = batch.statement();
+    let admission = epoch.admit(statement);
+    let fields = [
+        ("ledger", Value::Shown(&statement.ledger)),
+        ("first", Value::Number(statement.first)),
+        ("size", Value::Number(statement.size())),
+    ];
+    match admission {
+        Admission::Next | Admission::Overlap => {}
+        Admission::Repeated => shared.counters.repeated.add(1),
+        Admission::Hole { .. } => {
+            shared.counters.holes.add(1);
+            shared.journal.note(Level::Error, "records are missing before a batch", &fields);
+        }
+        Admission::Fork => {
+            shared.counters.forks.add(1);
+            shared.journal.note(Level::Error, "a verified batch contradicts the ledger", &fields);
+        }
+    }
+    admission
+}
+
+fn accept(
+    received: &Received<'_>,
+    batch: &VerifiedBatch<'_>,
+    epoch: &Arc<Epoch>,
+    shared: &Shared,
+) -> (Vec<Job>, Result<(), EndOfSession>) {
+    let now_ns = shared.clock.unix_ns();
+    let Ok(screened) = shared.outer_layer.screen(batch, now_ns / 1_000_000) else {
+        return (Vec::new(), Err(EndOfSession::Ours("gateway cannot authorise withholding")));
+    };
+    for hole in &screened.withheld {
+        shared.counters.withheld.add(1);
+        let fields = [
+            ("ledger", Value::Shown(&batch.statement().ledger)),
+            ("seq", Value::Number(hole.seq)),
+            ("rule", Value::Text(&hole.rule)),
+        ];
+        shared.journal.note(Level::Warning, "outer layer withheld a record", &fields);
+    }
+    shared.counters.batches.add(1);
+    shared.counters.records.add(batch.statement().count);
+    shared.heartbeats.see(batch, epoch);
+    let delivery =
+        Batch { bytes: screened.batch, note: received.note.to_owned(), copies: screened.copies };
+    let job = Job::batch(batch.statement().ledger.clone(), delivery, received.urgent);
+    (vec![job], Ok(()))
+}
+
+fn refusal(received: &Received<'_>, epoch: &Epoch, reason: &'static str, now_ns: u64) -> Refused {
+    Refused {
+        instance: epoch.key.instance.to_string(),
+        first: claimed_statement(received.bytes).ok().map(|statement| statement.first),
+        thumbprint: epoch.thumbprint.to_string(),
+        reason: reason.into(),
+        digest: Hash::of(received.bytes).0,
+        length: received.bytes.len() as u64,
+        received_ns: now_ns,
+    }
+}
+
+/// The reason of a refusal as a name from a closed set: it becomes a label.
+pub const fn reason(error: &BatchError) -> &'static str {
+    match error {
+        BatchError::TooLong { .. } | BatchError::RecordTooLong { .. } => "too_long",
+        BatchError::Cbor(_) => "encoding",
+        BatchError::Signature(_) => "signature",
+        BatchError::Foreign => "foreign",
+        BatchError::Frontier(_) | BatchError::PrevRoot { .. } => "frontier",
+        BatchError::Count { .. } => "count",
+        BatchError::Secret => "secret",
+        BatchError::Stream { .. } => "stream",
+        BatchError::Context { .. } => "context",
+        BatchError::PrevHash { .. } => "prev_hash",
+        BatchError::Root { .. } => "root",
+    }
+}

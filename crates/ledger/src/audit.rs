@@ -1,0 +1,223 @@
+//! The auditor: an archive in, findings out. Pure and streaming; it holds a batch, an edge and a bounded past.
+//!
+//! The caller reads files and hands over what is in them, in the order of their names; the auditor says what
+//! that means. One root cause is one finding: a batch carries the edge of the tree before it, so after a break
+//! the next batch that verifies is a new start. It never concludes from absence that all is well.
+
+mod anchors;
+pub mod cause;
+mod content;
+pub mod finding;
+pub mod ledger;
+mod past;
+pub mod report;
+#[cfg(test)]
+mod tests;
+
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+pub use crate::audit::content::withholding_rule;
+
+use crate::audit::cause::Cause;
+use crate::audit::finding::{Finding, SeqRange, Subject};
+use crate::audit::ledger::LedgerAudit;
+use crate::audit::report::{LedgerSummary, Report};
+use crate::batch::EpochKey;
+use crate::hash::Hash;
+use crate::identity::{EpochId, Instance, LedgerId, LedgerKind};
+use crate::key::PublicKey;
+
+/// Most findings that a report lists. Who has more has one cause that we did not recognise.
+pub const FINDINGS_MAX: usize = 10_000;
+
+/// What an auditor's policy says about ledgers. Roots and measurements are the business of `attest`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Policy {
+    /// What the origins of checkpoints begin with.
+    pub log_prefix: String,
+    /// The ledgers that every epoch must have.
+    pub required: Vec<LedgerKind>,
+    /// Whose word leaves a record out.
+    pub withholding_keys: Vec<PublicKey>,
+    /// Epochs without an end that a person has explained.
+    pub accepted_ends: Vec<AcceptedEnd>,
+    /// Whether the archive is all there is, or a part of one.
+    pub scope: Scope,
+    /// The sequence numbers that matter; findings outside are left out. `None` is all of them.
+    pub range: Option<SeqRange>,
+}
+
+/// How much of a site's archive is looked at.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Scope {
+    /// All of it: what its epochs name must be there too.
+    Whole,
+    /// A part that the auditor chose: what lies outside is not missed.
+    Part,
+}
+
+/// The explanation of an epoch that ended without `close`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AcceptedEnd {
+    /// The workload.
+    pub instance: Instance,
+    /// Its boot.
+    pub epoch: EpochId,
+    /// What a person says happened. It becomes part of the report.
+    pub explanation: String,
+}
+
+/// The keys of an epoch, once evidence has vouched for them.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct AttestedKeys {
+    /// The key that signs statements and checkpoints.
+    pub statement: EpochKey,
+    /// The Ed25519 key that signs checkpoints beside it.
+    pub checkpoint: PublicKey,
+    /// Whether what vouches for them protects nothing: a software TEE, or debug mode.
+    pub insecure: bool,
+}
+
+/// An audit in progress.
+#[derive(Debug)]
+pub struct Audit<'p> {
+    policy: &'p Policy,
+    findings: Vec<Finding>,
+    ledgers: Vec<LedgerSummary>,
+    epochs: BTreeSet<(Instance, EpochId)>,
+}
+
+impl<'p> Audit<'p> {
+    /// An audit that has seen nothing yet.
+    pub const fn new(policy: &'p Policy) -> Self {
+        Self { policy, findings: Vec::new(), ledgers: Vec::new(), epochs: BTreeSet::new() }
+    }
+
+    /// Notes that an epoch's keys are attested. Its required ledgers must follow.
+    pub fn epoch(&mut self, instance: &Instance, epoch: EpochId) {
+        self.epochs.insert((instance.clone(), epoch));
+    }
+
+    /// Starts on one ledger of an attested epoch; hand the result back to [`add`](Self::add).
+    pub fn ledger(&self, kind: LedgerKind, keys: &AttestedKeys) -> LedgerAudit<'p> {
+        LedgerAudit::new(self.policy, kind, keys)
+    }
+
+    /// Ends one ledger.
+    pub fn add(&mut self, ledger: LedgerAudit<'p>) {
+        self.epoch(&ledger.id().instance.clone(), ledger.id().epoch);
+        let (summary, findings) = ledger.finish();
+        self.ledgers.push(summary);
+        for finding in findings {
+            self.note(finding);
+        }
+    }
+
+    /// Adds what the caller itself found: evidence that is refused or absent, names that are malformed.
+    pub fn note(&mut self, finding: Finding) {
+        push_bounded(&mut self.findings, finding);
+    }
+
+    /// What has been found so far, ledgers in progress not included.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// The conclusion.
+    pub fn finish(mut self) -> Report {
+        self.require_ledgers();
+        self.follow_predecessors();
+        if self.findings.is_empty() && self.ledgers.iter().all(|ledger| ledger.verified == 0) {
+            self.note(subject_finding(Subject::Archive, None, Cause::NothingToVerify));
+        }
+        self.accept_ends();
+        if let Some(range) = self.policy.range {
+            self.findings.retain(|finding| concerns(finding, &range));
+        }
+        Report { ledgers: self.ledgers, findings: self.findings }
+    }
+
+    // An epoch whose other ledger ended in order had both; one that was killed may have had no time for both.
+    fn require_ledgers(&mut self) {
+        for (instance, epoch) in core::mem::take(&mut self.epochs) {
+            let of_epoch = |l: &&LedgerSummary| l.id.instance == instance && l.id.epoch == epoch;
+            let closed = self.ledgers.iter().filter(of_epoch).any(|ledger| ledger.closed);
+            let absent: Vec<LedgerKind> = (self.policy.required.iter().copied())
+                .filter(|kind| !self.ledgers.iter().filter(of_epoch).any(|l| l.id.kind == *kind))
+                .collect();
+            for kind in absent {
+                let id = LedgerId { instance: instance.clone(), epoch, kind };
+                let cause =
+                    if closed { Cause::LedgerAbsent } else { Cause::NoClose { anchored: 0 } };
+                self.note(subject_finding(Subject::Ledger(id), None, cause));
+            }
+        }
+    }
+
+    // What an epoch signs about the one before it is an anchor of that one.
+    fn follow_predecessors(&mut self) {
+        let named: Vec<_> = (self.ledgers.iter())
+            .filter_map(|ledger| Some((ledger.id.clone(), ledger.previous.clone()?)))
+            .collect();
+        let ends: BTreeMap<LedgerId, LedgerSummary> =
+            self.ledgers.iter().map(|ledger| (ledger.id.clone(), ledger.clone())).collect();
+        for (id, previous) in named {
+            let (Ok(epoch), Ok(root)) = (previous.epoch.parse(), previous.root.parse()) else {
+                self.note(subject_finding(Subject::Ledger(id), None, Cause::ControlUnreadable));
+                continue;
+            };
+            let before = LedgerId { epoch, ..id.clone() };
+            let found = match ends.get(&before) {
+                None if self.policy.scope == Scope::Part => None,
+                None => Some((Subject::Ledger(id), None, Cause::PredecessorAbsent { epoch })),
+                Some(end) => contradiction(end, previous.size, root)
+                    .map(|(range, cause)| (Subject::Ledger(before), range, cause)),
+            };
+            if let Some((subject, range, cause)) = found {
+                self.note(subject_finding(subject, range, cause));
+            }
+        }
+    }
+
+    fn accept_ends(&mut self) {
+        for finding in &mut self.findings {
+            if !matches!(finding.cause, Cause::NoClose { .. }) {
+                continue;
+            }
+            let (instance, epoch) = (finding.subject.instance(), finding.subject.epoch());
+            let accepted = (self.policy.accepted_ends.iter())
+                .find(|end| Some(&end.instance) == instance && Some(end.epoch) == epoch);
+            finding.accepted = accepted.map(|end| end.explanation.clone());
+        }
+    }
+}
+
+// A ledger without an end has no accepted anchor, whatever the range.
+fn concerns(finding: &Finding, range: &SeqRange) -> bool {
+    matches!(finding.cause, Cause::NoClose { .. })
+        || finding.range.is_none_or(|found| found.meets(range))
+}
+
+fn contradiction(end: &LedgerSummary, size: u64, root: Hash) -> Option<(Option<SeqRange>, Cause)> {
+    if size > end.size && !end.tail_damaged {
+        return Some((SeqRange::before(end.size, size), Cause::AnchorBeyond { size, root }));
+    }
+    (size == end.size && root != end.root).then(|| {
+        let range = SeqRange::before(size.saturating_sub(1), size);
+        (range, Cause::TwoRoots { size, one: end.root, other: root, proof: None })
+    })
+}
+
+fn subject_finding(subject: Subject, range: Option<SeqRange>, cause: Cause) -> Finding {
+    Finding { subject, range, file: None, cause, accepted: None }
+}
+
+fn push_bounded(findings: &mut Vec<Finding>, finding: Finding) {
+    match findings.len() {
+        len if len < FINDINGS_MAX => findings.push(finding),
+        FINDINGS_MAX => findings.push(subject_finding(Subject::Archive, None, Cause::TooMany)),
+        _ => {}
+    }
+}

@@ -1,0 +1,106 @@
+//! The anchors of a ledger under audit: verified checkpoints, each compared with the records when they come.
+
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+
+use crate::audit::cause::{Cause, ForkProof};
+use crate::batch::VerifiedBatch;
+use crate::hash::Hash;
+
+/// Checkpoints that may wait for their records: one a second for eighteen hours.
+pub(crate) const WAITING_MAX: usize = 1 << 16;
+
+/// A verified checkpoint.
+#[derive(Clone, Debug)]
+pub(crate) struct Anchor {
+    pub(crate) size: u64,
+    pub(crate) root: Hash,
+    /// The signed note, for a fork proof.
+    pub(crate) note: Vec<u8>,
+}
+
+/// Checkpoints that wait for their records, and the largest one.
+#[derive(Debug, Default)]
+pub(crate) struct Anchors {
+    waiting: VecDeque<Anchor>,
+    largest: Option<Anchor>,
+    fitting: u64,
+    /// Whether some had to be let go without a comparison.
+    pub(crate) overflowed: bool,
+}
+
+impl Anchors {
+    /// Takes a checkpoint whose size is beyond the records seen so far.
+    ///
+    /// Returns the fork when another one of its size has another root.
+    pub(crate) fn wait(&mut self, anchor: Anchor) -> Option<Cause> {
+        let fork = (self.waiting.iter().rev())
+            .find(|other| other.size == anchor.size && other.root != anchor.root)
+            .map(|other| two_anchors(other, &anchor));
+        if fork.is_some() {
+            return fork;
+        }
+        if self.largest.as_ref().is_none_or(|largest| largest.size < anchor.size) {
+            self.largest = Some(anchor.clone());
+        }
+        if self.waiting.len() == WAITING_MAX {
+            self.waiting.pop_front();
+            self.overflowed = true;
+        }
+        let at = self.waiting.partition_point(|other| other.size <= anchor.size);
+        self.waiting.insert(at, anchor);
+        None
+    }
+
+    /// Notes a checkpoint that fits the records.
+    pub(crate) fn fits(&mut self, size: u64) {
+        self.fitting = self.fitting.max(size);
+    }
+
+    /// Size of the largest checkpoint that fits the records.
+    pub(crate) const fn fitting(&self) -> u64 {
+        self.fitting
+    }
+
+    /// The largest checkpoint, if it is beyond `size`.
+    pub(crate) fn beyond(&self, size: u64) -> Option<&Anchor> {
+        self.largest.as_ref().filter(|largest| largest.size > size)
+    }
+
+    /// Compares every waiting checkpoint that the batch reaches; returns the first that does not fit.
+    pub(crate) fn meet(&mut self, batch: &VerifiedBatch<'_>) -> Option<(u64, Cause)> {
+        let first = batch.statement().first;
+        let mut edge = None;
+        let mut fork = None;
+        while let Some(anchor) = self.waiting.pop_front_if(|a| a.size <= batch.statement().size()) {
+            if anchor.size < first {
+                // Its records are not in the archive, which is a finding of its own.
+                self.fitting = self.fitting.max(anchor.size);
+                continue;
+            }
+            let edge = edge.get_or_insert_with(|| batch.start());
+            let done = usize::try_from(edge.size() - first).unwrap_or(usize::MAX);
+            let todo = usize::try_from(anchor.size - edge.size()).unwrap_or(usize::MAX);
+            batch.records().iter().skip(done).take(todo).for_each(|r| edge.append(r.leaf));
+            if edge.root() == anchor.root {
+                self.fits(anchor.size);
+            } else if fork.is_none() {
+                fork = Some((anchor.size, two_roots(batch, edge.root(), &anchor)));
+            }
+        }
+        fork
+    }
+}
+
+fn two_roots(batch: &VerifiedBatch<'_>, root: Hash, anchor: &Anchor) -> Cause {
+    // The statement speaks of the anchor's size only when it ends there.
+    let same = batch.statement().size() == anchor.size;
+    let one = batch.signed_statement().to_vec();
+    let proof = same.then(|| ForkProof { one, other: anchor.note.clone() });
+    Cause::TwoRoots { size: anchor.size, one: root, other: anchor.root, proof }
+}
+
+fn two_anchors(one: &Anchor, other: &Anchor) -> Cause {
+    let proof = Some(ForkProof { one: one.note.clone(), other: other.note.clone() });
+    Cause::TwoRoots { size: one.size, one: one.root, other: other.root, proof }
+}

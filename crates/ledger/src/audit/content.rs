@@ -1,0 +1,164 @@
+//! The content of a ledger under audit: its life as control records tell it, and what was left out of it.
+
+use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::audit::Policy;
+use crate::audit::cause::Cause;
+use crate::audit::finding::SeqRange;
+use crate::batch::{Content as RecordContent, Record, VerifiedBatch};
+use crate::control::{Close, Control, Open, Previous};
+use crate::hash::Hash;
+use crate::identity::LedgerId;
+use crate::record::Stream;
+use crate::statement::Withholding;
+
+/// Rules that are counted one by one; the rules are those of the policy's own key holders.
+const RULES_MAX: usize = 1_000;
+const OTHER_RULES: &str = "(other rules)";
+
+/// What has been learnt from the records so far.
+#[derive(Debug, Default)]
+pub(crate) struct Content {
+    /// Sequence number of `close`.
+    pub(crate) closed_at: Option<u64>,
+    /// The epoch before, as `open` names it.
+    pub(crate) previous: Option<Previous>,
+    withheld: BTreeMap<String, Tally>,
+}
+
+#[derive(Debug)]
+struct Tally {
+    count: u64,
+    range: SeqRange,
+}
+
+/// Something about one record that belongs into the report.
+pub(crate) type Remark = (SeqRange, Cause);
+
+impl Content {
+    /// Looks at the records of a verified batch from `from` on.
+    pub(crate) fn inspect(
+        &mut self,
+        batch: &VerifiedBatch<'_>,
+        from: u64,
+        policy: &Policy,
+    ) -> Vec<Remark> {
+        let mut remarks = Vec::new();
+        let statement = batch.statement();
+        for (seq, record) in (statement.first..).zip(batch.records()) {
+            if seq < from {
+                continue;
+            }
+            let at = SeqRange { first: seq, last: seq };
+            if self.closed_at.is_some_and(|closed| closed < seq) {
+                remarks.push((at, Cause::AfterClose));
+            }
+            let cause = match record.content {
+                RecordContent::Withheld { authorisation } => {
+                    self.hole(&statement.ledger, seq, record, authorisation, policy)
+                }
+                RecordContent::Present { payload, .. } if record.stream == Stream::Control => {
+                    self.control(batch, seq, payload)
+                }
+                RecordContent::Present { .. } if seq == 0 => Some(Cause::ControlUnreadable),
+                RecordContent::Present { .. } => None,
+            };
+            remarks.extend(cause.map(|cause| (at, cause)));
+        }
+        remarks
+    }
+
+    /// How many records each rule left out.
+    pub(crate) fn withheld(&self) -> BTreeMap<String, u64> {
+        self.withheld.iter().map(|(rule, tally)| (rule.clone(), tally.count)).collect()
+    }
+
+    /// One remark for each rule that left records out.
+    pub(crate) fn withheld_remarks(&self) -> Vec<Remark> {
+        let remark = |(rule, tally): (&String, &Tally)| {
+            (tally.range, Cause::Withheld { rule: rule.clone(), count: tally.count })
+        };
+        self.withheld.iter().map(remark).collect()
+    }
+
+    fn hole(
+        &mut self,
+        ledger: &LedgerId,
+        seq: u64,
+        record: &Record<'_>,
+        authorisation: &[u8],
+        policy: &Policy,
+    ) -> Option<Cause> {
+        match withholding_rule(ledger, seq, record.commitment, authorisation, policy) {
+            None => Some(Cause::HoleUnauthorised { commitment: record.commitment }),
+            Some(rule) => {
+                self.count(rule, seq);
+                None
+            }
+        }
+    }
+
+    fn count(&mut self, rule: String, seq: u64) {
+        let known = self.withheld.contains_key(&rule) || self.withheld.len() < RULES_MAX;
+        let rule = if known { rule } else { OTHER_RULES.to_owned() };
+        let range = SeqRange { first: seq, last: seq };
+        let tally = self.withheld.entry(rule).or_insert(Tally { count: 0, range });
+        tally.count = tally.count.saturating_add(1);
+        tally.range.last = tally.range.last.max(seq);
+    }
+
+    fn control(&mut self, batch: &VerifiedBatch<'_>, seq: u64, payload: &[u8]) -> Option<Cause> {
+        let ledger = &batch.statement().ledger;
+        match (seq, Control::parse(payload, ledger.kind)) {
+            (0, Ok(Control::Open(open))) if is_of(&open, ledger) => {
+                self.previous = open.previous;
+                None
+            }
+            (1.., Ok(Control::Close(close))) => {
+                self.closed_at = Some(seq);
+                close_differs(batch, seq, &close)
+            }
+            (1.., Ok(Control::Heartbeat(_))) => None,
+            (1.., Ok(Control::Gap(gap))) => {
+                Some(Cause::GapDeclared { count: gap.count, reason: gap.reason })
+            }
+            _ => Some(Cause::ControlUnreadable),
+        }
+    }
+}
+
+/// The rule by which a record was left out, if a key of the policy signed exactly that.
+pub fn withholding_rule(
+    ledger: &LedgerId,
+    seq: u64,
+    commitment: Hash,
+    authorisation: &[u8],
+    policy: &Policy,
+) -> Option<String> {
+    let verify = |key| Withholding::verify(authorisation, key).ok();
+    let word = policy.withholding_keys.iter().find_map(verify)?;
+    let fits = word.ledger == *ledger && word.seq == seq && word.commitment == commitment;
+    fits.then_some(word.rule)
+}
+
+fn is_of(open: &Open, ledger: &LedgerId) -> bool {
+    open.instance == ledger.instance.as_str()
+        && open.epoch == ledger.epoch.to_string()
+        && open.ledger == ledger.kind.as_str()
+}
+
+// `close` repeats size and root before it; another root would be a second history under one key.
+fn close_differs(batch: &VerifiedBatch<'_>, seq: u64, close: &Close) -> Option<Cause> {
+    let mut edge = batch.start();
+    let before = usize::try_from(seq - batch.statement().first).unwrap_or(usize::MAX);
+    batch.records().iter().take(before).for_each(|record| edge.append(record.leaf));
+    let Ok(other) = close.root.parse() else { return Some(Cause::ControlUnreadable) };
+    if close.size != seq {
+        return Some(Cause::ControlUnreadable);
+    }
+    let one = edge.root();
+    (one != other).then_some(Cause::TwoRoots { size: seq, one, other, proof: None })
+}

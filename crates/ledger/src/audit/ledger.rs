@@ -1,0 +1,363 @@
+//! One ledger under audit: segments and checkpoints in, in the order of their names; findings out.
+//!
+//! The walk keeps the edge that verified batches have reached. A batch that starts there extends it, one that
+//! starts beyond it shows what is missing between, one that starts before it is compared with the past. What
+//! cannot be read is set aside as a claim on the range in the file's name, and settled by the next batch that
+//! verifies: only then is it known which records the damage concerns. Names are never trusted for more.
+
+mod walk;
+
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::audit::anchors::{Anchor, Anchors};
+use crate::audit::cause::{Cause, ForkProof};
+use crate::audit::content::Content;
+use crate::audit::finding::{Finding, SeqRange, Subject};
+use crate::audit::past::Past;
+use crate::audit::report::LedgerSummary;
+use crate::audit::{AttestedKeys, Policy, push_bounded};
+use crate::batch::{self, BatchError, VerifiedBatch};
+use crate::checkpoint::{self, Checkpoint, CheckpointError};
+use crate::cose::SignatureError;
+use crate::hash::Hash;
+use crate::identity::{LedgerId, LedgerKind};
+use crate::note::{NoteError, NoteKey};
+use crate::tree::Frontier;
+
+/// What a segment's name says, as plain data. It is not signed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SegmentName {
+    /// The file, for people.
+    pub file: String,
+    /// The records it is named for.
+    pub range: SeqRange,
+    /// The root after them.
+    pub root: Hash,
+    /// How often it was rewritten.
+    pub revision: u32,
+    /// Days from the Unix epoch to the day it lies under; `None` when it lies under none.
+    pub day: Option<u64>,
+}
+
+/// What a batch turned out to be.
+#[derive(Debug)]
+pub struct Step<'a> {
+    /// The batch, if it verified and is of this ledger.
+    pub batch: Option<VerifiedBatch<'a>>,
+    /// Whether its first record follows directly on what was verified before.
+    pub joined: bool,
+}
+
+/// One ledger under audit.
+#[derive(Debug)]
+pub struct LedgerAudit<'p> {
+    policy: &'p Policy,
+    id: LedgerId,
+    keys: AttestedKeys,
+    origin: String,
+    note_keys: [NoteKey; 2],
+    edge: Edge,
+    past: Past,
+    anchors: Anchors,
+    content: Content,
+    segment: Option<Segment>,
+    // range, root and revision of the segment before
+    named: Option<(SeqRange, Hash, u32)>,
+    claims: Vec<Claim>,
+    holes: Vec<Hole>,
+    forked: bool,
+    verified: u64,
+    findings: Vec<Finding>,
+}
+
+/// Up to where verified batches reach.
+#[derive(Debug)]
+struct Edge {
+    tree: Frontier,
+    last_leaf: Option<Hash>,
+    // the statement that ends here, as signed
+    statement: Vec<u8>,
+}
+
+/// The segment being read.
+#[derive(Debug)]
+struct Segment {
+    name: SegmentName,
+    // sequence number that batches had reached when it began
+    reached: u64,
+    // what its verified batches cover, in the order they came
+    covered: Option<Covered>,
+    // whether its last bytes could not be read or verified
+    broken: bool,
+    // whether it brought records that were not there before
+    news: bool,
+    // whether its last overlapping batch met no root to compare with
+    uncompared: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Covered {
+    first: u64,
+    end: u64,
+    root: Hash,
+    day: u64,
+}
+
+/// Something that cannot be read, and the records it may have held.
+#[derive(Debug)]
+struct Claim {
+    first: u64,
+    last: u64,
+    // the range in the file's name
+    named: SeqRange,
+    file: String,
+    cause: Cause,
+}
+
+/// Records that were found missing, in case they turn up later under a wrong name.
+#[derive(Debug)]
+struct Hole {
+    range: SeqRange,
+    filled_to: u64,
+    // the file being read when it was found
+    file: Option<String>,
+}
+
+const HOLES_MAX: usize = 1_024;
+const MS_PER_DAY: u64 = 86_400_000;
+
+impl<'p> LedgerAudit<'p> {
+    pub(crate) fn new(policy: &'p Policy, kind: LedgerKind, keys: &AttestedKeys) -> Self {
+        let (instance, epoch) = (keys.statement.instance.clone(), keys.statement.epoch);
+        let id = LedgerId { instance, epoch, kind };
+        let origin = checkpoint::origin(&policy.log_prefix, &id);
+        let note_keys = [
+            NoteKey::new(&origin, keys.statement.key.clone()),
+            NoteKey::new(&origin, keys.checkpoint.clone()),
+        ];
+        let edge = Edge { tree: Frontier::empty(), last_leaf: None, statement: Vec::new() };
+        Self {
+            policy,
+            id,
+            keys: keys.clone(),
+            origin,
+            note_keys,
+            edge,
+            past: Past::new(),
+            anchors: Anchors::default(),
+            content: Content::default(),
+            segment: None,
+            named: None,
+            claims: Vec::new(),
+            holes: Vec::new(),
+            forked: false,
+            verified: 0,
+            findings: Vec::new(),
+        }
+    }
+
+    /// Whose ledger it is.
+    pub const fn id(&self) -> &LedgerId {
+        &self.id
+    }
+
+    /// What has been found so far. What is still unsettled comes with the next batch, or at the end.
+    pub fn findings(&self) -> &[Finding] {
+        &self.findings
+    }
+
+    /// Begins a segment; they come in the order of their names.
+    pub fn begin_segment(&mut self, name: SegmentName) {
+        self.end_segment();
+        self.check_revision(&name);
+        let reached = self.edge.tree.size();
+        self.segment = Some(Segment {
+            name,
+            reached,
+            covered: None,
+            broken: false,
+            news: false,
+            uncompared: false,
+        });
+    }
+
+    /// Takes the next batch of the segment, whatever its bytes are.
+    pub fn batch<'a>(&mut self, bytes: &'a [u8]) -> Step<'a> {
+        match batch::verify(bytes, &self.keys.statement) {
+            Ok(batch) if batch.statement().ledger.kind == self.id.kind => {
+                let joined = self.join(&batch);
+                Step { batch: Some(batch), joined }
+            }
+            Ok(batch) => {
+                let stated = Some(batch.statement().ledger.clone());
+                self.broken(Cause::Foreign { stated });
+                Step { batch: None, joined: false }
+            }
+            Err(error) => {
+                self.broken(self.why(bytes, error));
+                Step { batch: None, joined: false }
+            }
+        }
+    }
+
+    /// Notes that the segment cannot be read on.
+    pub fn unreadable(&mut self, detail: &str) {
+        self.broken(Cause::FileUnreadable { detail: detail.to_owned() });
+    }
+
+    /// Takes a checkpoint of the archive, not later than the segment that goes beyond its size.
+    ///
+    /// `named` is size and root of its file name, `note` its content.
+    pub fn checkpoint(&mut self, file: &str, named: (u64, Hash), note: &[u8]) {
+        let range = SeqRange::before(named.0.saturating_sub(1), named.0);
+        let head = core::str::from_utf8(note)
+            .map_err(|_| CheckpointError::NotCanonical)
+            .and_then(|note| Checkpoint::open(note, &self.note_keys));
+        let cause = match head {
+            Ok(head) if head.origin != self.origin => Some(Cause::Foreign { stated: None }),
+            Ok(head) if (head.size, head.root) != named => {
+                Some(Cause::NameDiffers { stated: named.1, found: head.root })
+            }
+            Ok(head) => {
+                self.anchor(Anchor { size: head.size, root: head.root, note: note.to_vec() })
+            }
+            Err(error) if self.is_foreign_note(note, error) => {
+                Some(Cause::Foreign { stated: None })
+            }
+            Err(error) => Some(Cause::CheckpointRefused(error)),
+        };
+        if let Some(cause) = cause {
+            self.find(range, Some(file.to_owned()), cause);
+        }
+    }
+
+    /// Ends the ledger.
+    pub(crate) fn finish(mut self) -> (LedgerSummary, Vec<Finding>) {
+        self.end_segment();
+        let reached = self.edge.tree.size();
+        let claimed = self.settle(u64::MAX, None);
+        self.conclude(reached, claimed);
+        let summary = LedgerSummary {
+            id: self.id.clone(),
+            size: reached,
+            root: self.edge.tree.root(),
+            verified: self.verified,
+            anchored: self.anchors.fitting(),
+            closed: self.content.closed_at.is_some(),
+            insecure: self.keys.insecure,
+            withheld: self.content.withheld(),
+            previous: self.content.previous.take(),
+            tail_damaged: claimed > reached || self.anchors.beyond(claimed).is_some(),
+        };
+        (summary, self.findings)
+    }
+
+    // What the end of the ledger shows; `claimed` is the size that damaged files at the end speak of.
+    fn conclude(&mut self, reached: u64, claimed: u64) {
+        for (range, cause) in self.content.withheld_remarks() {
+            self.find(Some(range), None, cause);
+        }
+        if self.anchors.overflowed {
+            self.find(None, None, Cause::AnchorsUncompared);
+        }
+        let beyond = self.anchors.beyond(claimed).map(|anchor| (anchor.size, anchor.root));
+        if let Some((size, root)) = beyond {
+            self.find(SeqRange::before(claimed, size), None, Cause::AnchorBeyond { size, root });
+        } else if claimed == reached {
+            let anchored = self.anchors.fitting().min(reached);
+            let tail = SeqRange::before(anchored, reached);
+            if self.content.closed_at.is_none() {
+                self.find(tail, None, Cause::NoClose { anchored });
+            } else if tail.is_some() {
+                self.find(tail, None, Cause::BeyondAnchor { anchored });
+            }
+        }
+        if let Some(range) = self.policy.range.filter(|range| range.last >= reached.max(claimed)) {
+            let asked = SeqRange { first: range.first.max(reached), last: range.last };
+            self.find(Some(asked), None, Cause::RangeBeyondEnd { size: reached });
+        }
+    }
+
+    // Revisions are written one after the other and none takes another's place.
+    fn check_revision(&mut self, name: &SegmentName) {
+        let before = self.named.replace((name.range, name.root, name.revision));
+        let expected = name.revision.checked_sub(1).map(|before| (name.range, name.root, before));
+        if expected.is_some() && before != expected {
+            let cause = Cause::RevisionAbsent { revision: name.revision };
+            self.find(Some(name.range), Some(name.file.clone()), cause);
+        }
+    }
+
+    fn find(&mut self, range: Option<SeqRange>, file: Option<String>, cause: Cause) {
+        // A run of equal causes is one cause.
+        if let (Some(range), Some(last)) = (range, self.findings.last_mut())
+            && core::mem::discriminant(&last.cause) == core::mem::discriminant(&cause)
+            && matches!(cause, Cause::HoleUnauthorised { .. } | Cause::AfterClose)
+            && let Some(run) =
+                last.range.as_mut().filter(|run| run.last.checked_add(1) == Some(range.first))
+        {
+            run.last = range.last;
+            return;
+        }
+        let subject = Subject::Ledger(self.id.clone());
+        push_bounded(&mut self.findings, Finding { subject, range, file, cause, accepted: None });
+    }
+
+    // A second history under one key is one finding, however far the two go on.
+    fn fork(&mut self, range: Option<SeqRange>, cause: Cause) {
+        if !core::mem::replace(&mut self.forked, true) {
+            let file = self.segment.as_ref().map(|segment| segment.name.file.clone());
+            self.find(range, file, cause);
+        }
+    }
+
+    fn anchor(&mut self, anchor: Anchor) -> Option<Cause> {
+        let (size, root) = (anchor.size, anchor.root);
+        if size > self.edge.tree.size() {
+            return self.anchors.wait(anchor);
+        }
+        match self.past.root(size) {
+            Some(one) if one != root => {
+                let statement = self.edge.statement.clone();
+                let ends_here = size == self.edge.tree.size() && !statement.is_empty();
+                let proof = ends_here.then_some(ForkProof { one: statement, other: anchor.note });
+                Some(Cause::TwoRoots { size, one, other: root, proof })
+            }
+            Some(_) | None => {
+                self.anchors.fits(size);
+                None
+            }
+        }
+    }
+
+    // A note of another ledger is genuine and out of place; it is told by its own first line.
+    fn is_foreign_note(&self, note: &[u8], error: CheckpointError) -> bool {
+        let text = core::str::from_utf8(note).unwrap_or_default();
+        let origin = text.lines().next().unwrap_or_default();
+        let signer = text.lines().rev().find_map(|line| line.strip_prefix("\u{2014} "));
+        let named = |name: &str| signer.is_some_and(|rest| rest.split(' ').next() == Some(name));
+        error == CheckpointError::Note(NoteError::Unsigned)
+            && origin != self.origin
+            && named(origin)
+    }
+
+    // A batch of another epoch names another epoch *and* another key; damage would not change both.
+    fn why(&self, bytes: &[u8], error: BatchError) -> Cause {
+        let stated = match (error, batch::claimed_statement(bytes)) {
+            (BatchError::Foreign, Ok(stated)) => Some(stated),
+            (BatchError::Signature(SignatureError::Header), Ok(stated))
+                if (&stated.ledger.instance, stated.ledger.epoch)
+                    != (&self.id.instance, self.id.epoch) =>
+            {
+                Some(stated)
+            }
+            _ => None,
+        };
+        match stated {
+            Some(stated) => Cause::Foreign { stated: Some(stated.ledger) },
+            None => Cause::BatchRefused(error),
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! The walk along verified batches: joining, overlapping, missing, misplaced, and what cannot be read.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+
+use super::{Claim, Covered, Edge, HOLES_MAX, Hole, LedgerAudit, MS_PER_DAY, Segment};
+use crate::audit::cause::{Cause, ForkProof};
+use crate::audit::finding::{FindingKind, SeqRange};
+use crate::batch::{Content, VerifiedBatch};
+use crate::chain;
+use crate::hash::Hash;
+use crate::identity::LedgerKind;
+
+impl LedgerAudit<'_> {
+    /// Takes a verified batch of this ledger; says whether it follows directly on what came before.
+    pub(super) fn join(&mut self, batch: &VerifiedBatch<'_>) -> bool {
+        let first = batch.statement().first;
+        let joined = if first < self.edge.tree.size() {
+            self.overlap(batch);
+            false
+        } else {
+            self.absent_before(first);
+            self.settle(first, Some(batch));
+            let joined = self.follows(batch);
+            self.advance(batch, first);
+            joined
+        };
+        self.cover(batch);
+        joined
+    }
+
+    /// Sets aside what cannot be read, once for each break.
+    pub(super) fn broken(&mut self, cause: Cause) {
+        let Some(segment) = self.segment.as_mut() else { return };
+        if core::mem::replace(&mut segment.broken, true) {
+            return;
+        }
+        let named = segment.name.range;
+        let file = segment.name.file.clone();
+        let at = segment.covered.map_or(named.first, |covered| covered.end);
+        if at > named.last && matches!(cause, Cause::FileUnreadable { .. } | Cause::Foreign { .. })
+        {
+            self.find(Some(named), Some(file), cause);
+        } else if at > named.last || named.last < segment.reached {
+            self.find(Some(named), Some(file), extra(cause, named));
+        } else {
+            self.claims.push(Claim { first: at, last: named.last, named, file, cause });
+        }
+    }
+
+    /// Ends the segment being read: compares its name with what was in it.
+    pub(super) fn end_segment(&mut self) {
+        let Some(segment) = self.segment.take() else { return };
+        let named = segment.name.range;
+        let short = |first| Claim {
+            first,
+            last: named.last,
+            named,
+            file: segment.name.file.clone(),
+            cause: Cause::BatchesAbsent,
+        };
+        let Some(covered) = segment.covered else {
+            if !segment.broken {
+                self.claims.push(short(named.first));
+            }
+            return;
+        };
+        let file = Some(segment.name.file.clone());
+        let range = SeqRange { first: covered.first, last: covered.end.saturating_sub(1) };
+        if segment.uncompared {
+            self.find(Some(range), file.clone(), Cause::OverlapUncompared);
+        }
+        match misnamed(&segment, covered) {
+            Some(cause) => self.find(Some(range), file, cause),
+            None if covered.end <= named.last && !segment.broken => {
+                self.claims.push(short(covered.end));
+            }
+            None => {}
+        }
+    }
+
+    /// Settles every claim below `first`, where a verified batch begins, and names what is missing.
+    ///
+    /// Returns the size up to which claims speak.
+    pub(super) fn settle(&mut self, first: u64, batch: Option<&VerifiedBatch<'_>>) -> u64 {
+        let mut at = self.edge.tree.size();
+        for claim in core::mem::take(&mut self.claims) {
+            let begin = claim.first.max(at);
+            let file = Some(claim.file.clone());
+            match SeqRange::before(begin, first.min(claim.last.saturating_add(1))) {
+                Some(lost) => {
+                    if let Some(before) = SeqRange::before(at, begin) {
+                        self.hole(before, None, None, Cause::FilesAbsent { root: None });
+                    }
+                    self.lose(lost, file, batch, claim.cause);
+                    at = lost.last.saturating_add(1);
+                }
+                None if claim.first > first => self.claims.push(claim),
+                None => self.find(Some(claim.named), file, extra(claim.cause, claim.named)),
+            }
+        }
+        if let (Some(batch), Some(lost)) = (batch, SeqRange::before(at, first)) {
+            let root = Some(batch.statement().prev_root);
+            self.hole(lost, None, Some(batch), Cause::FilesAbsent { root });
+        }
+        at
+    }
+
+    fn lose(
+        &mut self,
+        lost: SeqRange,
+        file: Option<String>,
+        batch: Option<&VerifiedBatch<'_>>,
+        cause: Cause,
+    ) {
+        if cause.kind() == FindingKind::Missing {
+            self.hole(lost, file, batch, cause);
+        } else {
+            self.find(Some(lost), file, cause);
+        }
+    }
+
+    fn hole(
+        &mut self,
+        range: SeqRange,
+        file: Option<String>,
+        batch: Option<&VerifiedBatch<'_>>,
+        cause: Cause,
+    ) {
+        let cause = batch.and_then(|batch| self.record_absent(range, batch)).unwrap_or(cause);
+        self.find(Some(range), file, cause);
+        if self.holes.len() < HOLES_MAX {
+            let file = self.segment.as_ref().map(|segment| segment.name.file.clone());
+            self.holes.push(Hole { range, filled_to: range.first, file });
+        }
+    }
+
+    // The record after a single missing one names its leaf, and the root confirms it.
+    fn record_absent(&self, range: SeqRange, batch: &VerifiedBatch<'_>) -> Option<Cause> {
+        let next = batch.statement().first;
+        let single = range.first == range.last && range.last.checked_add(1) == Some(next);
+        if !single || self.id.kind != LedgerKind::Audit || self.edge.tree.size() != range.first {
+            return None;
+        }
+        let leaf = named_leaf(batch)?;
+        let mut tree = self.edge.tree.clone();
+        tree.append(leaf);
+        let confirmed = tree.root() == batch.statement().prev_root;
+        Some(Cause::RecordAbsent { leaf, confirmed })
+    }
+
+    // A batch that begins inside the range of its file's name: those before it should be in that file.
+    fn absent_before(&mut self, first: u64) {
+        let reached = self.edge.tree.size();
+        let Some(segment) = self.segment.as_ref().filter(|segment| !segment.broken) else { return };
+        let named = segment.name.range;
+        if first <= named.first || first > named.last {
+            return;
+        }
+        let at = segment.covered.map_or(named.first, |covered| covered.end).max(reached);
+        if let Some(lost) = SeqRange::before(at, first) {
+            let (file, cause) = (segment.name.file.clone(), Cause::BatchesAbsent);
+            self.claims.push(Claim { first: lost.first, last: lost.last, named, file, cause });
+        }
+    }
+
+    // Whether the batch starts where the edge is, with the same root and, in the audit ledger, the same leaf.
+    fn follows(&mut self, batch: &VerifiedBatch<'_>) -> bool {
+        let statement = batch.statement();
+        if statement.first != self.edge.tree.size() {
+            return false;
+        }
+        let at = SeqRange { first: statement.first, last: statement.first };
+        let root = self.edge.tree.root();
+        if statement.prev_root != root {
+            let cause = self.two_roots(statement.first, root, statement.prev_root, batch);
+            self.fork(Some(at), cause);
+            return false;
+        }
+        let named = named_leaf(batch).filter(|_| self.id.kind == LedgerKind::Audit);
+        match (self.edge.last_leaf, named) {
+            (Some(leaf), Some(named)) if leaf != named => {
+                self.fork(Some(at), Cause::ChainBroken { leaf, named });
+                false
+            }
+            _ => true,
+        }
+    }
+
+    // Moves the edge to the end of the batch; records before `from` are known already.
+    fn advance(&mut self, batch: &VerifiedBatch<'_>, from: u64) {
+        let statement = batch.statement();
+        self.past.push(statement.first, statement.prev_root);
+        self.past.push(statement.size(), statement.root);
+        if let Some((size, cause)) = self.anchors.meet(batch) {
+            self.fork(SeqRange::before(size.saturating_sub(1), size), cause);
+        }
+        self.learn(batch, from);
+        self.edge = Edge {
+            tree: batch.end().clone(),
+            last_leaf: batch.records().last().map(|record| record.leaf),
+            statement: batch.signed_statement().to_owned(),
+        };
+    }
+
+    fn learn(&mut self, batch: &VerifiedBatch<'_>, from: u64) {
+        self.verified = self.verified.saturating_add(batch.statement().size() - from);
+        let file = self.segment.as_mut().map(|segment| {
+            segment.news = true;
+            segment.name.file.clone()
+        });
+        for (range, cause) in self.content.inspect(batch, from, self.policy) {
+            self.find(Some(range), file.clone(), cause);
+        }
+    }
+
+    // A batch that begins before the edge: late, a copy, or a second history.
+    fn overlap(&mut self, batch: &VerifiedBatch<'_>) {
+        let statement = batch.statement();
+        let (first, end, reached) = (statement.first, statement.size(), self.edge.tree.size());
+        if let Some(one) = self.past.root(first).filter(|one| *one != statement.prev_root) {
+            let cause = self.two_roots(first, one, statement.prev_root, batch);
+            return self.fork(SeqRange::before(first, end), cause);
+        }
+        let (size, found) =
+            if end > reached { (reached, root_at(batch, reached)) } else { (end, statement.root) };
+        match self.past.root(size) {
+            Some(one) if one != found => {
+                if let Some(segment) = self.segment.as_mut() {
+                    segment.uncompared = false;
+                }
+                let cause = self.two_roots(size, one, found, batch);
+                self.fork(SeqRange::before(first, size), cause);
+            }
+            known => {
+                let filled = self.fill(batch);
+                if let Some(segment) = self.segment.as_mut() {
+                    segment.uncompared = known.is_none() && !filled;
+                }
+                if end > reached {
+                    self.advance(batch, reached);
+                }
+            }
+        }
+    }
+
+    // Records that had been missed turn up: their finding goes, or becomes one about their order.
+    fn fill(&mut self, batch: &VerifiedBatch<'_>) -> bool {
+        let statement = batch.statement();
+        let (first, end) = (statement.first, statement.size());
+        let late =
+            |hole: &Hole| hole.filled_to == first && end <= hole.range.last.saturating_add(1);
+        let Some(at) = self.holes.iter().position(late) else { return false };
+        self.learn(batch, first);
+        let Some(hole) = self.holes.get_mut(at) else { return false };
+        hole.filled_to = end;
+        if end <= hole.range.last {
+            return true;
+        }
+        let hole = self.holes.swap_remove(at);
+        let file = self.segment.as_ref().map(|segment| segment.name.file.clone());
+        let is_its = |f: &crate::audit::finding::Finding| {
+            f.range == Some(hole.range) && f.kind() == FindingKind::Missing
+        };
+        let Some(found) = self.findings.iter().position(is_its) else { return true };
+        if file == hole.file {
+            if let Some(finding) = self.findings.get_mut(found) {
+                finding.cause = Cause::BatchesReordered;
+                finding.file = file;
+            }
+        } else {
+            // The file that stands under a wrong name is a finding of its own.
+            self.findings.remove(found);
+        }
+        true
+    }
+
+    fn cover(&mut self, batch: &VerifiedBatch<'_>) {
+        let statement = batch.statement();
+        let Some(segment) = self.segment.as_mut() else { return };
+        segment.broken = false;
+        let new = Covered {
+            first: statement.first,
+            end: statement.size(),
+            root: statement.root,
+            day: statement.time_ms / MS_PER_DAY,
+        };
+        segment.covered = Some(match segment.covered {
+            None => new,
+            Some(old) => Covered {
+                first: old.first.min(new.first),
+                end: old.end.max(new.end),
+                root: if new.end >= old.end { new.root } else { old.root },
+                day: old.day,
+            },
+        });
+    }
+
+    fn two_roots(&self, size: u64, one: Hash, other: Hash, batch: &VerifiedBatch<'_>) -> Cause {
+        // The statement that ended at the edge speaks of this size only when the edge is there.
+        let ends_here = size == self.edge.tree.size() && !self.edge.statement.is_empty();
+        let starts_here = size == batch.statement().first || size == batch.statement().size();
+        let proof = (ends_here && starts_here).then(|| ForkProof {
+            one: self.edge.statement.clone(),
+            other: batch.signed_statement().to_owned(),
+        });
+        Cause::TwoRoots { size, one, other, proof }
+    }
+}
+
+fn misnamed(segment: &Segment, covered: Covered) -> Option<Cause> {
+    let name = &segment.name;
+    let stated = name.range;
+    let begins = (stated.first..=stated.last).contains(&covered.first);
+    if !begins || covered.end > stated.last.saturating_add(1) {
+        let misnamed = Cause::Misnamed { stated };
+        return Some(if segment.news { misnamed } else { Cause::SecondCopy { stated } });
+    }
+    let whole = covered.end == stated.last.saturating_add(1);
+    if whole && covered.root != name.root {
+        return Some(Cause::NameDiffers { stated: name.root, found: covered.root });
+    }
+    let from_start = covered.first == stated.first;
+    (from_start && name.day.is_some_and(|day| day != covered.day)).then_some(Cause::WrongDay)
+}
+
+// What a break means when no record is missing because of it.
+fn extra(cause: Cause, stated: SeqRange) -> Cause {
+    match cause {
+        Cause::FileUnreadable { detail } => Cause::ExtraBytes { detail },
+        Cause::BatchRefused(error) => Cause::ExtraBytes { detail: error.to_string() },
+        Cause::BatchesAbsent => Cause::Misnamed { stated },
+        other => other,
+    }
+}
+
+fn root_at(batch: &VerifiedBatch<'_>, size: u64) -> Hash {
+    let mut edge = batch.start();
+    let count = usize::try_from(size.saturating_sub(edge.size())).unwrap_or(usize::MAX);
+    batch.records().iter().take(count).for_each(|record| edge.append(record.leaf));
+    edge.root()
+}
+
+fn named_leaf(batch: &VerifiedBatch<'_>) -> Option<Hash> {
+    match batch.records().first()?.content {
+        Content::Present { payload, .. } => chain::split(payload).map(|(leaf, _)| leaf),
+        Content::Withheld { .. } => None,
+    }
+}

@@ -1,0 +1,111 @@
+//! What is said about several ledgers at once: required ones, predecessors, an empty archive.
+
+use super::FindingKind::{Forked, Incomplete, Missing, Truncated, UncleanEnd};
+use super::*;
+
+fn required(required: &[LedgerKind]) -> Policy {
+    Policy { required: required.to_vec(), ..policy() }
+}
+
+#[test]
+fn nothing_to_verify_is_not_verified() {
+    let policy = policy();
+    let report = Audit::new(&policy).finish();
+    assert_eq!(verdict(&report), (2, vec![(Incomplete, None)]));
+    assert_eq!(report.findings[0].cause, Cause::NothingToVerify);
+}
+
+#[test]
+fn a_required_ledger_that_is_not_there_is_missing_when_the_other_one_ended() {
+    let report = site().audit(&required(&LedgerKind::ALL));
+    assert_eq!(verdict(&report), (1, vec![(Missing, None)]));
+    assert_eq!(report.findings[0].subject.kind(), Some(LedgerKind::Telemetry));
+}
+
+#[test]
+fn an_epoch_that_was_killed_before_it_wrote_anything_is_unclean() {
+    let policy = required(&[LedgerKind::Audit]);
+    let mut audit = Audit::new(&policy);
+    audit.epoch(&instance(), epoch());
+    assert_eq!(verdict(&audit.finish()), (2, vec![(UncleanEnd, None)]));
+}
+
+/// The report over an epoch of 40 records and a later one that names it with this size and root.
+fn after(size: u64, root: Hash, policy: &Policy, earlier: &[File]) -> Report {
+    let before = site();
+    let key = P256::fresh();
+    let id = EpochId([0xe2; 16]);
+    let mut later: seal::Ledger<seal::Audit> =
+        seal::Ledger::new(instance(), id, crate::testing::seed(1));
+    let previous = Previous { epoch: epoch().to_string(), size, root: root.to_string() };
+    let crate::control::Control::Open(mut opening) = open::<seal::Audit>(Some(previous)) else {
+        panic!("an open")
+    };
+    opening.epoch = id.to_string();
+    later.append_control(&crate::control::Control::Open(opening)).unwrap();
+    let end = close(&later);
+    later.append_control(&end).unwrap();
+    let batch = seal(&mut later, &key).into_bytes();
+    let mut audit = Audit::new(policy);
+    if !earlier.is_empty() {
+        let mut ledger = audit.ledger(LedgerKind::Audit, &keys(&before.key));
+        feed(&mut ledger, earlier);
+        audit.add(ledger);
+    }
+    let mut attested = keys(&key);
+    attested.statement.epoch = id;
+    let mut ledger = audit.ledger(LedgerKind::Audit, &attested);
+    let note = key.checkpoint(PREFIX, later.id(), 2, later.root());
+    ledger.checkpoint("2.note", (2, later.root()), note.as_bytes());
+    feed(&mut ledger, &[segment(0, 2, later.root(), vec![batch])]);
+    audit.add(ledger);
+    audit.finish()
+}
+
+fn feed(ledger: &mut LedgerAudit<'_>, files: &[File]) {
+    for file in files {
+        match file {
+            File::Checkpoint { name, named, note } => {
+                ledger.checkpoint(name, *named, note.as_bytes());
+            }
+            File::Segment { name, batches, .. } => {
+                ledger.begin_segment(name.clone());
+                batches.iter().for_each(|batch| drop(ledger.batch(batch)));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_predecessor_as_it_was_named_is_no_finding() {
+    let before = site();
+    let report = after(40, before.root(40), &policy(), &before.files);
+    assert_eq!(verdict(&report), (5, vec![]));
+    // What was known when the next epoch began may have been older.
+    let report = after(20, before.root(20), &policy(), &before.files);
+    assert_eq!(verdict(&report), (5, vec![]));
+}
+
+#[test]
+fn a_predecessor_longer_than_the_archive_was_truncated() {
+    let before = site();
+    // End and checkpoints of the earlier epoch are gone; the later one still says how long it was.
+    let report = after(40, before.root(40), &policy(), &before.files[..6]);
+    let expected = vec![(UncleanEnd, None), (Truncated, Some((30, 39)))];
+    assert_eq!(verdict(&report), (1, expected));
+}
+
+#[test]
+fn a_predecessor_with_another_root_is_a_fork() {
+    let before = site();
+    let report = after(40, Hash([5; 32]), &policy(), &before.files);
+    assert_eq!(verdict(&report), (1, vec![(Forked, Some((39, 39)))]));
+}
+
+#[test]
+fn an_absent_predecessor_is_missed_only_in_a_whole_archive() {
+    let report = after(40, Hash::ZERO, &policy(), &[]);
+    assert_eq!(verdict(&report), (2, vec![(Incomplete, None)]));
+    let part = Policy { scope: Scope::Part, ..policy() };
+    assert_eq!(verdict(&after(40, Hash::ZERO, &part, &[])), (5, vec![]));
+}
