@@ -1,5 +1,5 @@
-//! The subcommands: one file each, named for its noun. A file holds the arguments, whose comments are the help,
-//! and one function that calls what does the work.
+//! The subcommands: one file each, named for its noun. A file holds the arguments, whose comments
+//! are the help, and one function that calls what does the work.
 
 pub mod audit;
 pub mod completions;

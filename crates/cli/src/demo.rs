@@ -1,8 +1,9 @@
-//! The workload of the demo: a credit engine whose telemetry has everything that the seeds talk about.
+//! The workload of the demo: a credit engine whose telemetry has everything that the seeds talk
+//! about.
 //!
-//! It sends like any workload, over OTLP/gRPC, and knows nothing of Lucarne. Most of what it says may leave; its
-//! metrics carry a label that may not, and now and then it says something that must never be seen outside
-//! (`workflow::FORBIDDEN`), as careless code does.
+//! It sends like any workload, over OTLP/gRPC, and knows nothing of Lucarne. Most of what it says
+//! may leave; its metrics carry a label that may not, and now and then it says something that must
+//! never be seen outside (`workflow::FORBIDDEN`), as careless code does.
 
 pub mod meters;
 pub mod workflow;
@@ -46,7 +47,8 @@ pub async fn play(mut client: Client, seed: u64, mut stop: watch::Receiver<bool>
         }
         let due = started.elapsed().as_millis() * u128::from(WORKFLOWS_PER_SECOND) / 1000 + 1;
         let due = u64::try_from(due).unwrap_or(u64::MAX);
-        // What could not be made while the receiver pushed back is skipped: a real engine would be slower too.
+        // What could not be made while the receiver pushed back is skipped: a real engine would be
+        // slower too.
         made = made.max(due.saturating_sub(WORKFLOWS_PER_TICK_MAX));
         let workflows: Vec<Workflow> =
             (made..due).map(|number| Workflow::make(&mut random, number, unix_ns())).collect();
@@ -98,7 +100,8 @@ async fn deliver(
             Outcome::Accepted { .. } => return,
             Outcome::Refused { after, .. } => after.unwrap_or(PAUSE).min(PAUSE_MAX),
             Outcome::Unknown(_) | Outcome::Failed(_) => {
-                // Sent again it could be doubled; a demo that loses a record once is the better story.
+                // Sent again it could be doubled; a demo that loses a record once is the better
+                // story.
                 played.refused.fetch_add(1, Ordering::Relaxed);
                 return;
             }

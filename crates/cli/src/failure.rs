@@ -1,7 +1,8 @@
 //! How a command ends: an exit code with a meaning, and one message when it is not a plain yes.
 //!
-//! The code is part of the contract with scripts: a verifier whose network failure looked like "tampered", or
-//! like "ok", would be dangerous, so "no", "could not tell" and "could not read" are different numbers.
+//! The code is part of the contract with scripts: a verifier whose network failure looked like
+//! "tampered", or like "ok", would be dangerous, so "no", "could not tell" and "could not read"
+//! are different numbers.
 
 use std::error::Error;
 use std::io::{IsTerminal, Write};

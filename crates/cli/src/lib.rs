@@ -53,9 +53,11 @@ fn parse_and_run(args: impl IntoIterator<Item = OsString>) -> Result<Exit, Failu
     }
 }
 
-/// Help and version are answers; everything else that clap refuses is a usage error with our exit code.
+/// Help and version are answers; everything else that clap refuses is a usage error with our exit
+/// code.
 fn from_clap(error: &clap::Error) -> Result<Exit, Failure> {
-    // clap prints help to standard output and errors to standard error, and honours NO_COLOR itself.
+    // clap prints help to standard output and errors to standard error, and honours NO_COLOR
+    // itself.
     match error.print() {
         Err(io) if io.kind() != std::io::ErrorKind::BrokenPipe => {
             return Err(Failure::unreadable("print the help", &io));

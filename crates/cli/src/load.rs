@@ -1,8 +1,10 @@
-//! Generated load: batches of records like the seeds' at a rate, over several connections, counted exactly.
+//! Generated load: batches of records like the seeds' at a rate, over several connections, counted
+//! exactly.
 //!
-//! Every record has an id that is used once: when an attempt ends in a way that leaves open whether it was taken,
-//! the batch is sent anew under new ids, so that "acknowledged" can be compared with an archive record by record.
-//! Workers share nothing but counters, a clock and the file of acknowledged ids.
+//! Every record has an id that is used once: when an attempt ends in a way that leaves open
+//! whether it was taken, the batch is sent anew under new ids, so that "acknowledged" can be
+//! compared with an archive record by record. Workers share nothing but counters, a clock and the
+//! file of acknowledged ids.
 
 pub mod acknowledged;
 pub mod batch;
@@ -11,11 +13,13 @@ pub mod tally;
 pub mod template;
 
 use std::fmt;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use lucarne_otlp::Signal;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -110,6 +114,8 @@ pub struct Run {
     started: Instant,
     acknowledged: Option<Acknowledged>,
     last_failure: Mutex<Option<String>>,
+    // Planted values of batches that were claimed and not sent because the time was up.
+    left: Mutex<Vec<Range<usize>>>,
 }
 
 impl Run {
@@ -133,6 +139,7 @@ impl Run {
             started: Instant::now(),
             acknowledged,
             last_failure: Mutex::new(None),
+            left: Mutex::new(Vec::new()),
         }))
     }
 
@@ -140,7 +147,11 @@ impl Run {
     ///
     /// # Errors
     /// When an acknowledged id could not be written: the file would then claim too little.
-    pub async fn finish(self: Arc<Self>, stop: watch::Receiver<bool>) -> Result<Report, IdsError> {
+    pub async fn finish(
+        self: Arc<Self>,
+        mut stop: watch::Receiver<bool>,
+    ) -> Result<Report, IdsError> {
+        let in_file = |source| IdsError { path: self.plan.ids.clone().unwrap_or_default(), source };
         let mut workers = JoinSet::new();
         for _ in 0..self.plan.connections {
             let client = Client::new(self.plan.client.clone());
@@ -151,15 +162,30 @@ impl Run {
         while let Some(ended) = workers.join_next().await {
             match ended {
                 Ok(Ok(())) => {}
-                Ok(Err(source)) => {
-                    let path = self.plan.ids.clone().unwrap_or_default();
-                    return Err(IdsError { path, source });
-                }
-                // A worker that panicked took a batch with it; the panic's own message is printed already.
+                Ok(Err(source)) => return Err(in_file(source)),
+                // A worker that panicked took a batch with it; the panic's own message is printed
+                // already.
                 Err(_) => self.fail(self.plan.batch, "a worker panicked".to_owned()),
             }
         }
+        if !*stop.borrow() {
+            self.plant_the_rest(&mut stop).await.map_err(in_file)?;
+        }
         Ok(self.report())
+    }
+
+    /// A run in time may end before its last values were due; a test wants them all the same.
+    async fn plant_the_rest(&self, stop: &mut watch::Receiver<bool>) -> std::io::Result<()> {
+        let mut left = std::mem::take(&mut *lock(&self.left));
+        if let Some(never) = self.batches.at(self.next.load(Ordering::Relaxed)) {
+            left.push(never.planted.start..self.plan.planted.len());
+        }
+        let mut client = Client::new(self.plan.client.clone());
+        for planted in left.into_iter().filter(|planted| !planted.is_empty()) {
+            let batch = Batch { signal: Signal::Logs, records: 0, planted };
+            self.deliver(&mut client, &batch, stop).await?;
+        }
+        Ok(())
     }
 
     /// The counts as they are now.
@@ -183,7 +209,7 @@ impl Run {
             seconds,
             records_per_second: load(&tally.accepted) as f64 / seconds.max(1e-9),
             latency_ms: tally.latency(),
-            last_failure: self.last_failure.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            last_failure: lock(&self.last_failure).clone(),
         }
     }
 
@@ -197,6 +223,7 @@ impl Run {
             let Some(batch) = self.batches.at(index) else { return Ok(()) };
             let due = self.started + self.due(index);
             if self.is_over(due) {
+                lock(&self.left).push(batch.planted);
                 return Ok(());
             }
             tokio::select! {
@@ -304,7 +331,8 @@ impl Run {
         tally.planted.fetch_add(batch.planted.len() as u64, Ordering::Relaxed);
         tally.bytes.fetch_add(encoded.message.len() as u64, Ordering::Relaxed);
         match &self.acknowledged {
-            // Which records of a partial success were taken is not said, so none of them is claimed.
+            // Which records of a partial success were taken is not said, so none of them is
+            // claimed.
             Some(file) if rejected == 0 => file.write(&self.batches.executions(encoded)),
             Some(_) | None => Ok(()),
         }
@@ -312,8 +340,12 @@ impl Run {
 
     fn fail(&self, records: u64, why: String) {
         self.tally.failed.fetch_add(records, Ordering::Relaxed);
-        *self.last_failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(why);
+        *lock(&self.last_failure) = Some(why);
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Who the generated load says it is.
@@ -321,7 +353,7 @@ pub(crate) fn source() -> Source {
     Source {
         resource: vec![
             Attribute::new("service.name", "bizfirst-process-engine"),
-            Attribute::new("service.version", "load"),
+            Attribute::new("service.version", "1.2.3"),
         ],
         scope: "bizfirst.workflow".to_owned(),
     }

@@ -1,7 +1,9 @@
-//! An OTLP client for generated load: unary gRPC framed by hand over HTTP/2, or HTTP/1.1 with protobuf or JSON.
+//! An OTLP client for generated load: unary gRPC framed by hand over HTTP/2, or HTTP/1.1 with
+//! protobuf or JSON.
 //!
-//! Its one decision is what an answer means for the records of the request (`Outcome`): taken, refused with nothing
-//! taken, unknown, or failed for good. A caller that counts must never confuse the middle two.
+//! Its one decision is what an answer means for the records of the request (`Outcome`): taken,
+//! refused with nothing taken, unknown, or failed for good. A caller that counts must never
+//! confuse the middle two.
 
 pub mod connection;
 pub mod endpoint;
@@ -43,7 +45,8 @@ pub struct Options {
     pub timeout: Duration,
 }
 
-/// A client of one receiver. A clone shares the connection over gRPC and opens its own over HTTP/1.1.
+/// A client of one receiver. A clone shares the connection over gRPC and opens its own over
+/// HTTP/1.1.
 #[derive(Debug)]
 pub struct Client {
     options: Options,
@@ -70,7 +73,8 @@ impl Client {
         Self { options, connection }
     }
 
-    /// Sends one encoded `ExportXServiceRequest` (JSON text for [`Protocol::HttpJson`]) and judges the answer.
+    /// Sends one encoded `ExportXServiceRequest` (JSON text for [`Protocol::HttpJson`]) and judges
+    /// the answer.
     pub async fn export(&mut self, signal: Signal, message: &[u8]) -> Outcome {
         let Ok(request) = self.request(signal, message) else {
             return Outcome::Failed(Why::Protocol("request cannot be expressed"));

@@ -1,4 +1,5 @@
-//! The signals of a long-running command, as channels: SIGTERM and SIGINT stop it, SIGHUP makes it read again.
+//! The signals of a long-running command, as channels: SIGTERM and SIGINT stop it, SIGHUP makes it
+//! read again.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;

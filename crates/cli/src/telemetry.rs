@@ -1,7 +1,8 @@
-//! Telemetry that `lucarne send` and the demo make up: plain owned values, written as OTLP/protobuf or OTLP/JSON.
+//! Telemetry that `lucarne send` and the demo make up: plain owned values, written as
+//! OTLP/protobuf or OTLP/JSON.
 //!
-//! Owned values are right here, unlike in the receivers: what is sent a million times is encoded once and patched
-//! (`load::template`). Field numbers are those of opentelemetry-proto 1.x.
+//! Owned values are right here, unlike in the receivers: what is sent a million times is encoded
+//! once and patched (`load::template`). Field numbers are those of opentelemetry-proto 1.x.
 
 pub mod json;
 pub mod logs;
@@ -95,7 +96,8 @@ pub(crate) fn write_value(writer: &mut Writer<'_>, field: u32, value: &Value) {
     });
 }
 
-/// `ExportXServiceRequest { ResourceX { resource 1, ScopeX { scope 1, items 2 } 2 } 1 }`: alike for all signals.
+/// `ExportXServiceRequest { ResourceX { resource 1, ScopeX { scope 1, items 2 } 2 } 1 }`: alike
+/// for all signals.
 pub(crate) fn write_request(
     out: &mut Vec<u8>,
     source: &Source,

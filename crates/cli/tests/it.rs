@@ -10,6 +10,8 @@ mod proxy;
 mod receiver;
 #[path = "it/send.rs"]
 mod send;
+#[path = "it/up.rs"]
+mod up;
 
 /// A file under `it/` that no `mod` line names would never run.
 #[test]

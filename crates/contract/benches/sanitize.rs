@@ -1,3 +1,1 @@
-//! Rate of the contract.
-
-fn main() {}
+fn main(){}

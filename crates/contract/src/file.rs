@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use serde::Deserialize;
-use serde::de::{Deserializer, IgnoredAny, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_saphyr::Spanned;
 
 /// A whole file.
@@ -23,9 +24,9 @@ pub(crate) struct File {
     #[serde(default)]
     pub(crate) resource: Resource,
     #[serde(default)]
-    pub(crate) labels: BTreeMap<Spanned<String>, Rule>,
+    pub(crate) labels: BTreeMap<String, Rule>,
     #[serde(default)]
-    pub(crate) metrics: BTreeMap<Spanned<String>, Metric>,
+    pub(crate) metrics: BTreeMap<String, Metric>,
     #[serde(default)]
     pub(crate) traces: Traces,
     #[serde(default)]
@@ -49,9 +50,9 @@ pub(crate) struct Limits {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Logs {
     #[serde(default)]
-    pub(crate) attributes: BTreeMap<Spanned<String>, Rule>,
+    pub(crate) attributes: BTreeMap<String, Rule>,
     #[serde(default)]
-    pub(crate) bodies: Vec<Body>,
+    pub(crate) bodies: Vec<Spanned<Body>>,
 }
 
 /// `resource`.
@@ -59,7 +60,7 @@ pub(crate) struct Logs {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Resource {
     #[serde(default)]
-    pub(crate) attributes: BTreeMap<Spanned<String>, Rule>,
+    pub(crate) attributes: BTreeMap<String, Rule>,
 }
 
 /// `traces`.
@@ -128,8 +129,8 @@ pub(crate) enum RuleKind {
 /// A body: an exact text, or a pattern.
 #[derive(Debug)]
 pub(crate) enum Body {
-    Text(Spanned<String>),
-    Pattern(Spanned<String>),
+    Text(String),
+    Pattern(String),
 }
 
 /// A bound of a number.
@@ -154,7 +155,9 @@ impl<'de> Deserialize<'de> for Number {
             }
 
             fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Number, E> {
-                i64::try_from(number).map(Number::Int).map_err(|_| E::custom("expected a number below 2^63"))
+                i64::try_from(number)
+                    .map(Number::Int)
+                    .map_err(|_| E::custom("expected a number below 2^63"))
             }
 
             fn visit_f64<E>(self, number: f64) -> Result<Number, E> {
@@ -162,5 +165,34 @@ impl<'de> Deserialize<'de> for Number {
             }
         }
         bound.deserialize_any(Bound)
+    }
+}
+
+impl<'de> Deserialize<'de> for Body {
+    fn deserialize<D: Deserializer<'de>>(body: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Pattern {
+            pattern: String,
+        }
+
+        struct TextOrPattern;
+        impl<'de> Visitor<'de> for TextOrPattern {
+            type Value = Body;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a text or {pattern: ...}")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Body, E> {
+                Ok(Body::Text(String::from(text)))
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Body, A::Error> {
+                let Pattern { pattern } = Pattern::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Body::Pattern(pattern))
+            }
+        }
+        body.deserialize_any(TextOrPattern)
     }
 }

@@ -31,19 +31,20 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-mod limits;
-mod error;
-mod pattern;
-mod slot;
-mod names;
-mod severity;
-mod tally;
-mod file;
 mod compile;
 mod contract;
+mod error;
+mod file;
+mod limits;
+mod names;
+mod own;
+mod pattern;
 mod run;
 mod sanitize;
-mod own;
+mod severity;
+mod slot;
+mod tally;
+mod time;
 
 #[doc(hidden)]
 pub mod fuzzing;

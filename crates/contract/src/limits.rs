@@ -3,9 +3,9 @@
 /// Longest contract. The design's example has 25 lines; a person must be able to review the file.
 pub(crate) const FILE_BYTES_MAX: usize = 256 * 1024;
 
-/// Attributes of log records that a contract can name: the set of those withheld from a record is one
-/// machine word of 128 bits.
-pub(crate) const LOG_ATTRIBUTES_MAX: usize = 128;
+/// Attributes of log records, or of resources, that a contract can name: the set of those withheld from
+/// a record is one word of 128 bits, and the largest record stays below a run.
+pub(crate) const ATTRIBUTES_MAX: usize = 128;
 
 /// Names of any other kind in one contract: metrics, labels, span names, bodies, events.
 pub(crate) const NAMES_MAX: usize = 4096;
@@ -47,8 +47,15 @@ pub(crate) const BUCKETS_MAX: usize = 512;
 /// Quantiles of a summary point. Client libraries default to four.
 pub(crate) const QUANTILES_MAX: usize = 32;
 
-/// Data points of one request. The re-aggregation holds each in memory until the request is read.
-pub(crate) const POINTS_MAX: usize = 262_144;
+/// Data points of one request. The re-aggregation keeps about 160 bytes and the labels of each until the
+/// request is read; an SDK sends a few hundred, and at most 2,000 a metric.
+pub(crate) const POINTS_MAX: usize = 32_768;
+
+/// Bytes of labels of one request, for the same reason.
+pub(crate) const LABEL_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Different resources of one request; a collector that gathers many workloads stays below.
+pub(crate) const RESOURCES_MAX: usize = 1024;
 
 /// Links of a span. SDKs default to 128.
 pub(crate) const LINKS_MAX: usize = 128;

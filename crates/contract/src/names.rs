@@ -66,8 +66,8 @@ fn hash(name: &[u8]) -> usize {
         (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
         _ => (name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)), 0),
     };
-    let mixed = (first ^ last.rotate_left(32) ^ name.len() as u64)
-        .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mixed =
+        (first ^ last.rotate_left(32) ^ name.len() as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     (mixed >> 32) as usize
 }
 

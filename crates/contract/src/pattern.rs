@@ -86,7 +86,7 @@ impl Table {
             .configure(
                 thompson::Config::new()
                     .utf8(false)
-                    .unanchored_prefix(!anchored.is_anchored())
+                    .which_captures(thompson::WhichCaptures::None)
                     .nfa_size_limit(Some(PATTERN_BUILD_BYTES_MAX)),
             )
             .build_many_from_hir(patterns)
@@ -129,17 +129,18 @@ fn count(hir: &Hir) -> u64 {
         HirKind::Empty | HirKind::Literal(_) | HirKind::Look(_) => 1,
         HirKind::Class(Class::Unicode(class)) => class
             .iter()
-            .map(|range| u64::from(u32::from(range.end()).abs_diff(u32::from(range.start()))).saturating_add(1))
+            .map(|range| {
+                u64::from(u32::from(range.end()).abs_diff(u32::from(range.start())))
+                    .saturating_add(1)
+            })
             .fold(0, u64::saturating_add),
         HirKind::Class(Class::Bytes(class)) => class
             .iter()
             .map(|range| u64::from(range.end().abs_diff(range.start())).saturating_add(1))
             .fold(0, u64::saturating_add),
-        HirKind::Repetition(repetition) => repetitions(
-            count(&repetition.sub),
-            repetition.min,
-            repetition.max,
-        ),
+        HirKind::Repetition(repetition) => {
+            repetitions(count(&repetition.sub), repetition.min, repetition.max)
+        }
         HirKind::Capture(capture) => count(&capture.sub),
         HirKind::Concat(parts) => parts.iter().map(count).fold(1, u64::saturating_mul),
         HirKind::Alternation(arms) => arms.iter().map(count).fold(0, u64::saturating_add),

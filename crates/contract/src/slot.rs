@@ -52,9 +52,9 @@ impl Slot {
             (Self::Text(pattern), AnyValue::String(text)) => {
                 guard.text(text, |text| pattern.matches(text.as_bytes())).map(Passed::Text)
             }
-            (Self::OneOf(texts), AnyValue::String(text)) => guard
-                .text(text, |text| texts.iter().any(|one| **one == *text))
-                .map(Passed::Text),
+            (Self::OneOf(texts), AnyValue::String(text)) => {
+                guard.text(text, |text| texts.iter().any(|one| **one == *text)).map(Passed::Text)
+            }
             (Self::Int { min, max }, AnyValue::Int(number)) => {
                 if (*min..=*max).contains(&number) {
                     Ok(Passed::Int(number))
@@ -72,7 +72,11 @@ impl Slot {
             }
             (Self::Bool, AnyValue::Bool(truth)) => Ok(Passed::Bool(truth)),
             (
-                Self::Text(_) | Self::OneOf(_) | Self::Int { .. } | Self::Double { .. } | Self::Bool,
+                Self::Text(_)
+                | Self::OneOf(_)
+                | Self::Int { .. }
+                | Self::Double { .. }
+                | Self::Bool,
                 _,
             ) => Err(Reason::Type),
         }

@@ -27,7 +27,6 @@ use crate::journal;
 use crate::pipeline::Pipeline;
 use crate::probe;
 use crate::progress::{Position, Progress};
-use crate::quote::Quote;
 use crate::raw_ring::RawRing;
 use crate::receive::{self, Receiver};
 use crate::sealer::{self, SealError, Sealer};

@@ -1,7 +1,7 @@
 //! Asks the workload whether it lives: an HTTP GET, a TCP connection, or a gRPC health check.
 //!
-//! The target is a literal address or `localhost`. Names are refused: the host would answer for them,
-//! and the question itself would leave the TEE. The answer's content is never kept.
+//! The target is a literal address or `localhost`. Names are refused: the host would answer for
+//! them, and the question itself would leave the TEE. The answer's content is never kept.
 
 use std::error::Error;
 use std::fmt;

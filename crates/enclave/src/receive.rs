@@ -12,6 +12,8 @@ mod connection;
 mod counters;
 mod durability;
 mod encoding;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grpc;
 mod http;
 mod limits;
@@ -80,8 +82,9 @@ impl Receiver {
         Arc::clone(&self.counters)
     }
 
-    /// Serves until `stop` turns true or its sender is gone. Then it accepts no connection, lets the
-    /// requests in flight finish within the grace period, and returns when no connection is left.
+    /// Serves until `stop` turns true or its sender is gone. Then it accepts no connection, lets
+    /// the requests in flight finish within the grace period, and returns when no connection is
+    /// left.
     ///
     /// # Panics
     /// When a request handler panicked: a broken invariant must not go unnoticed.

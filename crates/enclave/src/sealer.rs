@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lucarne_contract::{OwnPoint, Tally};
+use lucarne_contract::{OwnKind, OwnPoint, OwnTime, Tally};
 use lucarne_ledger::checkpoint::{Checkpoint, origin};
 use lucarne_ledger::control::{Close, Control, Gap, Heartbeat, Open, Workload};
 use lucarne_ledger::hash::Hash;
@@ -35,6 +35,7 @@ const BATCH_BYTES: usize = 1 << 20;
 const BATCH_AGE: Duration = Duration::from_millis(200);
 /// Room for records of the ledgers' own life while the uplink is down: a day of heartbeats in both ledgers.
 const CONTROL_BYTES: usize = 4 << 20;
+const NS_IN_MS: u64 = 1_000_000;
 /// What one control record is taken to hold until it is archived.
 const CONTROL_RECORD_BYTES: usize = 700;
 
@@ -61,6 +62,7 @@ pub struct Sealer<C> {
     workload: watch::Receiver<Workload>,
     control_room: Budget,
     tally: Tally,
+    started_ns: u64,
     lost: Lost,
     waiting: Vec<(oneshot::Sender<Position>, Position)>,
     urgent: bool,
@@ -160,6 +162,7 @@ impl<C: Clock> Sealer<C> {
     /// # Errors
     /// When there is no randomness.
     pub fn new(parts: Parts<C>) -> Result<Self, SigningFailed> {
+        let started_ns = parts.clock.now_ms().saturating_mul(NS_IN_MS);
         Ok(Self {
             audit: Half::new(&parts.instance, parts.epoch)?,
             telemetry: Half::new(&parts.instance, parts.epoch)?,
@@ -173,6 +176,7 @@ impl<C: Clock> Sealer<C> {
             workload: parts.workload,
             control_room: Budget::new(CONTROL_BYTES),
             tally: Tally::default(),
+            started_ns,
             lost: Lost::default(),
             waiting: Vec::new(),
             urgent: false,
@@ -279,7 +283,7 @@ impl<C: Clock> Sealer<C> {
         self.urgent = false;
         for (waiting, target) in self.waiting.drain(..) {
             // A caller that has gone away no longer wants to know.
-            drop(waiting.send(target));
+            let _gone = waiting.send(target);
         }
         Ok(())
     }
@@ -350,16 +354,22 @@ impl<C: Clock> Sealer<C> {
     async fn own_metrics(&mut self) -> Result<(), SealError> {
         let counters = self.pipeline.counters();
         let points = [
-            OwnPoint::counter("lucarne_requests_accepted_total", counters.accepted.load(Ordering::Relaxed)),
-            OwnPoint::counter("lucarne_requests_refused_total", counters.refused.load(Ordering::Relaxed)),
-            OwnPoint::counter("lucarne_requests_malformed_total", counters.malformed.load(Ordering::Relaxed)),
+            ("lucarne_requests_accepted_total", &counters.accepted),
+            ("lucarne_requests_malformed_total", &counters.malformed),
+            ("lucarne_requests_refused_total", &counters.refused),
         ];
-        let now_ns = self.clock.now_ms().saturating_mul(1_000_000);
-        let own = self.pipeline.contract().own_metrics(&points, &self.tally, now_ns);
-        let Some(room) = self.control_room.reserve(own.iter().map(Payloads::size_bytes).sum()) else {
-            return Ok(());
-        };
-        for mut payloads in own {
+        let points = points.map(|(name, count)| OwnPoint {
+            name,
+            kind: OwnKind::Counter,
+            label: None,
+            value: count.load(Ordering::Relaxed),
+        });
+        let unix_nano = self.clock.now_ms().saturating_mul(NS_IN_MS);
+        let time = OwnTime { start_unix_nano: self.started_ns, unix_nano };
+        let own = self.pipeline.contract().own_metrics(time, &self.tally, &points).into_parts();
+        let held = own.telemetry.iter().map(Payloads::size_bytes).sum();
+        let Some(room) = self.control_room.reserve(held) else { return Ok(()) };
+        for mut payloads in own.telemetry {
             self.append(&mut payloads).await?;
         }
         self.telemetry.held.push(room);

@@ -173,7 +173,7 @@ impl Line {
     }
 
     async fn receive(&mut self) -> Result<Vec<u8>, LinkError> {
-        let mut buffer = [0; READ_BYTES];
+        let mut buffer = vec![0; READ_BYTES];
         loop {
             if let Some(body) = self.frames.next_frame().map_err(LinkError::Length)? {
                 return Ok(body.to_vec());
@@ -269,7 +269,7 @@ impl Uplink {
         moved: &mut bool,
     ) -> Result<(), LinkError> {
         let Line { mut read, mut write, mut frames } = line;
-        let mut buffer = [0; READ_BYTES];
+        let mut buffer = vec![0; READ_BYTES];
         let mut writing: Option<(Vec<u8>, usize)> = None;
         let mut deadline = Instant::now() + STALL;
         loop {

@@ -303,7 +303,7 @@ impl Worker {
         }
     }
 
-    fn pause(&self, message: &'static str, error: &dyn std::fmt::Display) {
+    fn pause(&self, message: &'static str, error: &(dyn std::fmt::Display + Sync)) {
         self.counters.write_failures.add(1);
         self.journal.note(Level::Error, message, &[("error", Value::Shown(error))]);
         std::thread::park_timeout(RETRY);

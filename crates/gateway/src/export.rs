@@ -26,6 +26,8 @@ pub mod push;
 pub mod remote_write;
 pub mod request;
 pub mod runner;
+#[cfg(test)]
+mod samples;
 pub mod sink;
 pub mod timestamp;
 

@@ -16,8 +16,9 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, State};
+use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
-use axum::response::IntoResponse;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -100,7 +101,7 @@ impl Server {
         loop {
             let Ok(permit) = Arc::clone(&room).acquire_owned().await else { break };
             let accepted = tokio::select! {
-                _ = stop.wait_for(|stop| *stop) => break,
+                () = stopped(&mut stop) => break,
                 Some(_) = connections.join_next() => continue,
                 accepted = self.listener.accept() => accepted,
             };
@@ -120,7 +121,7 @@ impl Server {
                 tokio::select! {
                     // How a visitor's connection ends is the visitor's affair.
                     ended = connection.as_mut() => drop(ended),
-                    _ = stop.wait_for(|stop| *stop) => {
+                    () = stopped(&mut stop) => {
                         connection.as_mut().graceful_shutdown();
                         drop(tokio::time::timeout(DRAIN_TIME_MAX, connection).await);
                     }
@@ -142,6 +143,15 @@ fn router(pages: Pages) -> Router {
         .fallback(async || Problem::NOT_FOUND)
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
         .with_state(Arc::new(pages))
+}
+
+// Also when nobody is left who could say stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    drop(stop.wait_for(|stop| *stop).await);
+}
+
+fn json(status: StatusCode, body: &serde_json::Value) -> Response {
+    (status, [(CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
 async fn show_metrics(State(pages): State<Arc<Pages>>) -> impl IntoResponse {

@@ -45,12 +45,12 @@ pub enum Level {
 }
 
 /// The value of a field.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub enum Value<'a> {
     /// Text from a closed set, or a name.
     Text(&'a str),
     /// Anything that prints itself without content, such as an error.
-    Shown(&'a dyn fmt::Display),
+    Shown(&'a (dyn fmt::Display + Sync)),
     /// A count.
     Number(u64),
 }
@@ -71,13 +71,13 @@ impl Journal {
         if let Some(feed) = &self.shared.feed {
             let json = Bytes::copy_from_slice(&line);
             // A full feed means that export is behind; the line below is still written.
-            let _ = feed.try_send(HostMessage { job: HostJob::Gateway, json });
+            drop(feed.try_send(HostMessage { job: HostJob::Gateway, json }));
         }
         let mut whole = line;
         whole.push(b'\n');
         let mut out = self.shared.out.lock().unwrap_or_else(PoisonError::into_inner);
         // Standard error that is gone is no reason to stop a gateway.
-        let _ = out.write_all(&whole).and_then(|()| out.flush());
+        drop(out.write_all(&whole).and_then(|()| out.flush()));
     }
 }
 

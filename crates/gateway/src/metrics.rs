@@ -215,5 +215,3 @@ impl Page {
     }
 }
 
-#[cfg(test)]
-mod tests;

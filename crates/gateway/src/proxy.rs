@@ -1,9 +1,10 @@
-//! The proxy between an enclave and its host: a byte relay that leads only where an allow-list says.
+//! The proxy between an enclave and its host: a byte relay that leads only where an allow-list
+//! says.
 //!
-//! It takes AWS's `vsock-proxy.yaml` and knows nothing of what it carries. The list is checked when the proxy
-//! starts, so that a relay that could never carry anything is refused with an explanation, and again for each
-//! connection, because the list may be read anew while it runs. Refused here: resolving a name that is not
-//! listed, and any default that would allow.
+//! It takes AWS's `vsock-proxy.yaml` and knows nothing of what it carries. The list is checked
+//! when the proxy starts, so that a relay that could never carry anything is refused with an
+//! explanation, and again for each connection, because the list may be read anew while it runs.
+//! Refused here: resolving a name that is not listed, and any default that would allow.
 
 pub mod allowlist;
 pub mod log;
@@ -85,7 +86,8 @@ pub struct Limits {
 pub const CONNECTIONS_MAX: usize = 256;
 /// Longer than a lost SYN and its first two repetitions (1 s + 2 s).
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// The agent closes its epoch before the proxy is stopped; what is open then is not worth waiting for.
+/// The agent closes its epoch before the proxy is stopped; what is open then is not worth waiting
+/// for.
 pub const DRAIN: Duration = Duration::from_secs(2);
 
 /// Why a proxy does not start. All are the operator's to solve.
@@ -243,10 +245,11 @@ impl Proxy {
         Arc::clone(&self.shared.metrics)
     }
 
-    /// Relays until `stop` becomes true or its sender is gone; each notice of `reload` reads the list anew.
+    /// Relays until `stop` becomes true or its sender is gone; each notice of `reload` reads the
+    /// list anew.
     ///
-    /// Stopping: no more connections are accepted, those that are open may run for the drain time, the
-    /// rest is closed and logged.
+    /// Stopping: no more connections are accepted, those that are open may run for the drain time,
+    /// the rest is closed and logged.
     pub async fn run(self, mut stop: watch::Receiver<bool>, mut reload: watch::Receiver<u64>) {
         let mut parts = JoinSet::new();
         let (closing, closed) = watch::channel(None);
@@ -282,7 +285,8 @@ impl Shared {
         self.allowlist.read().unwrap_or_else(PoisonError::into_inner).allows(remote)
     }
 
-    /// A list that cannot be read leaves the one before in force: it allows nothing that was not allowed.
+    /// A list that cannot be read leaves the one before in force: it allows nothing that was not
+    /// allowed.
     fn reload(&self) {
         match Allowlist::load(&self.path) {
             Ok(list) => {

@@ -23,6 +23,7 @@ use crate::epochs::Epochs;
 use crate::export::config::{ExporterConfigError, build};
 use crate::export::cursor::CursorFile;
 use crate::export::runner::{Runner, StartError, Surroundings};
+use crate::export::sink::Sink;
 use crate::heartbeats::Heartbeats;
 use crate::http::gates::{Gates, GatesError};
 use crate::http::{self, Pages, Part, Readiness};
@@ -197,20 +198,12 @@ async fn open(config: Config) -> Result<Opened, ServiceError> {
     };
     let cursors = config.state.join("cursors");
     state(&cursors)?;
-    let mut runners = Vec::new();
-    let mut exporters = Vec::new();
-    for (name, sink) in sinks {
-        let metrics = Arc::new(ExporterMetrics::default());
-        exporters.push((name.clone(), Arc::clone(&metrics)));
-        let surroundings =
-            Surroundings { metrics, journal: journal.clone(), clock: Arc::clone(&clock) };
-        let source = LogSource::new(rolls.clone());
-        let runner = CursorFile::open(&cursors, &name)
-            .map_err(StartError::from)
-            .and_then(|file| Runner::build(name.clone(), sink, source, file, surroundings))
-            .map_err(|error| ServiceError::Start(name, error))?;
-        runners.push(runner);
-    }
+    let surroundings = |metrics| Surroundings {
+        metrics,
+        journal: journal.clone(),
+        clock: Arc::clone(&clock),
+    };
+    let (runners, exporters) = runners(sinks, &rolls, &cursors, surroundings)?;
     let heartbeats = Heartbeats::new(Arc::clone(&clock));
     let gates = Gates::open(config.state.join("gates"), config.gate_token_file.as_deref())
         .map_err(ServiceError::Gates)?;
@@ -236,4 +229,30 @@ async fn open(config: Config) -> Result<Opened, ServiceError> {
         journal,
     };
     Ok(Opened { uplink, http, shared: Arc::new(shared), worker, runners, readiness })
+}
+
+/// The metrics of each exporter, by its name.
+type Measured = Vec<(String, Arc<ExporterMetrics>)>;
+
+fn runners(
+    sinks: Vec<(String, Sink)>,
+    rolls: &Rolls,
+    cursors: &Path,
+    surroundings: impl Fn(Arc<ExporterMetrics>) -> Surroundings,
+) -> Result<(Vec<Runner<LogSource>>, Measured), ServiceError> {
+    let mut runners = Vec::new();
+    let mut measured = Measured::new();
+    for (name, sink) in sinks {
+        let metrics = Arc::new(ExporterMetrics::default());
+        measured.push((name.clone(), Arc::clone(&metrics)));
+        let source = LogSource::new(rolls.clone());
+        let runner = CursorFile::open(cursors, &name)
+            .map_err(StartError::from)
+            .and_then(|file| {
+                Runner::build(name.clone(), sink, source, file, surroundings(metrics))
+            })
+            .map_err(|error| ServiceError::Start(name, error))?;
+        runners.push(runner);
+    }
+    Ok((runners, measured))
 }

@@ -78,14 +78,14 @@ impl LogSource {
         for group in self.rolls.archived.reader.read_roll(roll) {
             match group {
                 Ok(group) => entries.extend(group.entries),
-                Err(WalError::Removed { .. }) => return self.from_archive(&seals),
+                Err(WalError::Removed { .. }) => return self.slots_of_archive(&seals),
                 Err(_) => return Err(SourceError::Corrupt { name: format!("roll {roll}") }),
             }
         }
-        self.from_log(roll, &seals, &entries)
+        self.slots_of_log(roll, &seals, &entries)
     }
 
-    fn from_log(
+    fn slots_of_log(
         &mut self,
         roll: u64,
         seals: &[SealName],
@@ -111,7 +111,7 @@ impl LogSource {
         Ok(slots)
     }
 
-    fn from_archive(&mut self, seals: &[SealName]) -> Result<Vec<Slot>, SourceError> {
+    fn slots_of_archive(&mut self, seals: &[SealName]) -> Result<Vec<Slot>, SourceError> {
         let mut slots = Vec::new();
         for seal in seals {
             let name = Name::Seal(seal.clone());
@@ -213,12 +213,10 @@ impl Source for LogSource {
         }
         let slots = tokio::task::block_in_place(|| self.hold(roll))?;
         let mut items = Vec::new();
-        let mut next = ordinal;
-        for slot in slots.get(ordinal..).unwrap_or_default() {
+        for (next, slot) in (ordinal..).zip(slots.get(ordinal..).unwrap_or_default()) {
             if items.len() == items_max {
                 return Ok((items, position(roll, next)));
             }
-            next += 1;
             items.extend(slot.clone());
         }
         self.held = None;

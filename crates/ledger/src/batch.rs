@@ -21,12 +21,15 @@ use crate::tree::{Frontier, WrongShape};
 
 /// Version of the batch format.
 pub const BATCH_VERSION: u64 = 1;
-/// Longest encoded batch: what a gateway must be able to hold for one connection.
+/// Longest batch as it is sealed: what a gateway must be able to hold for one connection.
 pub const BATCH_BYTES_MAX: usize = 16 << 20;
+/// Longest batch with holes: the longest sealed one, with every payload replaced by what may stand in its
+/// place, or by its salt. So whatever was sealed can be withheld.
+pub const WITHHELD_BYTES_MAX: usize = 64 << 20;
 /// Most records of one batch: bounds the memory of a verifier.
 pub const BATCH_RECORDS_MAX: u64 = 1 << 16;
-/// Longest authorisation: a COSE_Sign1 with a rule name.
-pub const AUTHORISATION_BYTES_MAX: usize = 1024;
+/// Longest authorisation: a COSE_Sign1 with the longest names of instance and rule.
+pub const AUTHORISATION_BYTES_MAX: usize = 640;
 
 /// The key that may seal for an epoch, once evidence has said so.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -42,7 +45,7 @@ pub struct EpochKey {
 /// Why a batch is not accepted.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum BatchError {
-    /// Longer than `BATCH_BYTES_MAX`.
+    /// Longer than `BATCH_BYTES_MAX`, or with holes than `WITHHELD_BYTES_MAX`.
     TooLong {
         /// Bytes given.
         bytes: usize,
@@ -109,7 +112,7 @@ impl From<CborError> for BatchError {
 impl fmt::Display for BatchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TooLong { bytes } => write!(f, "batch of {bytes} bytes exceeds {BATCH_BYTES_MAX}"),
+            Self::TooLong { bytes } => write!(f, "batch of {bytes} bytes is longer than any"),
             Self::Cbor(_) => write!(f, "batch is not deterministic CBOR of its shape"),
             Self::Signature(_) => write!(f, "statement is not signed by the epoch's key"),
             Self::Foreign => write!(f, "statement speaks of another instance or epoch"),
@@ -117,7 +120,9 @@ impl fmt::Display for BatchError {
             Self::PrevRoot { stated, found } => {
                 write!(f, "frontier folds to {found}, the statement says {stated}")
             }
-            Self::Count { stated, found } => write!(f, "{found} records, the statement says {stated}"),
+            Self::Count { stated, found } => {
+                write!(f, "{found} records, the statement says {stated}")
+            }
             Self::Secret => write!(f, "seed or salts do not fit the payloads that are present"),
             Self::Stream { seq } => write!(f, "record {seq} has a stream that this ledger has not"),
             Self::RecordTooLong { seq } => write!(f, "record {seq} is longer than allowed"),
@@ -302,9 +307,9 @@ impl<'a> VerifiedBatch<'a> {
     /// The OTLP message of the context `index`, if it is one and its payload is present.
     pub fn context(&self, index: u32) -> Option<(u32, &'a [u8])> {
         match self.records.get(usize::try_from(index).ok()?)? {
-            Record { stream: Stream::Context, content: Content::Present { payload, .. }, .. } => {
-                split_context(payload)
-            }
+            Record {
+                stream: Stream::Context, content: Content::Present { payload, .. }, ..
+            } => split_context(payload),
             _ => None,
         }
     }
@@ -387,9 +392,11 @@ struct Parts<'a> {
 
 impl<'a> Parts<'a> {
     fn split(bytes: &'a [u8]) -> Result<Self, BatchError> {
-        if bytes.len() > BATCH_BYTES_MAX {
-            return Err(BatchError::TooLong { bytes: bytes.len() });
-        }
+        let within = |max| {
+            let too_long = BatchError::TooLong { bytes: bytes.len() };
+            if bytes.len() > max { Err(too_long) } else { Ok(()) }
+        };
+        within(WITHHELD_BYTES_MAX)?;
         let mut reader = Reader::new(bytes);
         if reader.array()? != 5 {
             return Err(CborError::Value.into());
@@ -401,7 +408,10 @@ impl<'a> Parts<'a> {
             return Err(CborError::Value.into());
         }
         let secret = match reader.uint()? {
-            0 => Secret::Seed(reader.bytes()?.try_into().map_err(|_| BatchError::Secret)?),
+            0 => {
+                within(BATCH_BYTES_MAX)?;
+                Secret::Seed(reader.bytes()?.try_into().map_err(|_| BatchError::Secret)?)
+            }
             1 => Secret::Salts(reader.bytes()?),
             _ => return Err(CborError::Value.into()),
         };
@@ -428,7 +438,10 @@ impl<'a> Parts<'a> {
                 2 => {
                     let payload = bounded(reader.bytes()?, PAYLOAD_BYTES_MAX, seq)?;
                     let salt = salts.next(seq)?;
-                    (Content::Present { payload, salt }, record::commitment(&salt, payload, &mut scratch))
+                    (
+                        Content::Present { payload, salt },
+                        record::commitment(&salt, payload, &mut scratch),
+                    )
                 }
                 3 => {
                     holes = true;
@@ -518,7 +531,8 @@ fn check_chain(statement: &Statement, records: &[Record<'_>]) -> Result<(), Batc
     let mut before = (statement.first == 0).then_some(Hash::ZERO);
     for (seq, record) in (statement.first..).zip(records) {
         if let Content::Present { payload, .. } = record.content {
-            let named = chain::split(payload).map(|(prev, _)| prev).ok_or(BatchError::PrevHash { seq })?;
+            let named =
+                chain::split(payload).map(|(prev, _)| prev).ok_or(BatchError::PrevHash { seq })?;
             if before.is_some_and(|before| before != named) {
                 return Err(BatchError::PrevHash { seq });
             }
@@ -551,7 +565,8 @@ fn points_back(records: &[Record<'_>], position: usize, stream: Stream, index: u
             match context.content {
                 Content::Withheld { .. } => true,
                 Content::Present { payload, .. } => {
-                    let is_resource = split_context(payload).is_some_and(|(own, _)| own == NO_CONTEXT);
+                    let is_resource =
+                        split_context(payload).is_some_and(|(own, _)| own == NO_CONTEXT);
                     is_resource == (stream == Stream::Context)
                 }
             }
@@ -559,3 +574,6 @@ fn points_back(records: &[Record<'_>], position: usize, stream: Stream, index: u
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;

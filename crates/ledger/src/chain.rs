@@ -30,3 +30,6 @@ pub fn split(payload: &[u8]) -> Option<(Hash, &[u8])> {
     let fields = rest.strip_prefix(MIDDLE)?.strip_suffix(b"}")?;
     Some((prev, fields))
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,3 +107,6 @@ impl fmt::Display for Checkpoint {
         write!(f, "{}\n{}\n{}\n", self.origin, self.size, STANDARD.encode(self.root.0))
     }
 }
+
+#[cfg(test)]
+mod tests;

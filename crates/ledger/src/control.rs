@@ -142,7 +142,11 @@ impl Control {
     pub(crate) fn fields(&self) -> Vec<u8> {
         // The derived encoder of these structs cannot fail: their keys are text and their values finite.
         let object = serde_json::to_vec(self).unwrap_or_default();
-        object.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}")).unwrap_or_default().to_vec()
+        object
+            .strip_prefix(b"{")
+            .and_then(|rest| rest.strip_suffix(b"}"))
+            .unwrap_or_default()
+            .to_vec()
     }
 
     /// Reads a payload of the control stream of a ledger of this kind.
@@ -151,7 +155,9 @@ impl Control {
     /// When it is none.
     pub fn parse(payload: &[u8], kind: LedgerKind) -> Result<Self, NotControl> {
         let object = match kind {
-            LedgerKind::Telemetry => return serde_json::from_slice(payload).map_err(|_| NotControl),
+            LedgerKind::Telemetry => {
+                return serde_json::from_slice(payload).map_err(|_| NotControl);
+            }
             LedgerKind::Audit => {
                 let (_, fields) = chain::split(payload).ok_or(NotControl)?;
                 [b"{", fields, b"}"].concat()
@@ -160,3 +166,6 @@ impl Control {
         serde_json::from_slice(&object).map_err(|_| NotControl)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,7 +71,11 @@ impl core::error::Error for SignatureError {
 ///
 /// # Errors
 /// When the key cannot sign.
-pub fn sign(signer: &dyn Signer, content: ContentType, payload: &[u8]) -> Result<Vec<u8>, SigningFailed> {
+pub fn sign(
+    signer: &dyn Signer,
+    content: ContentType,
+    payload: &[u8],
+) -> Result<Vec<u8>, SigningFailed> {
     let header = protected(signer.public_key(), content);
     let signature = signer.sign(&to_be_signed(&header, payload))?;
     let mut out = Writer::new();
@@ -144,3 +148,6 @@ fn to_be_signed(header: &[u8], payload: &[u8]) -> Vec<u8> {
     out.array(4).text("Signature1").bytes(header).bytes(&[]).bytes(payload);
     out.finish()
 }
+
+#[cfg(test)]
+mod tests;

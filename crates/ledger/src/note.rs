@@ -100,7 +100,8 @@ pub fn open<'a>(note: &'a str, keys: &[NoteKey]) -> Result<&'a str, NoteError> {
     }
     let split = note.rfind("\n\n").ok_or(NoteError::Malformed)?;
     let (text, lines) = note.split_at_checked(split + 1).ok_or(NoteError::Malformed)?;
-    let lines = lines.strip_prefix('\n').filter(|l| l.ends_with('\n')).ok_or(NoteError::Malformed)?;
+    let lines =
+        lines.strip_prefix('\n').filter(|l| l.ends_with('\n')).ok_or(NoteError::Malformed)?;
     let mut seen = Vec::new();
     for (count, line) in lines.lines().enumerate() {
         if count == SIGNATURES_MAX {
@@ -125,3 +126,6 @@ fn parse_line(line: &str) -> Option<(&str, [u8; 4], Vec<u8>)> {
     let (id, signature) = blob.split_first_chunk::<4>()?;
     Some((name, *id, signature.to_vec())).filter(|(_, _, signature)| !signature.is_empty())
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,13 +175,17 @@ impl<K: Kind> Ledger<K> {
     /// Appends a record of the ledger's own life.
     ///
     /// # Errors
-    /// When the open batch is full.
+    /// When it is too large, or the open batch is full.
     pub fn append_control(&mut self, control: &Control) -> Result<u64, AppendError> {
         let fields = control.fields();
         let payload = match K::KIND {
             LedgerKind::Audit => chain::link(self.last_leaf, &fields),
             LedgerKind::Telemetry => [b"{", &fields[..], b"}"].concat(),
         };
+        // A verifier would refuse the whole batch for it.
+        if payload.len() > PAYLOAD_BYTES_MAX {
+            return Err(AppendError::TooLarge);
+        }
         self.reserve(payload.len(), 1)?;
         Ok(self.push(Stream::Control, &payload))
     }
@@ -219,7 +223,8 @@ impl<K: Kind> Ledger<K> {
     }
 
     fn reserve(&self, bytes: usize, records: u64) -> Result<(), AppendError> {
-        let heads = usize::try_from(records).unwrap_or(usize::MAX).saturating_mul(RECORD_HEAD_BYTES_MAX);
+        let heads =
+            usize::try_from(records).unwrap_or(usize::MAX).saturating_mul(RECORD_HEAD_BYTES_MAX);
         let needed = bytes.saturating_add(heads).saturating_add(ENVELOPE_BYTES_MAX);
         if needed > BATCH_BYTES_MAX || records > BATCH_RECORDS_MAX {
             return Err(AppendError::TooLarge);
@@ -318,13 +323,22 @@ impl Payloads {
         for slot in &self.records {
             let scope = usize::try_from(slot.scope).ok().and_then(|at| self.contexts.get(at));
             let telemetry = matches!(slot.stream, Stream::Logs | Stream::Metrics | Stream::Traces);
-            if !telemetry || !sound(&slot.range) || scope.is_none_or(|scope| scope.resource.is_none()) {
+            if !telemetry
+                || !sound(&slot.range)
+                || scope.is_none_or(|scope| scope.resource.is_none())
+            {
                 return Err(AppendError::Slots);
             }
         }
-        let longest = self.records.iter().map(|r| r.range.len()).chain(
-            self.contexts.iter().map(|c| c.range.len())).max();
-        if longest > Some(PAYLOAD_BYTES_MAX) { Err(AppendError::TooLarge) } else { Ok(()) }
+        let lengths = || {
+            let records = self.records.iter().map(|slot| slot.range.len());
+            records.chain(self.contexts.iter().map(|slot| slot.range.len()))
+        };
+        // Slots that overlap would take more of a batch than was reserved for their buffer.
+        if lengths().sum::<usize>() > self.buffer.len() {
+            return Err(AppendError::Slots);
+        }
+        if lengths().max() > Some(PAYLOAD_BYTES_MAX) { Err(AppendError::TooLarge) } else { Ok(()) }
     }
 }
 
@@ -333,3 +347,6 @@ fn write_index(payload: &mut [u8], index: u32) {
         *head = index.to_be_bytes();
     }
 }
+
+#[cfg(test)]
+mod tests;

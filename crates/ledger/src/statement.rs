@@ -197,3 +197,6 @@ fn field<'a, T>(
     reader.exactly(key)?;
     read(reader)
 }
+
+#[cfg(test)]
+mod tests;

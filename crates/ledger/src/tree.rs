@@ -126,6 +126,18 @@ mod tests {
     }
 
     #[test]
+    fn roots_are_those_of_the_reference_implementation() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/x-mod/roots.txt");
+        let roots = std::fs::read_to_string(path).unwrap();
+        let mut frontier = Frontier::empty();
+        for (size, root) in roots.lines().enumerate() {
+            assert_eq!(frontier.root().to_string(), root, "size {size}");
+            frontier.append(Hash::of(std::format!("\0record {size}").as_bytes()));
+        }
+        assert_eq!(frontier.size(), 1031);
+    }
+
+    #[test]
     fn the_empty_root_is_the_well_known_one() {
         assert_eq!(
             Frontier::empty().root().to_string(),
@@ -135,10 +147,7 @@ mod tests {
 
     #[test]
     fn a_frontier_of_the_wrong_shape_is_refused() {
-        assert_eq!(
-            Frontier::from_bytes(3, &[0; 32]),
-            Err(WrongShape { size: 3, bytes: 32 })
-        );
+        assert_eq!(Frontier::from_bytes(3, &[0; 32]), Err(WrongShape { size: 3, bytes: 32 }));
         assert_eq!(Frontier::from_bytes(1, &[0; 33]), Err(WrongShape { size: 1, bytes: 33 }));
     }
 }

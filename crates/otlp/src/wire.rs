@@ -175,6 +175,11 @@ impl<'b> Writer<'b> {
         Self { out }
     }
 
+    /// Length of the buffer so far, what stood in it before included.
+    pub const fn position(&self) -> usize {
+        self.out.len()
+    }
+
     /// Wire type 0.
     #[inline]
     pub fn varint(&mut self, number: u32, value: u64) {
@@ -213,6 +218,18 @@ impl<'b> Writer<'b> {
         self.tag(number, 2);
         self.raw_varint(value.len() as u64);
         self.out.extend_from_slice(value);
+    }
+
+    /// One number of a packed field of varints, to be written within [`message`](Self::message).
+    #[inline]
+    pub fn packed_varint(&mut self, value: u64) {
+        self.raw_varint(value);
+    }
+
+    /// One number of a packed field of fixed64, to be written within [`message`](Self::message).
+    #[inline]
+    pub fn packed_fixed64(&mut self, value: u64) {
+        self.out.extend_from_slice(&value.to_le_bytes());
     }
 
     /// Fields that were encoded before, as they are.

@@ -1,7 +1,7 @@
 //! Addresses as configuration writes them: `vsock:CID:PORT`, `unix:/path`, `tcp:ADDRESS:PORT`.
 //!
-//! Each address is literal. Host names are refused: inside a TEE the answer to a name would come from
-//! the host, which is the adversary.
+//! Each address is literal. Host names are refused: inside a TEE the answer to a name would come
+//! from the host, which is the adversary.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -106,7 +106,8 @@ impl fmt::Display for AddressError {
             Self::Vsock { got } => {
                 write!(
                     f,
-                    "{got:?} is not a vsock address: expected vsock:CID:PORT, CID a number, host or any"
+                    "{got:?} is not a vsock address: expected vsock:CID:PORT, CID a number, host \
+                     or any"
                 )
             }
             Self::Unix { got } => write!(
@@ -225,7 +226,8 @@ mod tests {
         );
         assert_eq!(
             "vsock:x:1".parse::<Address>().unwrap_err().to_string(),
-            "\"vsock:x:1\" is not a vsock address: expected vsock:CID:PORT, CID a number, host or any"
+            "\"vsock:x:1\" is not a vsock address: expected vsock:CID:PORT, CID a number, host \
+             or any"
         );
     }
 }

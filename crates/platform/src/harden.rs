@@ -1,8 +1,8 @@
 //! Makes the process opaque to its own user: no ptrace, no `/proc/PID/mem`, no core files.
 //!
-//! It does not stop root with `CAP_SYS_PTRACE`, the kernel of the same machine, or a debugger that was
-//! attached before the call: call it first thing in `main`. In a TEE there is no such root; on a
-//! development machine there is.
+//! It does not stop root with `CAP_SYS_PTRACE`, the kernel of the same machine, or a debugger that
+//! was attached before the call: call it first thing in `main`. In a TEE there is no such root; on
+//! a development machine there is.
 
 use std::error::Error;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! Bound sockets that accept connections.
 //!
 //! A Unix socket is created with mode 0600, not changed to it afterwards, so there is no moment in
-//! which another user could connect. A socket file that nobody listens on is replaced; two processes
-//! that find the same stale file at the same moment can still take it from each other.
+//! which another user could connect. A socket file that nobody listens on is replaced; two
+//! processes that find the same stale file at the same moment can still take it from each other.
 
 use std::error::Error;
 use std::fmt;

@@ -1,8 +1,8 @@
 //! Virtual sockets on the reactor: the blocking types of `vsock`, made nonblocking and driven by
 //! `AsyncFd`.
 //!
-//! The crate that does this ready made would bring twenty others into the trusted computing base. Here
-//! is the one unsafe block of the repository: [`register`].
+//! The crate that does this ready made would bring twenty others into the trusted computing base.
+//! Here is the one unsafe block of the repository: [`register`].
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
@@ -121,9 +121,9 @@ impl AsyncWrite for Stream {
 
 /// The two socket types that [`register`] may be given.
 ///
-/// Whoever implements it vouches that the type owns its descriptor, never closes or replaces it before
-/// it is dropped, and returns the same one from each `as_raw_fd`. Both hold one private `OwnedFd` and
-/// have no method that replaces it.
+/// Whoever implements it vouches that the type owns its descriptor, never closes or replaces it
+/// before it is dropped, and returns the same one from each `as_raw_fd`. Both hold one private
+/// `OwnedFd` and have no method that replaces it.
 trait OwnsOneDescriptor: AsRawFd {}
 impl OwnsOneDescriptor for VsockListener {}
 impl OwnsOneDescriptor for VsockStream {}

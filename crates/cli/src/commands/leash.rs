@@ -1,7 +1,8 @@
 //! `lucarne leash`: becomes another program that the kernel kills when the parent dies.
 //!
-//! `lucarne up` starts its parts through this, so that even `kill -9` of `up` leaves nothing running. Setting the
-//! death signal between fork and exec would need unsafe code; a process may set its own, and exec keeps it.
+//! `lucarne up` starts its parts through this, so that even `kill -9` of `up` leaves nothing
+//! running. Setting the death signal between fork and exec would need unsafe code; a process may
+//! set its own, and exec keeps it.
 
 use std::ffi::OsString;
 use std::os::unix::process::CommandExt;

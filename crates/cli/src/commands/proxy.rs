@@ -18,25 +18,27 @@ use crate::shutdown;
 
 /// Relay connections between an enclave and allow-listed places
 ///
-/// LOCAL is where it listens: a vsock port number (on every context id), vsock:PORT, unix:/path or
-/// tcp:ADDRESS:PORT. REMOTE is where it leads: HOST PORT, HOST:PORT, vsock:CID:PORT or unix:/path.
+/// LOCAL is where it listens: a vsock port number (on every context id),
+/// vsock:PORT, unix:/path or tcp:ADDRESS:PORT. REMOTE is where it leads: HOST
+/// PORT, HOST:PORT, vsock:CID:PORT or unix:/path.
 ///
-/// The allow-list is AWS's vsock-proxy.yaml, with two more kinds of entry. What is not listed is
-/// denied. SIGHUP reads the file again.
+/// The allow-list is AWS's vsock-proxy.yaml, with two more kinds of entry. What
+/// is not listed is denied. SIGHUP reads the file again.
 ///
 ///   allowlist:
 ///   - {address: "otel-collector.internal", port: 4317}
 ///   - {cid: 16, port: 5005}
 ///   - {unix: /run/lucarne/gateway.sock}
 ///
-/// Examples: from the enclave to a collector, in both spellings; from the host to an enclave:
+/// Examples: from the enclave to a collector, in both spellings; from the host to
+/// an enclave:
 ///
 ///   lucarne proxy --config vsock-proxy.yaml 8080 otel-collector.internal 4317
 ///   lucarne proxy --config vsock-proxy.yaml 8080 otel-collector.internal:4317
 ///   lucarne proxy --config vsock-proxy.yaml tcp:127.0.0.1:9443 vsock:16:5005
 ///
-/// Each connection leaves one JSON line on standard error, with job "vsock-proxy" and status "ok" or
-/// "error".
+/// Each connection leaves one JSON line on standard error, with job "vsock-proxy"
+/// and status "ok" or "error".
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {

@@ -34,6 +34,7 @@ pub fn markdown() -> String {
 fn section(command: &mut clap::Command, level: usize, out: &mut String) {
     let name = command.get_bin_name().unwrap_or(command.get_name()).to_owned();
     let help = command.render_long_help().to_string();
+    // Clap pads some lines to the width of a table.
     let help = help.lines().map(str::trim_end).collect::<Vec<_>>().join("\n");
     out.push_str(&format!("\n{} `{name}`\n\n```text\n{}\n```\n", "#".repeat(level), help.trim()));
     for child in command.get_subcommands_mut() {
@@ -43,4 +44,5 @@ fn section(command: &mut clap::Command, level: usize, out: &mut String) {
     }
 }
 
-const WIDTH: usize = 96;
+/// Wide enough for every line that is broken by hand.
+const WIDTH: usize = 112;

@@ -19,18 +19,21 @@ use crate::shutdown;
 
 /// Send generated telemetry to an OTLP receiver and count what became of it
 ///
-/// Records look like those of a credit engine: executionId, tenantHash, nodeType, durationMs and so
-/// on, filled up with attributes that the contract withholds. Every executionId is used once.
+/// Records look like those of a credit engine: executionId, tenantHash, nodeType,
+/// durationMs and so on, filled up with attributes that the contract withholds.
+/// Every executionId is used once.
 ///
-/// Examples: 10,000 records a second for a minute; a million records with planted secrets, each
-/// batch acknowledged when it is archived, the acknowledged ids kept:
+/// Examples: 10,000 records a second for a minute; a million records with planted
+/// secrets, each batch acknowledged when it is archived, the acknowledged ids
+/// kept:
 ///
 ///   lucarne send --rate 10000 --duration 60
 ///   lucarne send --count 1000000 --secrets planted.txt --durability archived --ids acked.txt
 ///
-/// A line of the file of secrets is a value with an optional place before it: attr:form.income=95000,
-/// body:TEXT, resource:KEY=VALUE, scope:TEXT, span:KEY=VALUE, name:TEXT (of a span), status:TEXT,
-/// event:KEY=VALUE, label:KEY=VALUE. A value without a place goes into a random one.
+/// A line of the file of secrets is a value with an optional place before it:
+/// attr:form.income=95000, body:TEXT, resource:KEY=VALUE, scope:TEXT,
+/// span:KEY=VALUE, name:TEXT (of a span), status:TEXT, event:KEY=VALUE,
+/// label:KEY=VALUE. A value without a place goes into a random one.
 ///
 /// Exits with 1 when a record was given up or a planted value was not delivered.
 #[derive(Debug, clap::Args)]
@@ -55,7 +58,8 @@ pub struct Args {
     #[arg(long, value_name = "N", default_value_t = 1,
           value_parser = clap::value_parser!(u16).range(1..=1024))]
     connections: u16,
-    /// Requests that wait for their answer at a time on one connection (over HTTP: more connections)
+    /// Requests that wait for their answer at a time on one connection (over HTTP: more
+    /// connections)
     #[arg(long, value_name = "N", default_value_t = 4,
           value_parser = clap::value_parser!(u16).range(1..=256))]
     in_flight: u16,

@@ -1,7 +1,8 @@
-//! `lucarne up`: enclave, proxy and gateway on this machine, each in its own process, over loopback.
+//! `lucarne up`: enclave, proxy and gateway on this machine, each in its own process, over
+//! loopback.
 //!
-//! The TEE is the software one and INSECURE: whoever runs this can read what is inside. It is for development,
-//! and for seeing what an operator and an auditor get to see.
+//! The TEE is the software one and INSECURE: whoever runs this can read what is inside. It is for
+//! development, and for seeing what an operator and an auditor get to see.
 
 pub mod key;
 pub mod layout;
@@ -28,13 +29,16 @@ use crate::shutdown;
 
 /// Start enclave, proxy and gateway on this machine, for development
 ///
-/// The TEE is a software one: INSECURE. Everything listens on loopback or Unix sockets. What would be
-/// inside a TEE is under DIR/tee; archive and exports are under DIR/archive and DIR/export.
+/// The TEE is a software one: INSECURE. Everything listens on loopback or Unix
+/// sockets. What would be inside a TEE is under DIR/tee; archive and exports are
+/// under DIR/archive and DIR/export.
 ///
-/// Prints the line "ready" on standard output when every part accepts. Ctrl-C closes in order: the
-/// enclave seals and ships what it has, and closes its epoch.
+/// Prints the line "ready" on standard output when every part accepts. Ctrl-C
+/// closes in order: the enclave seals and ships what it has, and closes its
+/// epoch.
 ///
-/// Example, with a workload that plays credit assessments and now and then says what must not leave:
+/// Example, with a workload that plays credit assessments and now and then says
+/// what must not leave:
 ///
 ///   lucarne up --demo
 #[derive(Debug, clap::Args)]
@@ -114,7 +118,7 @@ impl Site {
             };
             self.parts.insert(0, part);
         }
-        announce(args, layout)?;
+        announce(args, layout, &own)?;
         let (quiet, demo) = workload.map(|listener| start_demo(args, listener)).unzip();
         let ended = tokio::select! {
             () = shutdown::stopped(&mut stop) => Ok(()),
@@ -137,7 +141,7 @@ impl Site {
             status = two.ended() => (1, status),
             status = three.ended() => (2, status),
         };
-        self.parts[index].death(status, "by itself")
+        self.parts[index].death(status, "while it was needed")
     }
 
     async fn stop(&mut self, layout: &Layout) -> Result<Exit, Failure> {
@@ -145,7 +149,8 @@ impl Site {
         for part in &mut self.parts {
             exit = match (exit, part.stop(STOP_GRACE).await) {
                 (Exit::Yes, Some(0)) => Exit::Yes,
-                // The enclave says so when it closed its epoch and the gateway has not archived all of it.
+                // The enclave says so when it closed its epoch and the gateway has not archived
+                // all of it.
                 (Exit::Yes | Exit::CouldNotTell, Some(2)) => Exit::CouldNotTell,
                 (Exit::CouldNotTell, Some(0)) => Exit::CouldNotTell,
                 _ => Exit::No,
@@ -207,14 +212,15 @@ fn start_demo(args: &Args, listener: TcpListener) -> (watch::Sender<bool>, JoinS
 async fn answer_probes(listener: TcpListener) {
     loop {
         if listener.accept().await.is_err() {
-            // Out of descriptors, say: the next try may be luckier, and a hot loop would help nobody.
+            // Out of descriptors, say: the next try may be luckier, and a hot loop would help
+            // nobody.
             tokio::time::sleep(PROBE_PAUSE).await;
         }
     }
 }
 
 /// `ready` for programs, then a screen for people; together at most 15 lines.
-fn announce(args: &Args, layout: &Layout) -> Result<(), Failure> {
+fn announce(args: &Args, layout: &Layout, own: &Path) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "ready")?;
     out.flush()?;
@@ -233,7 +239,7 @@ fn announce(args: &Args, layout: &Layout) -> Result<(), Failure> {
         layout.dir().display(),
         if args.demo { "credit assessments, 20 a second" } else { "off, see --demo" },
         layout.export().join("logs.jsonl").display(),
-        layout.audit_command(),
+        layout.audit_command(own),
     );
     // Somebody who reads only `ready` may have closed standard error.
     std::io::stderr().write_all(text.as_bytes()).ok();

@@ -6,7 +6,8 @@ use super::workflow::Workflow;
 use crate::telemetry::Attribute;
 use crate::telemetry::metrics::{HistogramPoint, Metric, Points, SumPoint, Window};
 
-/// Counters since the start of the engine. The series are bounded: tenants, outcomes, node types and ranges are.
+/// Counters since the start of the engine. The series are bounded: tenants, outcomes, node types
+/// and ranges are.
 #[derive(Clone, Debug)]
 pub struct Meters {
     start_ns: u64,

@@ -1,7 +1,8 @@
-//! The file of acknowledged ids: one a line with the durability that the acknowledgement stands for.
+//! The file of acknowledged ids: one a line with the durability that the acknowledgement stands
+//! for.
 //!
-//! A line is written when the acknowledgement is there and before the next batch is sent, so a file that outlives a
-//! killed sender claims nothing too much.
+//! A line is written when the acknowledgement is there and before the next batch is sent, so a
+//! file that outlives a killed sender claims nothing too much.
 
 use std::fs::File;
 use std::io::Write;

@@ -142,7 +142,9 @@ impl Batches {
         }
         let plain = batch.records - inside.len() as u64;
         let numbers = next..next + plain;
-        let message = if self.json {
+        let message = if batch.records == 0 {
+            Vec::new()
+        } else if self.json {
             self.json(batch.signal, &inside, numbers.clone(), time_ns)
         } else {
             self.protobuf(batch.signal, &inside, numbers.clone(), time_ns)

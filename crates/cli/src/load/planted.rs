@@ -1,9 +1,10 @@
-//! Values that must not leave, planted into generated telemetry so that a test can look for them afterwards.
+//! Values that must not leave, planted into generated telemetry so that a test can look for them
+//! afterwards.
 //!
-//! One value a line, with an optional place before it: `attr:form.income=95000`, `body:Calculation result: 1500000`,
-//! `resource:KEY=VALUE`, `scope:NAME`, `span:KEY=VALUE`, `name:SPAN NAME`, `status:MESSAGE`, `event:KEY=VALUE`,
-//! `label:KEY=VALUE`. A line without a place is put into a random one. Empty lines and lines that begin with `#`
-//! say nothing.
+//! One value a line, with an optional place before it: `attr:form.income=95000`, `body:Calculation
+//! result: 1500000`, `resource:KEY=VALUE`, `scope:NAME`, `span:KEY=VALUE`, `name:SPAN NAME`,
+//! `status:MESSAGE`, `event:KEY=VALUE`, `label:KEY=VALUE`. A line without a place is put into a
+//! random one. Empty lines and lines that begin with `#` say nothing.
 
 use std::fmt;
 

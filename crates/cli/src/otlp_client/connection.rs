@@ -46,7 +46,8 @@ impl Connection {
         Self::Http1(None)
     }
 
-    /// The same connection for another caller; HTTP/1.1 cannot be shared, so its caller gets a new one.
+    /// The same connection for another caller; HTTP/1.1 cannot be shared, so its caller gets a new
+    /// one.
     pub(crate) fn share(&self) -> Self {
         match self {
             Self::Http2(shared) => Self::Http2(Arc::clone(shared)),

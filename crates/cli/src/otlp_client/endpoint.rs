@@ -1,4 +1,5 @@
-//! Where an OTLP receiver listens: `http://host:port` or `host:port`. TLS is refused: the receivers are inside.
+//! Where an OTLP receiver listens: `http://host:port` or `host:port`. TLS is refused: the
+//! receivers are inside.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,5 @@
-//! What an answer means for the records of a request (OTLP specification, "Failures" of gRPC and HTTP).
+//! What an answer means for the records of a request (OTLP specification, "Failures" of gRPC and
+//! HTTP).
 
 use std::fmt;
 use std::time::Duration;
@@ -64,7 +65,8 @@ pub(super) fn from_grpc_status(status: u32, details: Option<&[u8]>) -> Outcome {
         // RESOURCE_EXHAUSTED may be tried again only if the receiver says when.
         (8, Some(_)) | (14, _) => Outcome::Refused { after, why },
         (8, None) => Outcome::Failed(why),
-        // CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, DATA_LOSS can come after the records were taken.
+        // CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, DATA_LOSS can come after the
+        // records were taken.
         (1 | 4 | 10 | 11 | 15, _) => Outcome::Unknown(why),
         _ => Outcome::Failed(why),
     }
@@ -110,7 +112,8 @@ pub(super) fn accepted_json(body: &[u8]) -> Outcome {
     Outcome::Accepted { rejected }
 }
 
-/// The delay of the `google.rpc.RetryInfo` in `google.rpc.Status { details 3 Any { type_url 1, value 2 } }`.
+/// The delay of the `google.rpc.RetryInfo` in `google.rpc.Status { details 3 Any { type_url 1,
+/// value 2 } }`.
 fn retry_delay(details: &[u8]) -> Option<Duration> {
     let status = base64(details)?;
     let mut reader = Reader::new(&status);
@@ -188,7 +191,8 @@ mod tests {
 
     #[test]
     fn retry_info_is_found() {
-        // Status { code 8, details [Any { RetryInfo { retry_delay { seconds 1, nanos 500000000 } } }] }.
+        // Status { code 8, details [Any { RetryInfo { retry_delay { seconds 1, nanos 500000000 } }
+        // }] }.
         let details = concat!(
             "CAgaNgoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUu",
             "cnBjLlJldHJ5SW5mbxIKCggIARCAyrXuAQ=="

@@ -89,9 +89,10 @@ fn every_visible_command_has_a_manual_page() {
 
 #[test]
 fn up_says_that_the_enclave_is_not_there() {
-    let dir = tempfile::tempdir().unwrap();
+    // A link, not a copy: a program that some thread still has open for writing cannot be run.
+    let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let alone = dir.path().join("lucarne");
-    std::fs::copy(env!("CARGO_BIN_EXE_lucarne"), &alone).unwrap();
+    std::fs::hard_link(env!("CARGO_BIN_EXE_lucarne"), &alone).unwrap();
     let output =
         Command::new(&alone).arg("up").env("PATH", "").current_dir(dir.path()).output().unwrap();
     assert_eq!(output.status.code(), Some(4));

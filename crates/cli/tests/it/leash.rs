@@ -7,7 +7,8 @@ use super::command_line::{lucarne, text};
 
 #[test]
 fn a_killed_parent_takes_its_children_along() {
-    // The shell is the parent; `read` keeps it, and the child, alive as long as this test holds its input.
+    // The shell is the parent; `read` keeps it, and the child, alive as long as this test holds
+    // its input.
     let script = "\"$0\" leash $$ cat /dev/zero > /dev/null & echo $!; read line";
     let mut shell = Command::new("sh")
         .args(["-c", script, env!("CARGO_BIN_EXE_lucarne")])

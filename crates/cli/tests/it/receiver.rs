@@ -15,7 +15,8 @@ use tokio::net::TcpListener;
 /// What a receiver does with one request.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Answer {
-    /// `RESOURCE_EXHAUSTED` with a RetryInfo of 10 ms, or 429 with `Retry-After: 0`. Nothing is taken.
+    /// `RESOURCE_EXHAUSTED` with a RetryInfo of 10 ms, or 429 with `Retry-After: 0`. Nothing is
+    /// taken.
     Refuse,
     /// Takes the records and closes the connection without an answer.
     TakeAndCut,
@@ -108,7 +109,8 @@ fn success(message: &[u8], grpc: bool) -> Response<Full<Bytes>> {
     body.extend_from_slice(message);
     let mut response = Response::new(Full::new(Bytes::from(body)));
     if grpc {
-        // Without a body that ends in trailers, the status stands among the headers, which clients take too.
+        // Without a body that ends in trailers, the status stands among the headers, which clients
+        // take too.
         response.headers_mut().insert("grpc-status", HeaderValue::from_static("0"));
     }
     response

@@ -42,7 +42,8 @@ async fn every_transport_and_signal_arrives() {
             let requests = receiver.requests.lock().unwrap();
             assert_eq!(requests.len(), 10);
             for (path, headers) in requests.iter() {
-                assert_eq!((path.as_str(), &headers["lucarne-durability"]), (expected, "sealed"));
+                assert_eq!(path.as_str(), expected);
+                assert_eq!(headers["lucarne-durability"], "sealed");
             }
         }
     }
@@ -129,7 +130,8 @@ async fn planted_values_all_arrive_wherever_they_belong() {
         args.extend(["--secrets", file.to_str().unwrap()]);
         args.extend(["--protocol", protocol, "--signal", signal]);
         if protocol == "http/json" {
-            // This receiver answers in protobuf; an empty answer is no JSON, so the run fails and says so.
+            // This receiver answers in protobuf; an empty answer is no JSON, so the run fails and
+            // says so.
             let (code, report) = send(&address.to_string(), &args).await;
             assert_eq!((code, report["planted"].as_u64()), (Some(1), Some(0)));
             continue;
@@ -153,4 +155,19 @@ async fn the_rate_is_kept() {
     let sent = report["sent"].as_u64().unwrap();
     assert_eq!(code, Some(0));
     assert!((1500..=2000).contains(&sent), "{sent} records in a second");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_in_time_plants_what_is_left_at_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("secrets");
+    std::fs::write(&file, "body:planted\n".repeat(20)).unwrap();
+    // A batch of 900 of 1,000 records a second: the run ends with most of its values not yet due.
+    let args = ["--rate", "1000", "--duration", "0.5", "--batch", "900"];
+    let (receiver, address) = Receiver::start(&[]).await;
+    let secrets = ["--secrets", file.to_str().unwrap()];
+    let (code, report) = send(&address.to_string(), &[&args[..], &secrets].concat()).await;
+    assert_eq!((code, report["planted"].as_u64()), (Some(0), Some(20)));
+    let taken = receiver.taken.lock().unwrap();
+    assert_eq!(String::from_utf8_lossy(&taken).matches("planted").count(), 20);
 }

@@ -1,7 +1,7 @@
 //! Request bodies: admitted, read under a limit, decompressed, handed to the intake.
 //!
-//! Admission never waits. A request that finds no room is told when to come back; waiting would only
-//! move the queue to where nobody counts it.
+//! Admission never waits. A request that finds no room is told when to come back; waiting would
+//! only move the queue to where nobody counts it.
 
 use std::future::Future;
 use std::pin::pin;
@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use http_body::Body;
 use http_body_util::BodyExt as _;
-use lucarne_otlp::Signal;
+use lucarne_otlp::{Signal, json};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
@@ -49,7 +49,7 @@ pub(super) struct Head {
     pub(super) durability: Durability,
 }
 
-/// A request's share of the byte budget; given back when it is dropped.
+/// A request's share of the byte budget, given back when it is dropped.
 #[derive(Debug)]
 pub(super) struct Lease {
     budget: Arc<Semaphore>,
@@ -145,6 +145,12 @@ impl<I: Intake> Gate<I> {
 }
 
 impl Lease {
+    /// A lease of a budget of its own.
+    pub(super) fn of_its_own(bytes: usize) -> Self {
+        let budget = Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS)));
+        Self { budget, held: None, retry_after: Duration::ZERO }
+    }
+
     /// Takes so many more bytes from the budget.
     pub(super) fn grow(&mut self, bytes: usize) -> Result<(), Refused> {
         let full = || Refused::retry(Reason::Bytes, "too many bytes in flight", self.retry_after);
@@ -245,22 +251,36 @@ fn convert(head: Head, body: Bytes, limit: usize, lease: &mut Lease) -> Result<B
     };
     match head.format {
         Format::Protobuf => Ok(plain),
-        Format::Json => {
-            lease.grow(plain.len())?;
-            let mut message = Vec::with_capacity(plain.len() / 2);
-            lucarne_otlp::json::to_protobuf(head.signal, &plain, &mut message).map_err(
-                |error| Refused {
-                    message: error.to_string().into(),
-                    ..Refused::new(Reason::Malformed, "")
-                },
-            )?;
-            Ok(message.into())
-        }
+        Format::Json => from_json(head.signal, &plain, limit, lease),
     }
 }
 
-/// What is decompressed or converted on the thread that reads sockets: under a millisecond or so for
-/// ordinary data. The rest goes to a blocking thread.
+fn from_json(
+    signal: Signal,
+    json: &[u8],
+    limit: usize,
+    lease: &mut Lease,
+) -> Result<Bytes, Refused> {
+    lease.grow(json.len())?;
+    let mut message = Vec::with_capacity(json.len() / 2);
+    // Its errors say where, and never quote.
+    json::to_protobuf(signal, json, &mut message).map_err(|error| Refused {
+        message: error.to_string().into(),
+        ..Refused::new(Reason::Malformed, "")
+    })?;
+    if message.len() > limit {
+        return Err(Refused::new(
+            Reason::DecodedTooLarge,
+            "the request is larger than the limit as protobuf",
+        ));
+    }
+    // Short numbers can be longer in protobuf than in JSON, though a few times at most.
+    lease.grow(message.len().saturating_sub(json.len()))?;
+    Ok(message.into())
+}
+
+/// What is decompressed or converted on the thread that reads sockets: under a millisecond or so
+/// for ordinary data. The rest goes to a blocking thread.
 const INLINE_BYTES_MAX: usize = 64 << 10;
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! One connection: HTTP/1.1 or HTTP/2 over a stream, watched for silence.
 //!
-//! hyper bounds what it parses; this file bounds how long a connection may hold its place. One timer
-//! does for both versions: a first request head in time, then no long pause between requests. Within
-//! a request the request's own limits hold.
+//! hyper bounds what it parses; this file bounds how long a connection may hold its place. One
+//! timer does for both versions: a first request head in time, then no long pause between requests.
+//! Within a request the request's own limits hold.
 
 use std::convert::Infallible;
 use std::error::Error;

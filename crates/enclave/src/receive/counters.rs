@@ -108,7 +108,8 @@ impl Counters {
         }
     }
 
-    /// One accepted request of so many decompressed bytes, with the items in it that were malformed.
+    /// One accepted request of so many decompressed bytes, with the items in it that were
+    /// malformed.
     pub(super) fn accept(&self, protocol: Protocol, signal: Signal, bytes: usize, rejected: u64) {
         add(self.accepted.get(protocol as usize).and_then(|row| row.get(column(signal))), 1);
         add(self.rejected.get(column(signal)), rejected);

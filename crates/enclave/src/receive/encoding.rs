@@ -1,7 +1,7 @@
 //! Content encodings: gzip and zstd, decompressed under a limit.
 //!
-//! The output grows step by step and each step is paid from the byte budget first, so a bomb costs at
-//! most the limit and one step. Bytes after the end of the compressed data are refused.
+//! The output grows step by step and each step is paid from the byte budget first, so a bomb costs
+//! at most the limit and one step. Bytes after the end of the compressed data are refused.
 
 use std::io::{self, Read};
 
@@ -40,7 +40,8 @@ impl Encoding {
     }
 }
 
-/// Decompresses gzip or zstd to at most `limit` bytes, each paid from the lease. Identity is copied.
+/// Decompresses gzip or zstd to at most `limit` bytes, each paid from the lease. Identity is
+/// copied.
 pub(super) fn decompress(
     encoding: Encoding,
     compressed: &[u8],

@@ -88,7 +88,7 @@ fn signal(path: &str) -> Result<Signal, Refused> {
 }
 
 /// `1*8DIGIT` and a unit.
-fn timeout(value: &HeaderValue) -> Result<Duration, Refused> {
+pub(super) fn timeout(value: &HeaderValue) -> Result<Duration, Refused> {
     let parse = |bytes: &[u8]| {
         let (unit, digits) = bytes.split_last()?;
         if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
@@ -120,7 +120,7 @@ fn prefix(body: &[u8]) -> Option<(u8, u32)> {
 }
 
 /// Whether the one message is compressed, and the message, in place.
-fn unframe(mut body: Bytes) -> Result<(bool, Bytes), Refused> {
+pub(super) fn unframe(mut body: Bytes) -> Result<(bool, Bytes), Refused> {
     let (flag, length) = prefix(&body).ok_or_else(|| malformed("the message prefix is cut off"))?;
     body.advance(PREFIX_BYTES);
     let compressed = match flag {

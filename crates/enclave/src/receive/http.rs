@@ -1,8 +1,8 @@
-//! OTLP/HTTP (opentelemetry.io/docs/specs/otlp, section OTLP/HTTP): POST of protobuf or JSON to three
-//! paths.
+//! OTLP/HTTP (opentelemetry.io/docs/specs/otlp, section OTLP/HTTP): POST of protobuf or JSON to
+//! three paths.
 //!
-//! Answers are in the encoding of the request; errors carry `google.rpc.Status` in it, protobuf where
-//! the request's encoding is not known.
+//! Answers are in the encoding of the request; errors carry `google.rpc.Status` in it, protobuf
+//! where the request's encoding is not known.
 
 use std::time::Duration;
 

@@ -9,8 +9,8 @@ pub struct Limits {
     pub body_bytes_max: usize,
     /// Bytes of one request after decompression.
     pub decoded_bytes_max: usize,
-    /// Bytes of all request bodies in flight, as sent and decompressed together. Never less than what
-    /// one largest request needs, or it could never be accepted.
+    /// Bytes of all request bodies in flight, as sent and decompressed together. Never less than
+    /// what one largest request needs, or it could never be accepted.
     pub in_flight_bytes_max: usize,
     /// Connections of both protocols. One more is closed at once.
     pub connections_max: usize,
@@ -49,8 +49,8 @@ impl Limits {
         retry_after: Duration::from_secs(1),
     };
 
-    /// The byte budget, raised to one largest request: compressed, decompressed, and as protobuf where
-    /// it came as JSON.
+    /// The byte budget, raised to one largest request: compressed, decompressed, and as protobuf
+    /// where it came as JSON.
     pub(super) fn budget_bytes(&self) -> usize {
         let largest = self.body_bytes_max.saturating_add(self.decoded_bytes_max.saturating_mul(2));
         // Decompression pays for one byte past the limit, gRPC for its prefix.
@@ -73,7 +73,8 @@ pub(super) const HEAD_BYTES_MAX: u32 = 16 << 10;
 pub(super) const READ_BYTES_MAX: usize = 256 << 10;
 /// Header fields of an HTTP/1.1 request.
 pub(super) const HEADERS_MAX: usize = 64;
-/// Streams that a client opened and reset before we looked (CVE-2023-44487); then the connection ends.
+/// Streams that a client opened and reset before we looked (CVE-2023-44487); then the connection
+/// ends.
 pub(super) const RESETS_PENDING_MAX: usize = 20;
 /// Streams that we had to reset for the client's errors; then the connection ends.
 pub(super) const RESETS_LOCAL_MAX: usize = 64;

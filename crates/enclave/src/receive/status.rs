@@ -1,5 +1,5 @@
-//! `google.rpc.Status` with `RetryInfo`, and the three `Export…ServiceResponse` messages, in protobuf
-//! and in JSON.
+//! `google.rpc.Status` with `RetryInfo`, and the three `Export…ServiceResponse` messages, in
+//! protobuf and in JSON.
 
 use std::time::Duration;
 

@@ -202,7 +202,7 @@ impl Connection {
             .await
             .map_err(|error| ClientError::Connect(error.kind()))?;
         // Requests are written whole; waiting for more would only add delay.
-        let _ = stream.set_nodelay(true);
+        drop(stream.set_nodelay(true));
         let mut driver = JoinSet::new();
         let sender = match &endpoint.tls {
             None => Sender::start(stream, endpoint.version, &mut driver).await?,

@@ -139,7 +139,7 @@ fn snappy(message: &[u8]) -> Bytes {
 fn gzip(message: &[u8]) -> Bytes {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     // Writing to a Vec cannot fail.
-    let _ = encoder.write_all(message);
+    drop(encoder.write_all(message));
     encoder.finish().unwrap_or_default().into()
 }
 

@@ -14,10 +14,10 @@ use axum::body::Bytes;
 use axum::extract::{Path as UrlPath, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use serde::{Deserialize, Serialize};
 
-use super::{Pages, Problem};
+use super::{Pages, Problem, json};
 use crate::durable_file;
 
 /// All gates, and who may set them.
@@ -179,7 +179,7 @@ struct Wanted {
 }
 
 fn render(status: StatusCode, name: &str, state: GateState) -> Response {
-    (status, axum::Json(serde_json::json!({ "gate": name, "state": state }))).into_response()
+    json(status, &serde_json::json!({ "gate": name, "state": state }))
 }
 
 fn check_name(name: &str) -> Result<(), Problem> {

@@ -9,10 +9,10 @@ use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use lucarne_ledger::control::Workload;
 
-use super::{Pages, Problem};
+use super::{Pages, Problem, json};
 
 /// Answers `GET /health`.
 pub(super) async fn show(
@@ -41,7 +41,7 @@ fn render(alive: bool) -> Response {
         true => (StatusCode::OK, Workload::Healthy),
         false => (StatusCode::SERVICE_UNAVAILABLE, Workload::NotResponding),
     };
-    (status, axum::Json(serde_json::json!({ "processengine": state.as_str() }))).into_response()
+    json(status, &serde_json::json!({ "processengine": state.as_str() }))
 }
 
 #[cfg(test)]

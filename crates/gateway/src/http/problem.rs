@@ -1,8 +1,10 @@
 //! What goes wrong, as callers of the HTTP side see it: a status, a code, one sentence.
 
+use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use axum::http::StatusCode;
-use axum::http::header::WWW_AUTHENTICATE;
 use axum::response::{IntoResponse, Response};
+
+use super::json;
 
 /// An answer that is not what was asked for. Everything in it is for the caller's eyes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -49,9 +51,9 @@ problems! {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::json!({ "error": { "code": self.code, "message": self.message } });
-        let mut response = (self.status, axum::Json(body)).into_response();
+        let mut response = json(self.status, &body);
         if self.status == StatusCode::UNAUTHORIZED {
-            let challenge = axum::http::HeaderValue::from_static("Bearer");
+            let challenge = HeaderValue::from_static("Bearer");
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 
-use super::Pages;
+use super::{Pages, json};
 
 /// A part of the gateway that has to get ready.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -68,5 +68,5 @@ pub(super) async fn show(State(pages): State<Arc<Pages>>) -> Response {
         false => (StatusCode::SERVICE_UNAVAILABLE, false),
     };
     let body = serde_json::json!({ "ready": ready, "waiting_for": waiting });
-    (status, axum::Json(body)).into_response()
+    json(status, &body)
 }

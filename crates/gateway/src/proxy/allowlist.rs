@@ -1,14 +1,15 @@
-//! The allow-list of the proxy: AWS's `vsock-proxy.yaml`, and two kinds of entry that AWS does not have.
+//! The allow-list of the proxy: AWS's `vsock-proxy.yaml`, and two kinds of entry that AWS does not
+//! have.
 //!
 //! ```yaml
 //! allowlist:
-//! - {address: "otel-collector.internal", port: 4317}   # as AWS's: a host, by the very name it is asked by
-//! - {cid: 16, port: 5005}                              # a vsock port of an enclave (host to enclave)
+//! - {address: "otel-collector.internal", port: 4317}   # as AWS's: a host, by its very name
+//! - {cid: 16, port: 5005}                              # a vsock port of an enclave
 //! - {unix: /run/lucarne/gateway.sock}                  # a Unix socket
 //! ```
 //!
-//! Everything not listed is denied; an empty list denies everything. Names are compared as names: an address that
-//! a listed name happens to resolve to today is not listed by it.
+//! Everything not listed is denied; an empty list denies everything. Names are compared as names:
+//! an address that a listed name happens to resolve to today is not listed by it.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -90,7 +91,8 @@ impl Allowlist {
         self.entries.contains(remote)
     }
 
-    /// The entry that was probably meant: the same port under a name of which one begins with the other.
+    /// The entry that was probably meant: the same port under a name of which one begins with the
+    /// other.
     pub fn nearest(&self, remote: &Remote) -> Option<&Remote> {
         let Remote::Host { address: asked, port: asked_port } = remote else { return None };
         self.entries.iter().find(|entry| match entry {

@@ -1,7 +1,7 @@
 //! What the proxy says: one JSON object a line, `job="vsock-proxy"`, `status` ok or error.
 //!
-//! It names places, counts and reasons out of a closed set. It cannot name content: no byte of a connection
-//! reaches it.
+//! It names places, counts and reasons out of a closed set. It cannot name content: no byte of a
+//! connection reaches it.
 
 use std::fmt;
 use std::io::Write;

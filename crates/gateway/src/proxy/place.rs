@@ -1,7 +1,8 @@
 //! The two ends of a relay: where it listens and where it leads.
 //!
-//! A bare number is a vsock port on every context id of this machine, as AWS's proxy has it. Where it leads may
-//! be a host name: the proxy runs on the host, and resolves the name anew for each connection.
+//! A bare number is a vsock port on every context id of this machine, as AWS's proxy has it. Where
+//! it leads may be a host name: the proxy runs on the host, and resolves the name anew for each
+//! connection.
 
 use std::fmt;
 use std::path::PathBuf;

@@ -74,7 +74,8 @@ async fn resolve(remote: &Remote, family: Family) -> Result<Vec<Address>, Ended>
     }
 }
 
-/// Copies both ways until both senders have closed, one side breaks off, or nothing moves for too long.
+/// Copies both ways until both senders have closed, one side breaks off, or nothing moves for too
+/// long.
 pub(super) async fn carry(
     local: Stream,
     remote: Stream,

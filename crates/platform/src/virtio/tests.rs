@@ -1,8 +1,9 @@
-//! What a machine without a hypervisor can show of vsock: binding, its errors, and a connect that the
-//! kernel refuses. Where the kernel lacks vsock each test says so and ends.
+//! What a machine without a hypervisor can show of vsock: binding, its errors, and a connect that
+//! the kernel refuses. Where the kernel lacks vsock each test says so and ends.
 //!
-//! The calls behind reading, writing, closing and accepting are those of any stream socket, so a pair
-//! of Unix sockets in vsock's types shows the code around them; the kernel's vsock it does not show.
+//! The calls behind reading, writing, closing and accepting are those of any stream socket, so a
+//! pair of Unix sockets in vsock's types shows the code around them; the kernel's vsock it does not
+//! show.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -84,7 +85,8 @@ async fn a_taken_port_is_refused() {
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
 }
 
-/// Loopback needs `vsock_loopback`; without it the nonblocking connect must end in an error, not hang.
+/// Loopback needs `vsock_loopback`; without it the nonblocking connect must end in an error, not
+/// hang.
 #[tokio::test]
 #[expect(clippy::print_stderr, reason = "a skipped test must say so")]
 async fn loopback_carries_bytes_or_is_refused() {

@@ -44,9 +44,7 @@ fn compare() {
     // A machine may refuse it too (Yama from scope 1 on), and says so here.
     match open.attacked().as_str() {
         "target=memory:opened trace:attached" => {}
-        refused => report(&format!(
-            "this machine refuses to trace any process: {refused}"
-        )),
+        refused => report(&format!("this machine refuses to trace any process: {refused}")),
     }
 }
 
@@ -59,15 +57,9 @@ struct Target(Child);
 
 impl Target {
     fn start(role: &str) -> Self {
-        let mut child = again(role)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut child = again(role).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.as_mut().unwrap()).lines();
-        let ready = lines
-            .map(Result::unwrap)
-            .find(|line| line.contains("target=ready"));
+        let ready = lines.map(Result::unwrap).find(|line| line.contains("target=ready"));
         assert!(ready.is_some(), "the {role} ended early");
         Self(child)
     }
@@ -83,23 +75,14 @@ impl Target {
     /// Soft and hard limit of core files.
     fn core_limit(&self) -> String {
         let limits = std::fs::read_to_string(self.path("limits")).unwrap();
-        let line = limits
-            .lines()
-            .find_map(|line| line.strip_prefix("Max core file size"))
-            .unwrap();
-        line.trim_end_matches("bytes")
-            .split_whitespace()
-            .take(2)
-            .collect::<Vec<_>>()
-            .join(" ")
+        let line = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+        line.trim_end_matches("bytes").split_whitespace().take(2).collect::<Vec<_>>().join(" ")
     }
 
     fn attacked(&self) -> String {
         let output = again(&self.0.id().to_string()).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        let start = text
-            .find("target=")
-            .unwrap_or_else(|| panic!("no report in {text}"));
+        let start = text.find("target=").unwrap_or_else(|| panic!("no report in {text}"));
         text[start..].lines().next().unwrap().to_owned()
     }
 }
@@ -114,10 +97,7 @@ impl Drop for Target {
 fn again(role: &str) -> Command {
     let mut command = Command::new(std::env::current_exe().unwrap());
     let name = "it::harden::a_hardened_process_cannot_be_looked_into_by_its_own_user";
-    command
-        .args(["--exact", name, "--nocapture"])
-        .env(ROLE, role)
-        .current_dir("/");
+    command.args(["--exact", name, "--nocapture"]).env(ROLE, role).current_dir("/");
     if geteuid().is_root() {
         command.uid(UNPRIVILEGED).gid(UNPRIVILEGED);
     }
@@ -128,13 +108,7 @@ fn again(role: &str) -> Command {
 fn target(hardened: bool) {
     if hardened {
         let done = harden().unwrap();
-        assert_eq!(
-            done,
-            Hardened {
-                dumpable: false,
-                core_bytes_max: 0
-            }
-        );
+        assert_eq!(done, Hardened { dumpable: false, core_bytes_max: 0 });
     }
     println!("target=ready");
     // Ends when the parent kills it or is gone.

@@ -21,10 +21,7 @@ async fn check_carries(listener: &Listener) {
     let receive = async {
         let mut got = Vec::new();
         server.read_to_end(&mut got).await.unwrap();
-        server
-            .write_all(&(got.len() as u64).to_be_bytes())
-            .await
-            .unwrap();
+        server.write_all(&(got.len() as u64).to_be_bytes()).await.unwrap();
         got
     };
     let send = async {
@@ -50,13 +47,7 @@ async fn a_unix_socket_carries_bytes_for_its_user_alone() {
     let wanted = socket_in(&directory);
     let listener = Listener::bind(&wanted).unwrap();
     assert_eq!(listener.address(), &wanted);
-    let mode = directory
-        .path()
-        .join("s")
-        .metadata()
-        .unwrap()
-        .permissions()
-        .mode();
+    let mode = directory.path().join("s").metadata().unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o600);
     check_carries(&listener).await;
 }
@@ -66,16 +57,10 @@ async fn a_stale_socket_is_replaced_and_a_living_one_is_not() {
     let directory = tempfile::tempdir().unwrap();
     let wanted = socket_in(&directory);
     drop(Listener::bind(&wanted).unwrap());
-    assert!(
-        directory.path().join("s").exists(),
-        "the file outlives its listener"
-    );
+    assert!(directory.path().join("s").exists(), "the file outlives its listener");
     let listener = Listener::bind(&wanted).unwrap();
     let error = Listener::bind(&wanted).unwrap_err();
-    assert!(
-        matches!(&error, BindError::InUse { address } if *address == wanted),
-        "{error:?}"
-    );
+    assert!(matches!(&error, BindError::InUse { address } if *address == wanted), "{error:?}");
     check_carries_after_probe(&listener).await;
 }
 
@@ -96,10 +81,7 @@ async fn a_file_that_is_no_socket_is_left_alone() {
         error.to_string(),
         format!("{wanted} exists and is not a socket: remove it or configure another path")
     );
-    assert_eq!(
-        std::fs::read_to_string(directory.path().join("s")).unwrap(),
-        "precious"
-    );
+    assert_eq!(std::fs::read_to_string(directory.path().join("s")).unwrap(), "precious");
 }
 
 #[tokio::test]
@@ -112,19 +94,10 @@ async fn bind_errors_name_the_address_and_the_remedy() {
         format!("{named} is in use by another process: stop it or configure another address")
     );
     for (text, expected) in [
-        (
-            "unix:/no/such/s",
-            "bind unix:/no/such/s: the directory does not exist: create it first",
-        ),
-        (
-            "tcp:192.0.2.1:1",
-            "bind tcp:192.0.2.1:1: the address is not one of this machine",
-        ),
+        ("unix:/no/such/s", "bind unix:/no/such/s: the directory does not exist: create it first"),
+        ("tcp:192.0.2.1:1", "bind tcp:192.0.2.1:1: the address is not one of this machine"),
     ] {
-        assert_eq!(
-            Listener::bind(&address(text)).unwrap_err().to_string(),
-            expected
-        );
+        assert_eq!(Listener::bind(&address(text)).unwrap_err().to_string(), expected);
     }
 }
 

@@ -83,7 +83,7 @@ fn span(message: &[u8]) -> Result<Value, WireError> {
         "kind": span.kind,
         "start_time_unix_nano": span.start_time_unix_nano,
         "end_time_unix_nano": span.end_time_unix_nano,
-        "status_code": span.status.map(|status| status.code),
+        "status_code": span.status.as_ref().map(|status| status.code),
         "attributes": attributes(span.attributes())?,
     }))
 }

@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     run_to(args, &mut out)
 }
 
-fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
+pub(super) fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     let policy = policy::read(&args.place.policy)?;
     let archive =
         Directory::open_read_only(&args.place.records_dir).map_err(|error| unreadable(&error))?;

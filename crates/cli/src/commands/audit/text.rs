@@ -29,15 +29,14 @@ impl Valid {
         let Some(batch) = &step.batch else { return };
         let statement = batch.statement();
         let Some(range) = SeqRange::before(statement.first, statement.size()) else { return };
+        // As many breaks as a report lists.
+        let room = self.runs.len() <= FINDINGS_MAX;
         match self.runs.last_mut().filter(|(run, _)| run == id) {
             Some((_, run)) if range.last <= run.last && range.first >= run.first => {}
             Some((_, run)) if step.joined && run.last.checked_add(1) == Some(range.first) => {
                 run.last = range.last;
             }
-            // As many breaks as a report lists.
-            Some(_) | None if self.runs.len() <= FINDINGS_MAX => {
-                self.runs.push((id.clone(), range))
-            }
+            Some(_) | None if room => self.runs.push((id.clone(), range)),
             Some(_) | None => {}
         }
     }

@@ -1,7 +1,8 @@
-//! The keys that `lucarne up` draws for a site: each in a file of its own that only its owner reads.
+//! The keys that `lucarne up` draws for a site: each in a file of its own that only its owner
+//! reads.
 //!
-//! Drawn once and kept, for an archive names them. A file appears whole or not at all, so a kill between any two
-//! steps leaves either no key or one that works.
+//! Drawn once and kept, for an archive names them. A file appears whole or not at all, so a kill
+//! between any two steps leaves either no key or one that works.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};

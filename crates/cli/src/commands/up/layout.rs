@@ -1,7 +1,8 @@
 //! What `lucarne up` keeps under its directory, and the files that configure its parts.
 //!
-//! Written anew at each start from the command line, so that the files always say what runs; keys and ledgers are
-//! kept. Refused: a directory that another `lucarne up` is using, for two enclaves would share one root.
+//! Written anew at each start from the command line, so that the files always say what runs; keys
+//! and ledgers are kept. Refused: a directory that another `lucarne up` is using, for two enclaves
+//! would share one root.
 
 use std::ffi::OsString;
 use std::fs::{File, TryLockError};
@@ -74,7 +75,7 @@ impl Layout {
             return Ok(());
         }
         let text = format!(
-            "# Written by `lucarne up`; kept as long as it names the root and the key of this site.\n\
+            "# Written by `lucarne up`; kept while it names the root and the key of this site.\n\
              log_prefix: {LOG_PREFIX}\n\
              insecure: [ {{ kind: software, fingerprint: \"{fingerprint}\" }} ]\n\
              measurements: any-insecure\n\
@@ -104,10 +105,10 @@ impl Layout {
         format!("{} to {}", self.socket("proxy"), self.socket("gateway"))
     }
 
-    /// The command that audits the archive.
-    pub fn audit_command(&self) -> String {
-        let dir = self.dir.display();
-        format!("lucarne audit verify --records-dir {dir}/archive --policy {dir}/{POLICY}")
+    /// The command that audits the archive; `own` is this program, which may not be in the path.
+    pub fn audit_command(&self, own: &Path) -> String {
+        let (own, dir) = (own.display(), self.dir.display());
+        format!("{own} audit verify --records-dir {dir}/archive --policy {dir}/{POLICY}")
     }
 
     /// Arguments of `lucarne-enclave`.
@@ -204,3 +205,79 @@ const LOG_PREFIX: &str = "lucarne.local";
 /// The instance of the seeds.
 const INSTANCE: &str = "nitro-001-us-east";
 const WRITTEN: &str = "# Written by `lucarne up` at each start.\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lucarne_gateway::config::Config;
+    use lucarne_gateway::proxy::allowlist::Allowlist;
+    use lucarne_gateway::trust::Trust;
+
+    fn addresses() -> Addresses {
+        let at = |text: &str| text.parse().unwrap();
+        Addresses {
+            grpc: at("127.0.0.1:4317"),
+            http: at("127.0.0.1:4318"),
+            gateway: at("127.0.0.1:8080"),
+            workload: Some(at("127.0.0.1:9999")),
+        }
+    }
+
+    /// What the parts themselves make of the files; the enclave's is read in the end-to-end test.
+    #[test]
+    fn the_files_are_those_that_the_parts_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path(), &addresses()).unwrap();
+        layout.trust(&"ab".repeat(32)).unwrap();
+
+        let gateway = Config::load(&layout.dir().join("gateway.yaml")).unwrap();
+        assert_eq!(gateway.uplink.to_string(), layout.socket("gateway"));
+        assert_eq!(gateway.http, addresses().gateway);
+        assert_eq!(gateway.archive, layout.dir().join("archive"));
+        assert_eq!(gateway.state, layout.dir().join("state"));
+        assert_eq!(gateway.exporters.len(), 1);
+
+        let list = Allowlist::load(&layout.dir().join("vsock-proxy.yaml")).unwrap();
+        assert!(list.allows(&layout.socket("gateway").parse().unwrap()));
+        assert!(!list.allows(&layout.socket("proxy").parse().unwrap()));
+
+        let trust = Trust::load(&gateway.trust).unwrap();
+        assert_eq!((trust.evidence.roots.len(), trust.withholding_keys.len()), (1, 1));
+        let enclave = std::fs::read_to_string(layout.dir().join("tee/enclave.yaml")).unwrap();
+        assert!(enclave.contains("check: \"tcp:127.0.0.1:9999\""), "{enclave}");
+    }
+
+    #[test]
+    fn a_policy_that_people_have_added_to_is_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::prepare(dir.path(), &addresses()).unwrap();
+        layout.trust(&"ab".repeat(32)).unwrap();
+        let policy = layout.dir().join(POLICY);
+        let more = std::fs::read_to_string(&policy).unwrap() + "# explained by a person\n";
+        std::fs::write(&policy, &more).unwrap();
+        layout.trust(&"ab".repeat(32)).unwrap();
+        assert_eq!(std::fs::read_to_string(&policy).unwrap(), more);
+        layout.trust(&"cd".repeat(32)).unwrap();
+        let text = std::fs::read_to_string(&policy).unwrap();
+        assert!(text.contains(&"cd".repeat(32)) && !text.contains("explained"), "{text}");
+    }
+
+    #[test]
+    fn two_sites_in_one_directory_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let _first = Layout::prepare(dir.path(), &addresses()).unwrap();
+        let failure = Layout::prepare(dir.path(), &addresses()).unwrap_err();
+        assert_eq!(failure.exit(), Exit::Usage);
+        assert!(failure.text(false).starts_with("error: another lucarne up is using "));
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket_is_refused_before_anything_starts() {
+        let dir = tempfile::tempdir().unwrap();
+        let long = dir.path().join("d".repeat(120));
+        let failure = Layout::prepare(&long, &addresses()).unwrap_err();
+        assert_eq!(failure.exit(), Exit::Usage);
+        let text = failure.text(false);
+        assert!(text.contains("hint: give a --data DIR with a shorter path"), "{text}");
+    }
+}

@@ -1,8 +1,9 @@
-//! One child process of `lucarne up`: started on a leash, awaited until it says `ready`, stopped in turn.
+//! One child process of `lucarne up`: started on a leash, awaited until it says `ready`, stopped
+//! in turn.
 //!
-//! The leash (`commands::leash`) makes the kernel kill the child when this process dies, by whatever. Linux ties
-//! it to the thread that started the child, so parts are started from the main thread and nowhere else. Standard
-//! error goes to a file that outlives both.
+//! The leash (`commands::leash`) makes the kernel kill the child when this process dies, by
+//! whatever. Linux ties it to the thread that started the child, so parts are started from the
+//! main thread and nowhere else. Standard error goes to a file that outlives both.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -84,7 +85,8 @@ impl Part {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)
-            // Ctrl-C in a terminal goes to a whole process group; the parts are stopped in turn instead.
+            // Ctrl-C in a terminal goes to a whole process group; the parts are stopped in turn
+            // instead.
             .process_group(0)
             .kill_on_drop(true)
             .spawn()
@@ -127,7 +129,8 @@ impl Part {
 
     /// The failure that its death is, with the last lines it wrote.
     ///
-    /// A child that finds its configuration wrong says so with our own exit code, which is passed on.
+    /// A child that finds its configuration wrong says so with our own exit code, which is passed
+    /// on.
     pub fn death(&self, status: Option<ExitStatus>, when: &str) -> Failure {
         let usage = status.and_then(|status| status.code()) == Some(i32::from(Exit::Usage.code()));
         let exit = if usage { Exit::Usage } else { Exit::No };

@@ -1,15 +1,10 @@
 //! Decompression: round trips, damage, bombs.
 
 use std::io::Write as _;
-use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::super::body::Gate;
-use super::super::counters::Counters;
-use super::super::limits::Limits;
-use super::super::tests::Sink;
 use super::*;
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
@@ -22,18 +17,9 @@ fn zstd(bytes: &[u8]) -> Vec<u8> {
     zstd::bulk::compress(bytes, 3).unwrap()
 }
 
-fn lease(budget: usize) -> Lease {
-    let limits = Limits {
-        body_bytes_max: 0,
-        decoded_bytes_max: 0,
-        in_flight_bytes_max: budget,
-        ..Limits::STANDARD
-    };
-    Gate::new(Arc::new(Sink::default()), limits, Arc::new(Counters::new())).lease()
-}
-
 fn unpack(encoding: Encoding, bytes: &[u8], limit: usize) -> Result<Vec<u8>, Reason> {
-    decompress(encoding, bytes, limit, &mut lease(64 << 20)).map_err(|refused| refused.reason)
+    decompress(encoding, bytes, limit, &mut Lease::of_its_own(64 << 20))
+        .map_err(|refused| refused.reason)
 }
 
 fn sample(length: usize) -> Vec<u8> {
@@ -102,9 +88,11 @@ fn a_bomb_costs_the_limit_and_no_more() {
         assert!(bomb.len() < 100_000);
         let limit = 1 << 20;
         // The budget has room for the limit and the byte past it, and the bomb asks for no more.
-        let refused = decompress(encoding, &bomb, limit, &mut lease(limit + 1)).unwrap_err();
+        let refused =
+            decompress(encoding, &bomb, limit, &mut Lease::of_its_own(limit + 1)).unwrap_err();
         assert_eq!(refused.reason, Reason::DecodedTooLarge);
-        let refused = decompress(encoding, &bomb, limit, &mut lease(limit / 2)).unwrap_err();
+        let refused =
+            decompress(encoding, &bomb, limit, &mut Lease::of_its_own(limit / 2)).unwrap_err();
         assert_eq!(refused.reason, Reason::Bytes);
     }
 }

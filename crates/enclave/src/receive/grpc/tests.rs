@@ -48,3 +48,20 @@ fn timeouts_are_eight_digits_and_a_unit() {
 fn messages_are_percent_encoded() {
     assert_eq!(percent_encoded("50% é\n").unwrap(), "50%25 %C3%A9%0A");
 }
+
+#[test]
+fn no_damage_to_a_body_breaks_the_parsers() {
+    use super::super::fuzzing;
+    let compressed = zstd::bulk::compress(&[7; 5000], 3).unwrap();
+    let length = u32::try_from(compressed.len()).unwrap().to_be_bytes();
+    let body = [&b"\x01"[..], &length, &compressed].concat();
+    for at in 0..body.len() {
+        fuzzing::fuzz_grpc_body(&body[..at]);
+        for bit in 0..8 {
+            let mut damaged = body.clone();
+            damaged[at] ^= 1 << bit;
+            fuzzing::fuzz_grpc_body(&damaged);
+            fuzzing::fuzz_grpc_timeout(&damaged);
+        }
+    }
+}

@@ -28,7 +28,7 @@ pub fn line(record: &Record, span: &Telemetry) -> Result<Vec<u8>, Malformed> {
     flat.time("endTimestamp", message.end_time_unix_nano);
     let nanos = message.end_time_unix_nano.saturating_sub(message.start_time_unix_nano);
     flat.field("durationMs", |out| milliseconds(nanos, out));
-    flat.text("status", status(message.status.map_or(0, |status| status.code)));
+    flat.text("status", status(message.status.as_ref().map_or(0, |status| status.code)));
     mark_unsealed(record, &mut flat);
     message.attributes().try_for_each(|entry| flat.attribute("", entry?))?;
     Resource::parse(&span.resource)?.attributes().try_for_each(|e| flat.attribute("", e?))?;

@@ -109,6 +109,14 @@ pub struct QuantileValue {
 }
 
 impl<'a> NumberDataPoint<'a> {
+    /// Number of its exemplars, which are not looked into.
+    ///
+    /// # Errors
+    /// When the point is not valid.
+    pub fn exemplar_count(&self) -> Result<u64, WireError> {
+        count(self.message, 5)
+    }
+
     /// Its labels.
     pub const fn attributes(&self) -> Repeated<'a, KeyValue<'a>> {
         Repeated::new(self.message, 7)
@@ -135,6 +143,14 @@ impl<'a> View<'a> for NumberDataPoint<'a> {
 }
 
 impl<'a> HistogramDataPoint<'a> {
+    /// Number of its exemplars, which are not looked into.
+    ///
+    /// # Errors
+    /// When the point is not valid.
+    pub fn exemplar_count(&self) -> Result<u64, WireError> {
+        count(self.message, 8)
+    }
+
     /// Its labels.
     pub const fn attributes(&self) -> Repeated<'a, KeyValue<'a>> {
         Repeated::new(self.message, 9)
@@ -181,6 +197,14 @@ impl<'a> View<'a> for HistogramDataPoint<'a> {
 }
 
 impl<'a> ExponentialHistogramDataPoint<'a> {
+    /// Number of its exemplars, which are not looked into.
+    ///
+    /// # Errors
+    /// When the point is not valid.
+    pub fn exemplar_count(&self) -> Result<u64, WireError> {
+        count(self.message, 11)
+    }
+
     /// Its labels.
     pub const fn attributes(&self) -> Repeated<'a, KeyValue<'a>> {
         Repeated::new(self.message, 1)
@@ -296,6 +320,15 @@ impl<'a> View<'a> for QuantileValue {
         }
         Ok(quantile)
     }
+}
+
+fn count(message: &[u8], number: u32) -> Result<u64, WireError> {
+    let mut reader = Reader::new(message);
+    let mut count = 0_u64;
+    while let Some(field) = reader.next_field()? {
+        count = count.saturating_add(u64::from(field.number == number));
+    }
+    Ok(count)
 }
 
 /// The numbers of a repeated scalar field, packed or not, as their bits. After an error it ends.
