@@ -1,7 +1,7 @@
 //! From the written contract to the one that decides: every rule is built, every name is checked.
 //!
-//! Nothing is taken on trust because it is absent: a slot has bounds or a list or a pattern, a label has a
-//! rule, a listed text passes the reject list, or the contract is refused.
+//! Nothing is taken on trust because it is absent: a slot has bounds or a list or a pattern, a
+//! label has a rule, a listed text passes the reject list, or the contract is refused.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -78,14 +78,16 @@ fn read(source: &str) -> Result<File> {
             error.location().map_or((0, 0), |place| (place.line(), place.column()));
         let path = track.path().to_string();
         // A value with its place is read as a pair; its second half is no key of the file.
-        let key = path.strip_suffix(".value").unwrap_or(&path);
+        let key = path.replace("].value", "]");
+        let key = key.strip_suffix(".value").unwrap_or(&key);
         let text = error.without_snippet().to_string();
-        // The reader repeats the place at the end of its text.
+        // The reader repeats the place at the end of its text, and speaks to programmers.
         let detail = text.rsplit_once(" at line ").map_or(text.as_str(), |(head, _)| head);
+        let detail = detail.split(", set DuplicateKeyPolicy").next().unwrap_or(detail);
         ContractError {
             line,
             column,
-            key: String::from(if key == "." { "" } else { key }),
+            key: String::from(if matches!(key, "." | "?") { "" } else { key }),
             problem: Problem::Yaml { detail: detail.lines().collect::<Vec<_>>().join(", ") },
         }
     })
@@ -168,7 +170,7 @@ fn slot(path: &str, rule: &Rule, guard: &Guard) -> Result<Slot> {
         RuleKind::String => {
             let pattern = rule.pattern.as_ref().ok_or_else(|| lacks("pattern"))?;
             Whole::new(&pattern.value)
-                .map(Slot::Text)
+                .map(|whole| Slot::Text(Box::new(whole)))
                 .map_err(|problem| at(pattern, &format!("{path}.pattern"), problem))
         }
         RuleKind::Enum => {
@@ -187,7 +189,8 @@ fn slot(path: &str, rule: &Rule, guard: &Guard) -> Result<Slot> {
     }
 }
 
-/// Refuses a key that the type of a rule has no use for: its writer believes that it does something.
+/// Refuses a key that the type of a rule has no use for: its writer believes that it does
+/// something.
 fn surplus(path: &str, rule: &Rule) -> Result<()> {
     let (pattern, values, bounds) = match rule.kind.value {
         RuleKind::String => (true, false, false),
@@ -251,8 +254,8 @@ fn bodies(file: &File, guard: &Guard) -> Result<Bodies> {
 
 /// The rules of every label that a metric names.
 ///
-/// A label has the rule under `labels`, else that of the log attribute of its name or of its name in
-/// camel case, else that of the default contract.
+/// A label has the rule under `labels`, else that of the log attribute of its name or of its name
+/// in camel case, else that of the default contract.
 fn labels(file: &File, guard: &Guard, keys: &mut Keys) -> Result<Attributes> {
     let mut names: Vec<&Spanned<String>> =
         file.metrics.values().flat_map(|metric| &metric.labels).collect();
@@ -400,7 +403,8 @@ const fn whole_file(problem: Problem) -> ContractError {
 }
 
 /// Searched in every text when a contract has no `reject` of its own. The first three are what the
-/// outer layer of the seeds looks for; a value that passed here and is found there would raise an alarm.
+/// outer layer of the seeds looks for; a value that passed here and is found there would raise an
+/// alarm.
 const DEFAULT_REJECT: [&str; 6] = [
     "(?i)bearer [a-z0-9._-]{20,}",
     "[0-9]{16}",
@@ -429,6 +433,3 @@ const RESERVED_NAMES: [&str; 11] = [
 
 /// Above 2^53 a double is no longer exact.
 const EXACT_MAX: u64 = 1 << 53;
-
-#[cfg(test)]
-mod tests;

@@ -103,8 +103,8 @@ impl Contract {
     /// Decides what of a request may leave, and writes that anew.
     ///
     /// # Errors
-    /// When the request is not OTLP. Nothing of it leaves then: a record that cannot be read cannot be
-    /// told from its neighbours.
+    /// When the request is not OTLP. Nothing of it leaves then: a record that cannot be read cannot
+    /// be told from its neighbours.
     pub fn sanitize(
         &self,
         signal: Signal,
@@ -114,9 +114,11 @@ impl Contract {
         sanitize::sanitize(self, signal, request, scratch)
     }
 
-    /// Metrics of the enclave itself: the tally as `lucarne_withheld_total{key,reason}`, and counters.
+    /// Metrics of the enclave itself: the tally as `lucarne_withheld_total{key,reason}`, and
+    /// counters.
     ///
-    /// Names and labels of points are static text of the program, so no workload text can come along.
+    /// Names and labels of points are static text of the program, so no workload text can come
+    /// along.
     pub fn own_metrics(&self, time: OwnTime, withheld: &Tally, points: &[OwnPoint]) -> Sanitized {
         own::metrics(self, time, withheld, points)
     }

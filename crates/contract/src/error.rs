@@ -51,7 +51,7 @@ pub enum Problem {
     },
     /// `min` is above `max`, or a bound is not a number of the rule's type.
     Bounds,
-    /// A list that must not be empty is.
+    /// A list or text that must not be empty is.
     Empty,
     /// A name given twice.
     Twice,
@@ -110,7 +110,7 @@ impl fmt::Display for Problem {
             Self::Lacks { key } => write!(f, "expected the key {key}"),
             Self::Surplus { key } => write!(f, "the key {key} does not belong to this type"),
             Self::Bounds => f.write_str("expected min and max of the rule's type, min not above max"),
-            Self::Empty => f.write_str("expected at least one entry"),
+            Self::Empty => f.write_str("expected it not to be empty"),
             Self::Twice => f.write_str("expected each name once"),
             Self::TooMany { most } => write!(f, "expected at most {most} names"),
             Self::Reserved => f.write_str(

@@ -1,4 +1,5 @@
-//! The contract as it is written: the YAML grammar, before anything is checked against anything else.
+//! The contract as it is written: the YAML grammar, before anything is checked against anything
+//! else.
 
 use alloc::collections::BTreeMap;
 use alloc::string::String;

@@ -1,11 +1,12 @@
 //! The inner layer: a positive list in, [`Sanitized`] out.
 //!
-//! A [`Contract`] names what may leave the TEE. [`Contract::sanitize`] walks a request and writes a new one
-//! from accepted values only: what the contract does not name, what fails its rule, what is repeated or
-//! mistyped is never copied, only counted. The result is a type that nothing else can make.
+//! A [`Contract`] names what may leave the TEE. [`Contract::sanitize`] walks a request and writes a
+//! new one from accepted values only: what the contract does not name, what fails its rule, what is
+//! repeated or mistyped is never copied, only counted. The result is a type that nothing else can
+//! make.
 //!
-//! The contract stops accidents. A workload that wants to leak can still encode data in the ids, numbers
-//! and times that the contract lets pass.
+//! The contract stops accidents. A workload that wants to leak can still encode data in the ids,
+//! numbers and times that the contract lets pass.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(

@@ -1,7 +1,8 @@
 //! Sets of names that are looked up once an attribute: an open-addressed table over borrowed keys.
 //!
-//! The hash needs no secret. The table is built from the contract alone and is never added to, so input
-//! cannot make it degenerate: a lookup walks at most the longest run of the contract's own names.
+//! The hash needs no secret. The table is built from the contract alone and is never added to, so
+//! input cannot make it degenerate: a lookup walks at most the longest run of the contract's own
+//! names.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -58,9 +59,9 @@ impl Names {
     }
 }
 
-/// Mixes length, first and last eight bytes: names differ there, and reading two words beats reading all.
+/// Mixes length, first and last eight bytes: names differ there, and reading two words beats
+/// reading all.
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "any bits of a hash will do")]
 fn hash(name: &[u8]) -> usize {
     let (first, last) = match (name.first_chunk::<8>(), name.last_chunk::<8>()) {
         (Some(first), Some(last)) => (u64::from_le_bytes(*first), u64::from_le_bytes(*last)),

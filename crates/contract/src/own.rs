@@ -1,7 +1,7 @@
 //! Metrics of the enclave itself, sealed like those of the workload.
 //!
-//! They do not pass the contract, because they hold nothing of the workload: names and labels are static
-//! text of the program, keys of the tally are names of the contract, values are counts.
+//! They do not pass the contract, because they hold nothing of the workload: names and labels are
+//! static text of the program, keys of the tally are names of the contract, values are counts.
 
 use alloc::vec::Vec;
 use core::convert::Infallible;
@@ -132,6 +132,3 @@ const WITHHELD_TOTAL: &str = "lucarne_withheld_total";
 
 /// `InstrumentationScope { name: "lucarne" }`.
 const OWN_SCOPE: &[u8] = b"\x0a\x07lucarne";
-
-#[cfg(test)]
-mod tests;

@@ -1,8 +1,8 @@
 //! Runs of payloads: accepted records of a request, laid out for the sealer.
 //!
-//! Records are written into one buffer, each behind four free bytes, and their resource and scope are put
-//! beside them when the first record needs them. A run that is full is cut off and the next one begins
-//! with the contexts again, so each can be sealed by itself.
+//! Records are written into one buffer, each behind four free bytes, and their resource and scope
+//! are put beside them when the first record needs them. A run that is full is cut off and the next
+//! one begins with the contexts again, so each can be sealed by itself.
 
 use alloc::vec::Vec;
 

@@ -1,7 +1,8 @@
 //! Deciding about a request: raw OTLP in, [`Sanitized`] out.
 //!
-//! Each signal has its own walk; all of them write through the same [`Run`] and count in the same tally.
-//! Nothing is copied as bytes from the request: every field that is written was read as a value first.
+//! Each signal has its own walk; all of them write through the same [`Run`] and count in the same
+//! tally. Nothing is copied as bytes from the request: every field that is written was read as a
+//! value first.
 
 mod audit;
 mod ids;
@@ -46,8 +47,8 @@ pub struct Parts {
     pub audit: Vec<AuditEvent>,
     /// What was withheld, and why.
     pub tally: Tally,
-    /// Items dropped because the request exceeds a limit, for OTLP's partial success. What the contract
-    /// withholds is not rejected: the workload did nothing wrong.
+    /// Items dropped because the request exceeds a limit, for OTLP's partial success. What the
+    /// contract withholds is not rejected: the workload did nothing wrong.
     pub rejected: u64,
 }
 
@@ -136,8 +137,8 @@ impl Pass<'_, '_> {
         Ok(())
     }
 
-    /// Writes the accepted attributes of a resource in the contract's order, so that equal ones are equal
-    /// bytes.
+    /// Writes the accepted attributes of a resource in the contract's order, so that equal ones are
+    /// equal bytes.
     fn encode_resource(&mut self, resource: &Resource<'_>) -> Result<(), WireError> {
         let contract = self.contract;
         let rules = &contract.resource_attributes;
@@ -154,8 +155,8 @@ impl Pass<'_, '_> {
     }
 }
 
-/// Collects the attributes that pass, in the contract's order, one a name. With `listed`, only names at
-/// these positions may pass.
+/// Collects the attributes that pass, in the contract's order, one a name. With `listed`, only
+/// names at these positions may pass.
 fn accept<'a>(
     contract: &Contract,
     rules: &Attributes,
@@ -195,6 +196,3 @@ fn accept<'a>(
 
 /// The name of a scope is workload text, so every record has the scope without one.
 const NO_SCOPE: &[u8] = &[];
-
-#[cfg(test)]
-mod tests;

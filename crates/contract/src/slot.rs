@@ -13,7 +13,7 @@ use crate::tally::Reason;
 #[derive(Debug)]
 pub(crate) enum Slot {
     /// Text that matches a pattern as a whole.
-    Text(Whole),
+    Text(Box<Whole>),
     /// One of these texts.
     OneOf(Vec<Box<str>>),
     /// A whole number in bounds.

@@ -1,7 +1,8 @@
 //! What was withheld, counted by key and reason.
 //!
-//! A key is a name that the contract itself uses, or one of a fixed set of fields. Any other name is
-//! workload text and is counted under `other`: not even the names of what stays inside may leave.
+//! A key is a name that the contract itself uses, or one of a fixed set of fields. Any other name
+//! is workload text and is counted under `other`: not even the names of what stays inside may
+//! leave.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -142,27 +143,25 @@ impl Key {
     pub(crate) const AUDIT_EVENT: Self = Self(7);
     /// A whole metric.
     pub(crate) const METRIC: Self = Self(8);
-    /// A data point.
-    pub(crate) const DATA_POINT: Self = Self(9);
     /// An exemplar.
-    pub(crate) const EXEMPLAR: Self = Self(10);
+    pub(crate) const EXEMPLAR: Self = Self(9);
     /// A whole span.
-    pub(crate) const SPAN: Self = Self(11);
+    pub(crate) const SPAN: Self = Self(10);
     /// The name of a span.
-    pub(crate) const SPAN_NAME: Self = Self(12);
+    pub(crate) const SPAN_NAME: Self = Self(11);
     /// An attribute of a span.
-    pub(crate) const SPAN_ATTRIBUTE: Self = Self(13);
+    pub(crate) const SPAN_ATTRIBUTE: Self = Self(12);
     /// An event of a span.
-    pub(crate) const SPAN_EVENT: Self = Self(14);
+    pub(crate) const SPAN_EVENT: Self = Self(13);
     /// A link of a span.
-    pub(crate) const SPAN_LINK: Self = Self(15);
+    pub(crate) const SPAN_LINK: Self = Self(14);
     /// The message of a span's status.
-    pub(crate) const STATUS_MESSAGE: Self = Self(16);
+    pub(crate) const STATUS_MESSAGE: Self = Self(15);
     /// The trace state of a span.
-    pub(crate) const TRACE_STATE: Self = Self(17);
+    pub(crate) const TRACE_STATE: Self = Self(16);
 
     /// The names of the fields above, in their order.
-    pub(crate) const FIELDS: [&'static str; 18] = [
+    pub(crate) const FIELDS: [&'static str; 17] = [
         "other",
         "body",
         "severity_text",
@@ -172,7 +171,6 @@ impl Key {
         "log_record",
         "audit_event",
         "metric",
-        "data_point",
         "exemplar",
         "span",
         "span_name",

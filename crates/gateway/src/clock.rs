@@ -7,8 +7,8 @@ pub trait Clock: Send + Sync + 'static {
     /// Wall time in nanoseconds since 1970 UTC; it may jump.
     fn unix_ns(&self) -> u64;
 
-    /// Time since some moment before the first call; it never goes back. Ages are measured with it, so
-    /// that a corrected wall clock neither revives nor kills an instance.
+    /// Time since some moment before the first call; it never goes back. Ages are measured with it,
+    /// so that a corrected wall clock neither revives nor kills an instance.
     fn elapsed(&self) -> Duration;
 }
 

@@ -1,7 +1,7 @@
 //! Small files that survive a crash whole: the old content or the new one, never a mixture.
 //!
-//! For cursors and gate states. It writes beside the target, syncs, renames and syncs the directory; it
-//! is not for logs or large data.
+//! For cursors and gate states. It writes beside the target, syncs, renames and syncs the
+//! directory; it is not for logs or large data.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write as _};
@@ -9,7 +9,8 @@ use std::path::Path;
 
 /// Replaces the content of `path`; on return it is on the disk.
 ///
-/// One writer at a time per path: the temporary name is fixed, so that a crash leaves one stray at most.
+/// One writer at a time per path: the temporary name is fixed, so that a crash leaves one stray at
+/// most.
 ///
 /// # Errors
 /// When a step fails; the old content is then still there, unless only the last sync failed.
@@ -36,7 +37,11 @@ pub fn read(path: &Path, bytes_max: u64) -> io::Result<Option<Vec<u8>>> {
     };
     let mut content = Vec::new();
     let read = io::Read::read_to_end(&mut io::Read::take(file, bytes_max + 1), &mut content)?;
-    if read as u64 > bytes_max { Err(io::ErrorKind::FileTooLarge.into()) } else { Ok(Some(content)) }
+    if read as u64 > bytes_max {
+        Err(io::ErrorKind::FileTooLarge.into())
+    } else {
+        Ok(Some(content))
+    }
 }
 
 /// Makes names created or renamed in `directory` durable.
@@ -61,7 +66,8 @@ mod tests {
         replace(&path, b"two").unwrap();
         assert_eq!(read(&path, 3).unwrap(), Some(b"two".to_vec()));
         assert_eq!(read(&path, 2).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
-        let names: Vec<_> = std::fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let names: Vec<_> =
+            std::fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(names, ["a.cursor"]);
     }
 }

@@ -1,9 +1,11 @@
-//! Exporters: what was verified and archived goes out to Loki, Prometheus, OTLP receivers and files.
+//! Exporters: what was verified and archived goes out to Loki, Prometheus, OTLP receivers and
+//! files.
 //!
-//! Each exporter is one task with a cursor of its own, so that a dead receiver stops nobody else and
-//! loses nothing: the [`Source`] reads the write-ahead log and, behind it, the archive. Delivery is at
-//! least once for receivers on the network and exactly once for files. Nothing here verifies: the types
-//! of [`Item`] say what has been verified, and the content of a batch that did not verify never gets here.
+//! Each exporter is one task with a cursor of its own, so that a dead receiver stops nobody else
+//! and loses nothing: the [`Source`] reads the write-ahead log and, behind it, the archive.
+//! Delivery is at least once for receivers on the network and exactly once for files. Nothing here
+//! verifies: the types of [`Item`] say what has been verified, and the content of a batch that did
+//! not verify never gets here.
 
 use std::fmt;
 use std::future::Future;
@@ -64,8 +66,8 @@ pub enum Item {
 }
 
 impl Item {
-    /// When it came, Unix nanoseconds: the time of its batch, or of receipt. The host's messages carry
-    /// their time in their text.
+    /// When it came, Unix nanoseconds: the time of its batch, or of receipt. The host's messages
+    /// carry their time in their text.
     pub fn time_ns(&self) -> Option<u64> {
         match self {
             Self::Record(record) => Some(record.origin.batch_time_ns),
@@ -173,13 +175,14 @@ impl HostJob {
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Position(pub String);
 
-/// What exporters read from: the write-ahead log as far as it is archived, and the archive before it.
+/// What exporters read from: the write-ahead log as far as it is archived, and the archive before
+/// it.
 ///
-/// A position stays readable for ever; reading twice from one position gives the same items in the same
-/// order, as far as both readings go. That is what makes a cursor after a crash exact.
+/// A position stays readable for ever; reading twice from one position gives the same items in the
+/// same order, as far as both readings go. That is what makes a cursor after a crash exact.
 pub trait Source: Send {
-    /// Up to `items_max` items from `from` on, and the position behind them. Nothing new: no items and
-    /// a position that may have moved over what is not for export.
+    /// Up to `items_max` items from `from` on, and the position behind them. Nothing new: no items
+    /// and a position that may have moved over what is not for export.
     ///
     /// # Errors
     /// When the position cannot be read now; the runner tries again.

@@ -1,8 +1,8 @@
 //! The HTTP side of the gateway: health, readiness, metrics and gates.
 //!
-//! Small answers to load balancers, scrapers and operators; no telemetry passes here. Setting a gate is
-//! the only thing that changes anything, and needs a token. Connections, header time and bodies are
-//! bounded, because this port is the one that strangers reach first.
+//! Small answers to load balancers, scrapers and operators; no telemetry passes here. Setting a
+//! gate is the only thing that changes anything, and needs a token. Connections, header time and
+//! bodies are bounded, because this port is the one that strangers reach first.
 
 pub mod gates;
 mod health;

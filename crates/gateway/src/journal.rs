@@ -1,8 +1,9 @@
 //! The gateway's own messages: one JSON object a line, constant message and fields.
 //!
-//! They go to a writer (standard error) and, when somebody listens, into a bounded feed, from which they
-//! are exported as `job="otel-collector-external"`. Fields are counts, names and reasons out of closed
-//! sets; telemetry content has no way in but through somebody who passes it, so nobody does.
+//! They go to a writer (standard error) and, when somebody listens, into a bounded feed, from which
+//! they are exported as `job="otel-collector-external"`. Fields are counts, names and reasons out
+//! of closed sets; telemetry content has no way in but through somebody who passes it, so nobody
+//! does.
 
 use std::fmt;
 use std::io::Write;

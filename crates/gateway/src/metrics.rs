@@ -1,7 +1,8 @@
 //! `/metrics`: everything the gateway measures, as Prometheus text.
 //!
-//! Labels are closed sets, names of configured exporters, and instances whose evidence was verified; no
-//! label takes its value from telemetry. What counts lives with those who count; this page reads it.
+//! Labels are closed sets, names of configured exporters, and instances whose evidence was
+//! verified; no label takes its value from telemetry. What counts lives with those who count; this
+//! page reads it.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
@@ -65,7 +66,8 @@ impl ExporterMetrics {
 
     /// What became of all items so far.
     pub fn tally(&self) -> Tally {
-        let [sent, refused, skipped] = [&self.sent, &self.refused, &self.skipped].map(Counter::value);
+        let [sent, refused, skipped] =
+            [&self.sent, &self.refused, &self.skipped].map(Counter::value);
         Tally { sent, refused, skipped }
     }
 }
@@ -96,16 +98,28 @@ impl Metrics {
         }
         let single = [
             ("lucarne_gateway_records_total", "Records in verified batches", &c.records),
-            ("lucarne_gateway_withheld_total", "Records that the outer layer withheld", &c.withheld),
+            (
+                "lucarne_gateway_withheld_total",
+                "Records that the outer layer withheld",
+                &c.withheld,
+            ),
             ("lucarne_gateway_archive_puts_total", "Files written to the archive", &c.archive_puts),
             (
                 "lucarne_gateway_archive_conflicts_total",
                 "Objects whose name in the archive was taken by other bytes",
                 &c.conflicts,
             ),
-            ("lucarne_gateway_write_failures_total", "Failed writes of log or archive", &c.write_failures),
+            (
+                "lucarne_gateway_write_failures_total",
+                "Failed writes of log or archive",
+                &c.write_failures,
+            ),
             ("lucarne_gateway_wal_rolls_total", "Rolls of the write-ahead log archived", &c.rolls),
-            ("lucarne_gateway_wal_bytes_total", "Bytes written to the write-ahead log", &c.wal_bytes),
+            (
+                "lucarne_gateway_wal_bytes_total",
+                "Bytes written to the write-ahead log",
+                &c.wal_bytes,
+            ),
         ];
         for (name, help, counter) in single {
             page.head(name, "counter", help);
@@ -158,7 +172,7 @@ impl Metrics {
             ),
             (
                 "lucarne_workload_healthy",
-                "What the newest heartbeat says of the workload: 1 healthy, 0 not responding, NaN unknown",
+                "The workload by the newest heartbeat: 1 healthy, 0 not responding, NaN unknown",
                 &|beat, _| of(beat.workload),
             ),
             (
@@ -214,4 +228,3 @@ impl Page {
         let _ = writeln!(self.out, " {value}");
     }
 }
-

@@ -1,8 +1,10 @@
-//! The auditor: an archive in, findings out. Pure and streaming; it holds a batch, an edge and a bounded past.
+//! The auditor: an archive in, findings out. Pure and streaming; it holds a batch, an edge and a
+//! bounded past.
 //!
-//! The caller reads files and hands over what is in them, in the order of their names; the auditor says what
-//! that means. One root cause is one finding: a batch carries the edge of the tree before it, so after a break
-//! the next batch that verifies is a new start. It never concludes from absence that all is well.
+//! The caller reads files and hands over what is in them, in the order of their names; the auditor
+//! says what that means. One root cause is one finding: a batch carries the edge of the tree before
+//! it, so after a break the next batch that verifies is a new start. It never concludes from
+//! absence that all is well.
 
 mod anchors;
 pub mod cause;
@@ -32,7 +34,8 @@ use crate::key::PublicKey;
 /// Most findings that a report lists. Who has more has one cause that we did not recognise.
 pub const FINDINGS_MAX: usize = 10_000;
 
-/// What an auditor's policy says about ledgers. Roots and measurements are the business of `attest`.
+/// What an auditor's policy says about ledgers. Roots and measurements are the business of
+/// `attest`.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Policy {
     /// What the origins of checkpoints begin with.
@@ -115,7 +118,8 @@ impl<'p> Audit<'p> {
         }
     }
 
-    /// Adds what the caller itself found: evidence that is refused or absent, names that are malformed.
+    /// Adds what the caller itself found: evidence that is refused or absent, names that are
+    /// malformed.
     pub fn note(&mut self, finding: Finding) {
         push_bounded(&mut self.findings, finding);
     }
@@ -139,7 +143,8 @@ impl<'p> Audit<'p> {
         Report { ledgers: self.ledgers, findings: self.findings }
     }
 
-    // An epoch whose other ledger ended in order had both; one that was killed may have had no time for both.
+    // An epoch whose other ledger ended in order had both; one that was killed may have had no time
+    // for both.
     fn require_ledgers(&mut self) {
         for (instance, epoch) in core::mem::take(&mut self.epochs) {
             let of_epoch = |l: &&LedgerSummary| l.id.instance == instance && l.id.epoch == epoch;

@@ -1,9 +1,9 @@
 //! Batches: a run of records with the statement that seals it, verifiable on its own.
 //!
-//! `[1, statement, frontier, secret, records]` in deterministic CBOR; `secret` is `[0, seed]` while every
-//! payload is present, else `[1, salts of those that are]`; a record is `[stream, payload]` or, withheld,
-//! `[stream, commitment, authorisation]`. The checks of [`verify`] come in the order of the design, each with
-//! its own error, and all of them are over the received bytes.
+//! `[1, statement, frontier, secret, records]` in deterministic CBOR; `secret` is `[0, seed]` while
+//! every payload is present, else `[1, salts of those that are]`; a record is `[stream, payload]`
+//! or, withheld, `[stream, commitment, authorisation]`. The checks of [`verify`] come in the order
+//! of the design, each with its own error, and all of them are over the received bytes.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -23,8 +23,8 @@ use crate::tree::{Frontier, WrongShape};
 pub const BATCH_VERSION: u64 = 1;
 /// Longest batch as it is sealed: what a gateway must be able to hold for one connection.
 pub const BATCH_BYTES_MAX: usize = 16 << 20;
-/// Longest batch with holes: the longest sealed one, with every payload replaced by what may stand in its
-/// place, or by its salt. So whatever was sealed can be withheld.
+/// Longest batch with holes: the longest sealed one, with every payload replaced by what may stand
+/// in its place, or by its salt. So whatever was sealed can be withheld.
 pub const WITHHELD_BYTES_MAX: usize = 64 << 20;
 /// Most records of one batch: bounds the memory of a verifier.
 pub const BATCH_RECORDS_MAX: u64 = 1 << 16;
@@ -240,6 +240,18 @@ fn skip(reader: &mut Reader<'_>) -> Result<(), CborError> {
     Ok(())
 }
 
+/// Reads a batch as if its signature held: a fuzzer cannot sign.
+pub(crate) fn read_unsigned(bytes: &[u8]) -> Result<(), BatchError> {
+    let parts = Parts::split(bytes)?;
+    let statement = Statement::from_cbor(cose::unverified_payload(parts.statement)?)?;
+    Frontier::from_bytes(statement.first, parts.frontier).map_err(BatchError::Frontier)?;
+    if parts.count != statement.count {
+        return Err(BatchError::Count { stated: statement.count, found: parts.count });
+    }
+    let records = parts.records(&statement)?;
+    check_links(&statement, &records)
+}
+
 /// Checks a whole batch against the key of its epoch.
 ///
 /// # Errors
@@ -314,9 +326,11 @@ impl<'a> VerifiedBatch<'a> {
         }
     }
 
-    /// The same batch with some payloads left out: `authorise` gives the authority for those, by position.
+    /// The same batch with some payloads left out: `authorise` gives the authority for those, by
+    /// position.
     ///
-    /// Statement, root and every proof stay valid. The seed is replaced by the salts of what remains.
+    /// Statement, root and every proof stay valid. The seed is replaced by the salts of what
+    /// remains.
     pub fn withhold(&self, mut authorise: impl FnMut(usize) -> Option<Vec<u8>>) -> Vec<u8> {
         let mut salts = Vec::with_capacity(self.records.len() * 16);
         let mut records = Writer::new();
@@ -557,7 +571,8 @@ fn check_contexts(statement: &Statement, records: &[Record<'_>]) -> Result<(), B
     Ok(())
 }
 
-// A scope must point to a resource, everything else to a scope. What a withheld context was cannot be known.
+// A scope must point to a resource, everything else to a scope. What a withheld context was cannot
+// be known.
 fn points_back(records: &[Record<'_>], position: usize, stream: Stream, index: u32) -> bool {
     let Ok(index) = usize::try_from(index) else { return false };
     match records.get(index) {

@@ -65,23 +65,14 @@ impl fmt::Display for BindingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TooLong { got } => {
-                write!(
-                    f,
-                    "epoch binding of {got} bytes, at most {BINDING_BYTES_MAX} are read"
-                )
+                write!(f, "epoch binding of {got} bytes, at most {BINDING_BYTES_MAX} are read")
             }
             Self::Cbor(_) => write!(f, "epoch binding is not well-formed"),
             Self::Field { expected } => {
-                write!(
-                    f,
-                    "epoch binding has another field where {expected} belongs"
-                )
+                write!(f, "epoch binding has another field where {expected} belongs")
             }
             Self::Value { field } => {
-                write!(
-                    f,
-                    "epoch binding has a value of {field} that is not allowed"
-                )
+                write!(f, "epoch binding has a value of {field} that is not allowed")
             }
         }
     }
@@ -182,19 +173,11 @@ fn optional_bytes(out: &mut Writer, value: Option<&[u8]>) {
 }
 
 const fn count(got: u64, expected: u64, field: &'static str) -> Result<(), BindingError> {
-    if got == expected {
-        Ok(())
-    } else {
-        Err(BindingError::Value { field })
-    }
+    if got == expected { Ok(()) } else { Err(BindingError::Value { field }) }
 }
 
 fn key(input: &mut Reader<'_>, expected: &'static str) -> Result<(), BindingError> {
-    if input.text()? == expected {
-        Ok(())
-    } else {
-        Err(BindingError::Field { expected })
-    }
+    if input.text()? == expected { Ok(()) } else { Err(BindingError::Field { expected }) }
 }
 
 fn field_bytes(
@@ -233,18 +216,12 @@ fn field_array<const N: usize>(
     field: &'static str,
 ) -> Result<[u8; N], BindingError> {
     key(input, field)?;
-    input
-        .bytes()?
-        .try_into()
-        .map_err(|_| BindingError::Value { field })
+    input.bytes()?.try_into().map_err(|_| BindingError::Value { field })
 }
 
 fn instance(input: &mut Reader<'_>) -> Result<Instance, BindingError> {
     key(input, INSTANCE)?;
-    input
-        .text()?
-        .parse()
-        .map_err(|_| BindingError::Value { field: INSTANCE })
+    input.text()?.parse().map_err(|_| BindingError::Value { field: INSTANCE })
 }
 
 fn deployment(input: &mut Reader<'_>) -> Result<Option<String>, BindingError> {
@@ -320,10 +297,7 @@ mod tests {
             ..sample()
         };
         assert!(full.to_cbor().len() <= BINDING_BYTES_MAX);
-        let empty = EpochBinding {
-            channel_spki: None,
-            ..sample()
-        };
+        let empty = EpochBinding { channel_spki: None, ..sample() };
         for binding in [sample(), full, empty] {
             assert_eq!(EpochBinding::from_cbor(&binding.to_cbor()), Ok(binding));
         }
@@ -332,15 +306,7 @@ mod tests {
     #[test]
     fn keys_stand_in_the_order_of_their_encoding() {
         let bytes = sample().to_cbor();
-        let outer = [
-            KEYS,
-            NONCE,
-            CHANNEL,
-            CONTRACT,
-            INSTANCE,
-            DEPLOYMENT,
-            CONFIGURATION,
-        ];
+        let outer = [KEYS, NONCE, CHANNEL, CONTRACT, INSTANCE, DEPLOYMENT, CONFIGURATION];
         for group in [&outer[..], &[P256, ED25519, MLDSA44]] {
             let mut sorted = group.to_vec();
             sorted.sort_by_key(|name| (name.len(), *name));
@@ -369,52 +335,22 @@ mod tests {
         expected.extend([6; 32]);
         let hash = digest::digest(&digest::SHA512, &expected);
         assert_eq!(sample().digest(), hash.as_ref());
-        assert_eq!(
-            sample().epoch_id().to_string(),
-            "8c087eed0a3ddf5450cdb4f43c629d3b"
-        );
+        assert_eq!(sample().epoch_id().to_string(), "8c087eed0a3ddf5450cdb4f43c629d3b");
     }
 
     #[test]
     fn every_field_moves_the_digest() {
         let base = sample();
         let changed = [
-            EpochBinding {
-                p256_spki: vec![9; P256_SPKI_BYTES],
-                ..base.clone()
-            },
-            EpochBinding {
-                ed25519: [9; 32],
-                ..base.clone()
-            },
-            EpochBinding {
-                mldsa44: Some(vec![9; MLDSA44_BYTES]),
-                ..base.clone()
-            },
-            EpochBinding {
-                channel_spki: None,
-                ..base.clone()
-            },
-            EpochBinding {
-                instance: "nitro-002-us-east".parse().unwrap(),
-                ..base.clone()
-            },
-            EpochBinding {
-                nonce: [9; 32],
-                ..base.clone()
-            },
-            EpochBinding {
-                configuration_sha256: [9; 32],
-                ..base.clone()
-            },
-            EpochBinding {
-                contract_sha256: [9; 32],
-                ..base.clone()
-            },
-            EpochBinding {
-                deployment: Some("blue".to_owned()),
-                ..base.clone()
-            },
+            EpochBinding { p256_spki: vec![9; P256_SPKI_BYTES], ..base.clone() },
+            EpochBinding { ed25519: [9; 32], ..base.clone() },
+            EpochBinding { mldsa44: Some(vec![9; MLDSA44_BYTES]), ..base.clone() },
+            EpochBinding { channel_spki: None, ..base.clone() },
+            EpochBinding { instance: "nitro-002-us-east".parse().unwrap(), ..base.clone() },
+            EpochBinding { nonce: [9; 32], ..base.clone() },
+            EpochBinding { configuration_sha256: [9; 32], ..base.clone() },
+            EpochBinding { contract_sha256: [9; 32], ..base.clone() },
+            EpochBinding { deployment: Some("blue".to_owned()), ..base.clone() },
         ];
         for other in changed {
             assert_ne!(other.digest(), base.digest(), "{other:?}");
@@ -426,10 +362,7 @@ mod tests {
     fn a_cut_or_longer_binding_is_refused_everywhere() {
         let bytes = sample().to_cbor();
         for cut in 0..bytes.len() {
-            assert!(
-                EpochBinding::from_cbor(&bytes[..cut]).is_err(),
-                "cut at {cut}"
-            );
+            assert!(EpochBinding::from_cbor(&bytes[..cut]).is_err(), "cut at {cut}");
         }
         let mut longer = bytes;
         longer.push(0);
@@ -437,10 +370,7 @@ mod tests {
         assert_eq!(EpochBinding::from_cbor(&longer), Err(trailing));
         let got = BINDING_BYTES_MAX + 1;
         let endless = vec![0xa7; got];
-        assert_eq!(
-            EpochBinding::from_cbor(&endless),
-            Err(BindingError::TooLong { got })
-        );
+        assert_eq!(EpochBinding::from_cbor(&endless), Err(BindingError::TooLong { got }));
     }
 
     #[test]
@@ -469,23 +399,11 @@ mod tests {
     #[test]
     fn lengths_are_checked() {
         refused(|b| b.p256_spki.push(0), BindingError::Value { field: P256 });
-        refused(
-            |b| b.mldsa44 = Some(vec![0; 32]),
-            BindingError::Value { field: MLDSA44 },
-        );
-        refused(
-            |b| b.channel_spki = Some(vec![]),
-            BindingError::Value { field: CHANNEL },
-        );
+        refused(|b| b.mldsa44 = Some(vec![0; 32]), BindingError::Value { field: MLDSA44 });
+        refused(|b| b.channel_spki = Some(vec![]), BindingError::Value { field: CHANNEL });
         let long = Some("d".repeat(DEPLOYMENT_BYTES_MAX + 1));
-        refused(
-            |b| b.deployment = long,
-            BindingError::Value { field: DEPLOYMENT },
-        );
-        refused(
-            |b| b.deployment = Some(String::new()),
-            BindingError::Value { field: DEPLOYMENT },
-        );
+        refused(|b| b.deployment = long, BindingError::Value { field: DEPLOYMENT });
+        refused(|b| b.deployment = Some(String::new()), BindingError::Value { field: DEPLOYMENT });
     }
 
     #[test]
@@ -496,9 +414,7 @@ mod tests {
         assert_eq!(EpochBinding::from_cbor(&bytes), Err(expected));
         let mut bytes = sample().to_cbor();
         bytes[0] = 0xa6;
-        let expected = BindingError::Value {
-            field: "the binding",
-        };
+        let expected = BindingError::Value { field: "the binding" };
         assert_eq!(EpochBinding::from_cbor(&bytes), Err(expected));
     }
 }

@@ -1,7 +1,9 @@
-//! Deterministic CBOR (RFC 8949 §4.2): the few shapes that Lucarne's formats use, one spelling each.
+//! Deterministic CBOR (RFC 8949 §4.2): the few shapes that Lucarne's formats use, one spelling
+//! each.
 //!
-//! The reader refuses every longer spelling of a number, indefinite lengths and bytes after the end, so
-//! equal values are equal bytes. General-purpose readers accept those, which is why this one exists.
+//! The reader refuses every longer spelling of a number, indefinite lengths and bytes after the
+//! end, so equal values are equal bytes. General-purpose readers accept those, which is why this
+//! one exists.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -302,7 +304,8 @@ mod tests {
             assert_eq!(reader.uint(), Ok(value));
             assert_eq!(reader.end(), Ok(()));
         }
-        for long in [&[0x18, 23][..], &[0x19, 0, 255], &[0x1a, 0, 0, 255, 255], &[0x1b; 9], &[0x1f]] {
+        for long in [&[0x18, 23][..], &[0x19, 0, 255], &[0x1a, 0, 0, 255, 255], &[0x1b; 9], &[0x1f]]
+        {
             let long = if long.len() == 9 { &[0x1b, 0, 0, 0, 0, 1, 0, 0, 0][..] } else { long };
             assert_eq!(Reader::new(long).uint(), Err(CborError::NotDeterministic), "{long:?}");
         }

@@ -1,7 +1,7 @@
 //! The chain of the audit ledger: every payload begins with the leaf of the record before it.
 //!
-//! `{"prev_hash":"<64 hex>",<fields>}`, in exactly this spelling, so that the link can be read without a JSON
-//! parser and a single missing record is named by the one after it.
+//! `{"prev_hash":"<64 hex>",<fields>}`, in exactly this spelling, so that the link can be read
+//! without a JSON parser and a single missing record is named by the one after it.
 
 use alloc::vec::Vec;
 

@@ -35,7 +35,8 @@ pub enum CheckpointError {
     Note(NoteError),
     /// It is longer than `TEXT_BYTES_MAX`.
     TooLong,
-    /// It has not exactly three lines; extension lines are refused, for we could not vouch for them.
+    /// It has not exactly three lines; extension lines are refused, for we could not vouch for
+    /// them.
     Lines,
     /// A line is spelt in another way than we would.
     NotCanonical,
@@ -85,7 +86,8 @@ impl Checkpoint {
         let root = STANDARD.decode(root).map_err(|_| CheckpointError::NotCanonical)?;
         let root = Hash(root.try_into().map_err(|_| CheckpointError::NotCanonical)?);
         let head = Self { origin: origin.to_owned(), size, root };
-        // Comparing with our own spelling refuses leading zeros, a plus sign and stray line ends at once.
+        // Comparing with our own spelling refuses leading zeros, a plus sign and stray line ends at
+        // once.
         if !head.origin.is_empty() && head.to_string() == text {
             Ok(head)
         } else {

@@ -1,7 +1,7 @@
 //! Control records: the life of a ledger, written into the ledger itself.
 //!
-//! JSON objects with a `type`, read strictly: an unknown key or type is refused, since nobody could say what
-//! it would have meant.
+//! JSON objects with a `type`, read strictly: an unknown key or type is refused, since nobody could
+//! say what it would have meant.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -46,7 +46,8 @@ pub struct Open {
     pub binding: String,
     /// SHA-256 of the evidence over that binding.
     pub evidence_sha256: String,
-    /// Last checkpoint of the epoch before, as the gateway reported it; `None` when it reported none.
+    /// Last checkpoint of the epoch before, as the gateway reported it; `None` when it reported
+    /// none.
     pub previous: Option<Previous>,
 }
 
@@ -109,7 +110,8 @@ pub struct Heartbeat {
     pub workload: Workload,
     /// Requests that were refused because the queue was full, since the epoch began.
     pub refused: u64,
-    /// Raw requests that the inside view has dropped to stay within its bound, since the epoch began.
+    /// Raw requests that the inside view has dropped to stay within its bound, since the epoch
+    /// began.
     pub evicted: u64,
 }
 
@@ -140,7 +142,8 @@ impl core::error::Error for NotControl {}
 impl Control {
     /// Its JSON fields, without braces.
     pub(crate) fn fields(&self) -> Vec<u8> {
-        // The derived encoder of these structs cannot fail: their keys are text and their values finite.
+        // The derived encoder of these structs cannot fail: their keys are text and their values
+        // finite.
         let object = serde_json::to_vec(self).unwrap_or_default();
         object
             .strip_prefix(b"{")

@@ -1,8 +1,8 @@
 //! COSE_Sign1 (RFC 9052 §4.2) in the one form that Lucarne writes and accepts.
 //!
-//! Tag 18; protected {1: alg, 3: content type, 4: kid}; nothing unprotected; payload attached. The reader
-//! knows what it expects, so it compares the protected header with its own spelling: there is no room for
-//! another algorithm, another type or another key.
+//! Tag 18; protected {1: alg, 3: content type, 4: kid}; nothing unprotected; payload attached. The
+//! reader knows what it expects, so it compares the protected header with its own spelling: there
+//! is no room for another algorithm, another type or another key.
 
 use alloc::vec::Vec;
 use core::fmt;

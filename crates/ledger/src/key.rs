@@ -1,6 +1,7 @@
 //! Keys as the ledger sees them: something that signs, and something that checks.
 //!
-//! Private keys stand behind [`Signer`]: the ledger never holds the epoch's key, and no function returns it.
+//! Private keys stand behind [`Signer`]: the ledger never holds the epoch's key, and no function
+//! returns it.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -73,16 +74,20 @@ const ED25519_SPKI_PREFIX: [u8; 12] =
     [0x30, 0x2a, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x03, 0x21, 0x00];
 
 impl PublicKey {
-    /// A key from its DER `SubjectPublicKeyInfo`, which has one spelling for each of the two algorithms.
+    /// A key from its DER `SubjectPublicKeyInfo`, which has one spelling for each of the two
+    /// algorithms.
     ///
     /// # Errors
     /// For any other algorithm, curve, point form or length.
     pub fn from_spki(spki: &[u8]) -> Result<Self, NotAKey> {
-        let algorithm = match (spki.strip_prefix(&P256_SPKI_PREFIX), spki.strip_prefix(&ED25519_SPKI_PREFIX)) {
-            (Some(point), _) if point.len() == 65 && point.first() == Some(&4) => Algorithm::EcdsaP256,
-            (_, Some(key)) if key.len() == 32 => Algorithm::Ed25519,
-            _ => return Err(NotAKey),
-        };
+        let algorithm =
+            match (spki.strip_prefix(&P256_SPKI_PREFIX), spki.strip_prefix(&ED25519_SPKI_PREFIX)) {
+                (Some(point), _) if point.len() == 65 && point.first() == Some(&4) => {
+                    Algorithm::EcdsaP256
+                }
+                (_, Some(key)) if key.len() == 32 => Algorithm::Ed25519,
+                _ => return Err(NotAKey),
+            };
         Ok(Self { algorithm, spki: spki.to_vec(), id: Hash::of(spki) })
     }
 
@@ -133,7 +138,8 @@ impl PublicKey {
         UnparsedPublicKey::new(scheme, self.raw()).verify(message, signature).is_ok()
     }
 
-    /// Whether `signature` in ASN.1 DER is this P-256 key's over `message`, as signed notes carry it.
+    /// Whether `signature` in ASN.1 DER is this P-256 key's over `message`, as signed notes carry
+    /// it.
     pub fn verifies_der(&self, message: &[u8], signature: &[u8]) -> bool {
         self.algorithm == Algorithm::EcdsaP256
             && UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_ASN1, self.raw())
@@ -142,7 +148,8 @@ impl PublicKey {
     }
 }
 
-/// An Ed25519 pair made from a seed that the caller drew: the keys of gateways, witnesses and people.
+/// An Ed25519 pair made from a seed that the caller drew: the keys of gateways, witnesses and
+/// people.
 pub struct Ed25519Key {
     pair: Ed25519KeyPair,
     public: PublicKey,

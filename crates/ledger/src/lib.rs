@@ -4,23 +4,25 @@
 
 extern crate alloc;
 
+pub mod audit;
+pub mod batch;
+pub mod binding;
+pub mod cbor;
+pub mod chain;
+pub mod checkpoint;
+pub mod control;
+pub mod cose;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod hash;
 pub mod identity;
-pub mod binding;
 pub mod key;
-pub mod cbor;
-pub mod cose;
-pub mod salt;
-pub mod record;
-pub mod chain;
-pub mod control;
-pub mod payload;
-pub mod tree;
-pub mod statement;
-pub mod seal;
-pub mod batch;
 pub mod note;
-pub mod checkpoint;
-pub mod audit;
+pub mod payload;
+pub mod record;
+pub mod salt;
+pub mod seal;
+pub mod statement;
 #[cfg(test)]
 mod testing;
+pub mod tree;

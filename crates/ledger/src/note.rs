@@ -1,7 +1,8 @@
 //! Signed notes (c2sp.org/signed-note): a text, a blank line, and a line for each signature.
 //!
-//! Keys and types: Ed25519 (0x01) and ECDSA P-256 (0x02, key id from the SPKI alone, as the reference
-//! implementation has it). A line of an unknown key is skipped; a bad line of a known key spoils the note.
+//! Keys and types: Ed25519 (0x01) and ECDSA P-256 (0x02, key id from the SPKI alone, as the
+//! reference implementation has it). A line of an unknown key is skipped; a bad line of a known key
+//! spoils the note.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -87,7 +88,8 @@ pub fn assemble(text: &str, lines: &[String]) -> String {
     note
 }
 
-/// The text of a note, once every key of `keys` that signed it has been checked and at least one did.
+/// The text of a note, once every key of `keys` that signed it has been checked and at least one
+/// did.
 ///
 /// # Errors
 /// When it is malformed, a known signature is bad, or none is known.

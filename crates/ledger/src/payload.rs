@@ -1,7 +1,7 @@
 //! What may be sealed: payloads that somebody with the authority to do so has let pass.
 //!
-//! The sealer takes nothing else. Each source of payloads has one constructor whose name contains `assertion`,
-//! so a search for that word lists every place where bytes become sealable.
+//! The sealer takes nothing else. Each source of payloads has one constructor whose name contains
+//! `assertion`, so a search for that word lists every place where bytes become sealable.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -10,8 +10,8 @@ use crate::record::Stream;
 
 /// A run of telemetry records of one request, laid out in one buffer.
 ///
-/// Each payload in the buffer begins with four bytes for the index of its context, which the sealer fills in:
-/// only it knows where the contexts of the run come to stand in the batch.
+/// Each payload in the buffer begins with four bytes for the index of its context, which the sealer
+/// fills in: only it knows where the contexts of the run come to stand in the batch.
 #[derive(Debug)]
 pub struct Payloads {
     pub(crate) buffer: Vec<u8>,

@@ -1,7 +1,7 @@
 //! Salts of a batch: AES-256 in counter mode under the batch's seed, one block a sequence number.
 //!
-//! `salt_i = AES-256(seed, be128(i))`, so a seed of 32 bytes gives all salts of a batch, and one salt can be
-//! given away (when a neighbour is withheld) without giving away any other.
+//! `salt_i = AES-256(seed, be128(i))`, so a seed of 32 bytes gives all salts of a batch, and one
+//! salt can be given away (when a neighbour is withheld) without giving away any other.
 
 use aws_lc_rs::cipher::{AES_256, EncryptingKey, EncryptionContext, UnboundCipherKey};
 use aws_lc_rs::iv::FixedLength;
@@ -28,7 +28,10 @@ impl Seed {
     ///
     /// # Panics
     /// Never on any input: the key has the cipher's length, which is all that the library checks.
-    #[expect(clippy::expect_used, reason = "only the length of key and IV can be wrong, and both are typed")]
+    #[expect(
+        clippy::expect_used,
+        reason = "only the length of key and IV can be wrong, and both are typed"
+    )]
     pub fn fill(&self, first: u64, salts: &mut [Salt]) {
         let stream = salts.as_flattened_mut();
         stream.fill(0);

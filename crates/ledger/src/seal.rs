@@ -1,7 +1,7 @@
 //! The sealer: appends what may leave to a ledger and signs one statement a batch.
 //!
-//! A ledger of one epoch is one value that is moved, never copied: there is no way to append to the same
-//! position twice. Records are committed as they come, so sealing a batch costs one signature.
+//! A ledger of one epoch is one value that is moved, never copied: there is no way to append to the
+//! same position twice. Records are committed as they come, so sealing a batch costs one signature.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -121,10 +121,17 @@ const ENVELOPE_BYTES_MAX: usize = 4096;
 // CBOR heads of one record.
 const RECORD_HEAD_BYTES_MAX: usize = 8;
 
+// Room for records that is kept from batch to batch: fresh pages cost a sixth of the sealing time,
+// and what one large batch needed shall not stay for ever.
+const KEPT_BYTES_MAX: usize = 1 << 20;
+
 impl OpenBatch {
-    fn new(start: Frontier, seed: Seed, scratch: Vec<u8>) -> Self {
-        let contexts = BTreeMap::new();
-        Self { start, seed, salts: Vec::new(), records: Writer::new(), contexts, scratch }
+    // `records` and `scratch` are room that an earlier batch has used.
+    fn new(start: Frontier, seed: Seed, mut records: Vec<u8>, scratch: Vec<u8>) -> Self {
+        records.clear();
+        records.shrink_to(KEPT_BYTES_MAX);
+        let (salts, contexts) = (Vec::new(), BTreeMap::new());
+        Self { start, seed, salts, records: Writer::after(records), contexts, scratch }
     }
 
     fn salt(&mut self, position: usize) -> Salt {
@@ -142,7 +149,7 @@ impl<K: Kind> Ledger<K> {
     /// An empty ledger of an epoch; `seed` is 32 fresh random bytes for the first batch.
     pub fn new(instance: Instance, epoch: EpochId, seed: Seed) -> Self {
         let head = Frontier::empty();
-        let open = OpenBatch::new(head.clone(), seed, Vec::new());
+        let open = OpenBatch::new(head.clone(), seed, Vec::new(), Vec::new());
         let id = LedgerId { instance, epoch, kind: K::KIND };
         Self { id, head, last_leaf: Hash::ZERO, open, kind: PhantomData }
     }
@@ -213,12 +220,12 @@ impl<K: Kind> Ledger<K> {
             root: self.head.root(),
         };
         let signed = cose::sign(signer, ContentType::Statement, &statement.to_cbor())?;
-        let scratch = core::mem::take(&mut self.open.scratch);
-        let next = OpenBatch::new(self.head.clone(), next_seed, scratch);
-        let batch = core::mem::replace(&mut self.open, next);
-        let frontier = batch.start.to_bytes();
-        let secret = Secret::Seed(batch.seed.bytes());
-        let bytes = batch::assemble(&signed, &frontier, secret, count, &batch.records.finish());
+        let open = &mut self.open;
+        let records = core::mem::take(&mut open.records).finish();
+        let secret = Secret::Seed(open.seed.bytes());
+        let bytes = batch::assemble(&signed, &open.start.to_bytes(), secret, count, &records);
+        let scratch = core::mem::take(&mut open.scratch);
+        self.open = OpenBatch::new(self.head.clone(), next_seed, records, scratch);
         Ok(Some(Sealed { bytes, statement }))
     }
 
@@ -302,7 +309,8 @@ impl Ledger<Telemetry> {
 }
 
 impl Payloads {
-    // The sealer does not trust the layout it is given: a wrong slot would seal a record nobody can read.
+    // The sealer does not trust the layout it is given: a wrong slot would seal a record nobody can
+    // read.
     fn check(&self) -> Result<(), AppendError> {
         let sound = |range: &core::ops::Range<usize>| {
             range.end <= self.buffer.len() && range.end.saturating_sub(range.start) >= 4

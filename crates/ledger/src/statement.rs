@@ -1,4 +1,5 @@
-//! What keys sign about a ledger: statements, archive acknowledgements and withholding authorisations.
+//! What keys sign about a ledger: statements, archive acknowledgements and withholding
+//! authorisations.
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -119,7 +120,8 @@ impl Archived {
     }
 }
 
-/// The authority to leave one payload out of the archive: which record, by which rule or order, when.
+/// The authority to leave one payload out of the archive: which record, by which rule or order,
+/// when.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Withholding {
     /// Whose ledger.

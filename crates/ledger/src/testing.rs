@@ -1,6 +1,7 @@
 //! What the tests of this crate share: keys, ledgers with a few records, notes.
 //!
-//! The fixed P-256 key is the one that RFC 6979 §A.2.5 publishes, so that vectors can be made again.
+//! The fixed P-256 key is the one that RFC 6979 §A.2.5 publishes, so that vectors can be made
+//! again.
 
 extern crate std;
 

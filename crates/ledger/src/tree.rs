@@ -1,7 +1,8 @@
 //! The Merkle tree of RFC 6962, kept as its right edge.
 //!
 //! A ledger only ever appends, so what must be remembered is the frontier: the roots of the perfect
-//! subtrees that make up the tree, largest first. There is one for each bit that is set in the size.
+//! subtrees that make up the tree, largest first. There is one for each bit that is set in the
+//! size.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -99,7 +100,8 @@ mod tests {
     use super::*;
     use std::string::ToString;
 
-    /// RFC 6962 §2.1, written down recursively: nothing shared with the code under test but the node hash.
+    /// RFC 6962 §2.1, written down recursively: nothing shared with the code under test but the
+    /// node hash.
     fn reference(leaves: &[Hash]) -> Hash {
         match leaves {
             [] => Hash::of(&[]),

@@ -1,7 +1,7 @@
 //! Values as JSON, for what people read: exported lines, audit events, `audit show`.
 //!
-//! This is a display form, not OTLP/JSON: text as a string, integers as numbers, bytes as base64, lists
-//! as arrays and objects. JSON has no NaN and no infinities, so these are strings.
+//! This is a display form, not OTLP/JSON: text as a string, integers as numbers, bytes as base64,
+//! lists as arrays and objects. JSON has no NaN and no infinities, so these are strings.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -78,7 +78,8 @@ pub fn integer_to_json(number: i64, out: &mut Vec<u8>) {
     write_ascii(out, format_args!("{number}"));
 }
 
-/// Appends a double: the shortest decimal that reads back as it, or a string where JSON has no number.
+/// Appends a double: the shortest decimal that reads back as it, or a string where JSON has no
+/// number.
 pub fn double_to_json(number: f64, out: &mut Vec<u8>) {
     if number.is_finite() {
         write_ascii(out, format_args!("{number:?}"));

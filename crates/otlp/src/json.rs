@@ -1,8 +1,9 @@
 //! OTLP/JSON into OTLP, in one pass over the text.
 //!
-//! A table of the messages drives a serde visitor that writes each field as it reads it, so no tree of
-//! the request exists. Unknown fields are skipped, `null` is an absent field, repeated numbers are written
-//! unpacked. Errors say where, never what the request holds: serde's own texts quote it and are not used.
+//! A table of the messages drives a serde visitor that writes each field as it reads it, so no tree
+//! of the request exists. Unknown fields are skipped, `null` is an absent field, repeated numbers
+//! are written unpacked. Errors say where, never what the request holds: serde's own texts quote it
+//! and are not used.
 
 mod error;
 mod schema;

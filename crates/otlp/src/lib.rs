@@ -1,8 +1,8 @@
 //! Bounded zero-copy views of OTLP messages, and writing them back.
 //!
-//! Messages are walked, not decoded: a view borrows the request and copies nothing but scalars. What is
-//! written is written field by field with [`wire::Writer`]. OTLP/JSON is turned into the binary form
-//! first ([`json`]), so that everything behind it knows one encoding only.
+//! Messages are walked, not decoded: a view borrows the request and copies nothing but scalars.
+//! What is written is written field by field with [`wire::Writer`]. OTLP/JSON is turned into the
+//! binary form first ([`json`]), so that everything behind it knows one encoding only.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(

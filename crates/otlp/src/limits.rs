@@ -2,8 +2,8 @@
 //!
 //! The bytes of a whole request are bounded by the receiver; these bound what can be hidden inside.
 
-/// How deep an attribute value or body may nest. SDKs send structured bodies of three or four levels;
-/// the bound keeps recursion far from the end of a thread's stack.
+/// How deep an attribute value or body may nest. SDKs send structured bodies of three or four
+/// levels; the bound keeps recursion far from the end of a thread's stack.
 pub const VALUE_DEPTH_MAX: u8 = 16;
 
 /// Longest OTLP/JSON request. The binary form of the same telemetry is about a third of it, and

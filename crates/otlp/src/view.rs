@@ -1,9 +1,9 @@
 //! Views of OTLP messages: what a message says, borrowed from its bytes.
 //!
-//! Parsing a view reads the scalars of one message and checks its fields; what is nested and repeated is
-//! walked when it is asked for. A scalar that occurs twice counts with its last value, as protobuf says.
-//! A known field with a wrong wire type is an error, an unknown field is skipped. Views show telemetry
-//! before the contract, so none of them has `Debug` or `Display`.
+//! Parsing a view reads the scalars of one message and checks its fields; what is nested and
+//! repeated is walked when it is asked for. A scalar that occurs twice counts with its last value,
+//! as protobuf says. A known field with a wrong wire type is an error, an unknown field is skipped.
+//! Views show telemetry before the contract, so none of them has `Debug` or `Display`.
 
 pub mod logs;
 pub mod metrics;

@@ -1,7 +1,8 @@
 //! The protobuf wire format, walked in place and written back.
 //!
-//! Reading copies nothing and trusts nothing: every length is checked against what is left, groups are
-//! refused, and a varint has one to ten bytes. Unknown fields are the caller's to skip or refuse.
+//! Reading copies nothing and trusts nothing: every length is checked against what is left, groups
+//! are refused, and a varint has one to ten bytes. Unknown fields are the caller's to skip or
+//! refuse.
 
 use alloc::vec::Vec;
 use core::fmt;

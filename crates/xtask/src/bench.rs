@@ -35,6 +35,10 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         chosen.iter().for_each(|bench| println!("{}", bench.name()));
         return Ok(());
     }
+    // The benchmark of the whole path starts both programs; cargo builds only those of its own package.
+    if chosen.iter().any(|bench| bench.package == "lucarne-cli") {
+        step(cargo().args(["build", "--locked", "--release", "-p", "lucarne-enclave"]))?;
+    }
     chosen.iter().try_for_each(|bench| {
         step(cargo().args(["bench", "--locked", "-p", &bench.package, "--bench", &bench.target]))
     })

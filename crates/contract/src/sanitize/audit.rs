@@ -1,7 +1,7 @@
 //! Audit events: log records of the scope that the contract selects, as JSON for the audit ledger.
 //!
-//! An event is named by the record's event name, or by one of three attributes for SDKs that cannot set
-//! it. Only listed events leave, and they do not go to the telemetry ledger as well.
+//! An event is named by the record's event name, or by one of three attributes for SDKs that cannot
+//! set it. Only listed events leave, and they do not go to the telemetry ledger as well.
 
 use alloc::vec::Vec;
 

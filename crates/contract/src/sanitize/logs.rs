@@ -167,7 +167,8 @@ fn write_withheld(contract: &Contract, withheld: NameSet, writer: &mut Writer<'_
     });
 }
 
-/// Reads our own note from a record that was sanitised before. Only names of the contract are taken.
+/// Reads our own note from a record that was sanitised before. Only names of the contract are
+/// taken.
 fn named_as_withheld(
     contract: &Contract,
     value: AnyValue<'_>,

@@ -1,9 +1,9 @@
 //! Metrics: named ones only, with listed labels, aggregated again.
 //!
-//! A label that is removed makes series equal that were different. So the points of a request are first
-//! collected under what is left of them (resource, metric, kind, labels), then sorted, and points that
-//! share all of it are merged before anything is written. Only points of one request are merged: an SDK
-//! sends all series of a metric together.
+//! A label that is removed makes series equal that were different. So the points of a request are
+//! first collected under what is left of them (resource, metric, kind, labels), then sorted, and
+//! points that share all of it are merged before anything is written. Only points of one request
+//! are merged: an SDK sends all series of a metric together.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;

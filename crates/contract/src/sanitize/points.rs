@@ -1,8 +1,9 @@
 //! Data points of one series: checked, merged when several became one, and written.
 //!
-//! Sums add and keep the earliest start and the latest time. A gauge keeps its latest value, the later in
-//! the request when times are equal. Histograms add when their bounds are equal. What cannot be merged
-//! (exponential histograms, summaries, other bounds) keeps its first point and counts the rest.
+//! Sums add and keep the earliest start and the latest time. A gauge keeps its latest value, the
+//! later in the request when times are equal. Histograms add when their bounds are equal. What
+//! cannot be merged (exponential histograms, summaries, other bounds) keeps its first point and
+//! counts the rest.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

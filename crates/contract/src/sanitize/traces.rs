@@ -138,6 +138,6 @@ const SPAN_KIND_MAX: u32 = 5;
 /// `STATUS_CODE_ERROR`.
 const STATUS_CODE_MAX: u32 = 2;
 
-/// The bits of `flags` that OTLP defines for spans and links: W3C trace flags, and whether the parent is
-/// remote.
+/// The bits of `flags` that OTLP defines for spans and links: W3C trace flags, and whether the
+/// parent is remote.
 const SPAN_FLAGS: u32 = 0x3ff;

@@ -27,8 +27,8 @@ impl Backoff {
 
     /// How long to wait after one more failure. `asked` is what the receiver asked for, if it did.
     ///
-    /// The wait is a random half to whole of the bound, so that exporters that failed together do not
-    /// come back together.
+    /// The wait is a random half to whole of the bound, so that exporters that failed together do
+    /// not come back together.
     pub fn failed(&mut self, asked: Option<Duration>) -> Duration {
         let bound = FIRST.saturating_mul(1 << self.failures.min(DOUBLINGS_MAX)).min(WAIT_MAX);
         self.failures = self.failures.saturating_add(1);

@@ -2,7 +2,7 @@
 //!
 //! An exporter sends in order, so a pool would buy nothing. HTTP/1.1 for Loki, remote write and
 //! OTLP/HTTP, HTTP/2 for gRPC, TLS by rustls on aws-lc-rs. It follows no redirects, reads no proxy
-//! variables, and keeps at most [`ANSWER_BYTES_MAX`] of an answer. The text of an answer is never
+//! variables, and keeps at most 64 KiB of an answer. The text of an answer is never
 //! logged: receivers like to quote what they refuse.
 
 use std::fmt;
@@ -207,11 +207,9 @@ impl Connection {
         let sender = match &endpoint.tls {
             None => Sender::start(stream, endpoint.version, &mut driver).await?,
             Some(config) => {
-                let name =
-                    ServerName::try_from(host.to_owned()).map_err(|_| ClientError::Tls)?;
+                let name = ServerName::try_from(host.to_owned()).map_err(|_| ClientError::Tls)?;
                 let tls = TlsConnector::from(Arc::clone(config));
-                let stream =
-                    tls.connect(name, stream).await.map_err(|_| ClientError::Tls)?;
+                let stream = tls.connect(name, stream).await.map_err(|_| ClientError::Tls)?;
                 Sender::start(stream, endpoint.version, &mut driver).await?
             }
         };

@@ -8,7 +8,8 @@
 //!   - otlp_grpc: { endpoint: "http://tempo:4317", signals: [traces] }
 //! ```
 //!
-//! These are the shapes as written; [`build`] checks them and opens what they name. Unknown keys are refused.
+//! These are the shapes as written; [`build`] checks them and opens what they name. Unknown keys
+//! are refused.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -273,11 +274,9 @@ impl ExporterFile {
         match self {
             Self::Jsonl(file) => file.open(name),
             Self::Loki(file) => push(file.receiver(), Version::Http1, file.encoder()),
-            Self::PrometheusRemoteWrite(file) => push(
-                file.receiver(),
-                Version::Http1,
-                Encoder::RemoteWrite(RemoteWrite::new()),
-            ),
+            Self::PrometheusRemoteWrite(file) => {
+                push(file.receiver(), Version::Http1, Encoder::RemoteWrite(RemoteWrite::new()))
+            }
             Self::OtlpGrpc(file) => {
                 push(file.receiver(), Version::Http2, file.encoder(OtlpTransport::Grpc))
             }
@@ -293,7 +292,11 @@ impl JsonlFile {
         let rotate = self.rotate_bytes.unwrap_or(ROTATE_BYTES);
         if rotate < ROTATE_BYTES_MIN {
             let range = (ROTATE_BYTES_MIN, u64::MAX);
-            return Err(ExporterConfigError::Number { name: name.into(), key: "rotate_bytes", range });
+            return Err(ExporterConfigError::Number {
+                name: name.into(),
+                key: "rotate_bytes",
+                range,
+            });
         }
         let keep = self.rotate_keep.unwrap_or(ROTATE_KEEP);
         let open = |source| ExporterConfigError::Open {
@@ -340,7 +343,8 @@ impl Receiver<'_> {
     fn endpoint(&self, name: &str, version: Version) -> Result<Endpoint, ExporterConfigError> {
         let wrong = || ExporterConfigError::Endpoint { name: name.into(), url: self.url.into() };
         let uri: http::Uri = self.url.parse().map_err(|_| wrong())?;
-        let bare = uri.query().is_none() && !uri.authority().is_none_or(|a| a.as_str().contains('@'));
+        let bare =
+            uri.query().is_none() && !uri.authority().is_none_or(|a| a.as_str().contains('@'));
         let tls = match uri.scheme_str() {
             Some("http") if bare => None,
             Some("https") if bare => Some(trust(name, self.ca_file, version)?),
@@ -367,10 +371,20 @@ impl Receiver<'_> {
     fn header_map(&self, name: &str) -> Result<HeaderMap, ExporterConfigError> {
         let mut map = HeaderMap::new();
         for (header, value) in self.headers {
-            let wrong = || ExporterConfigError::Header { name: name.into(), header: header.clone() };
+            let wrong =
+                || ExporterConfigError::Header { name: name.into(), header: header.clone() };
             let key: HeaderName = header.parse().map_err(|_| wrong())?;
-            let framing = ["host", "content-length", "content-type", "content-encoding", "te",
-                "transfer-encoding", "connection", "upgrade", "user-agent"];
+            let framing = [
+                "host",
+                "content-length",
+                "content-type",
+                "content-encoding",
+                "te",
+                "transfer-encoding",
+                "connection",
+                "upgrade",
+                "user-agent",
+            ];
             if framing.contains(&key.as_str()) {
                 return Err(wrong());
             }
@@ -423,11 +437,8 @@ const ROTATE_BYTES: u64 = 256 << 20;
 const ROTATE_BYTES_MIN: u64 = 1 << 20;
 const ROTATE_KEEP: usize = 8;
 /// Where Debian, Red Hat and Alpine keep the certificates they trust.
-const SYSTEM_BUNDLES: [&str; 3] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/cert.pem",
-];
+const SYSTEM_BUNDLES: [&str; 3] =
+    ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];
 
 #[cfg(test)]
 mod tests;

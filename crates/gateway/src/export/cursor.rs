@@ -1,8 +1,8 @@
 //! Cursors: how far an exporter has come, as one small file that survives a crash whole.
 //!
-//! The cursor is written after the receiver has taken the items, so a crash in between delivers them
-//! again and never loses them. What a sink needs to make that exact (the lengths of its files) is in the
-//! same file, because two files could disagree.
+//! The cursor is written after the receiver has taken the items, so a crash in between delivers
+//! them again and never loses them. What a sink needs to make that exact (the lengths of its files)
+//! is in the same file, because two files could disagree.
 
 use std::fmt;
 use std::io;
@@ -38,8 +38,8 @@ pub enum CursorError {
         /// What the system said.
         source: io::Error,
     },
-    /// The file is not a cursor of this version. It is never guessed or started over in silence: that
-    /// would export everything again.
+    /// The file is not a cursor of this version. It is never guessed or started over in silence:
+    /// that would export everything again.
     Format {
         /// The file.
         path: PathBuf,
@@ -52,7 +52,8 @@ impl fmt::Display for CursorError {
             Self::Io { path, source } => write!(f, "cursor {}: {source}", path.display()),
             Self::Format { path } => write!(
                 f,
-                "cursor {}: not a cursor of version {VERSION}; remove it to export from the beginning",
+                "cursor {}: not a cursor of version {VERSION}; \
+                 remove it to export from the beginning",
                 path.display()
             ),
         }

@@ -1,8 +1,8 @@
 //! One flat JSON object, written field by field, in which no name occurs twice.
 //!
-//! The line's own fields come first and win. A field of the record with a name that is taken is left out
-//! if it says the same and gets the prefix `attributes.` if it does not. Nested maps become dotted names;
-//! arrays stay arrays.
+//! The line's own fields come first and win. A field of the record with a name that is taken is
+//! left out if it says the same and gets the prefix `attributes.` if it does not. Nested maps
+//! become dotted names; arrays stay arrays.
 
 use std::ops::Range;
 
@@ -108,7 +108,8 @@ impl Flat {
         }
     }
 
-    // A record must not be able to say where it comes from: names that only the gateway writes are set aside.
+    // A record must not be able to say where it comes from: names that only the gateway writes are
+    // set aside.
     fn foreign(&mut self, name: &str, json: &[u8]) {
         let write = |out: &mut Vec<u8>| out.extend_from_slice(json);
         if !PROVENANCE.contains(&name) {
@@ -129,7 +130,8 @@ impl Flat {
     // because clashes are rare.
     fn settle(&mut self, start: usize, name: Range<usize>, key: &str) {
         let value = name.end + 1..self.out.len();
-        let taken = self.fields.iter().find(|(other, _)| self.out[other.clone()] == self.out[name.clone()]);
+        let taken =
+            self.fields.iter().find(|(other, _)| self.out[other.clone()] == self.out[name.clone()]);
         let Some((_, first)) = taken else {
             self.fields.push((name, value));
             return;

@@ -1,9 +1,9 @@
 //! Files: `logs.jsonl`, `metrics.jsonl` and `traces.jsonl`, one JSON object a line.
 //!
-//! Every batch is written at a known offset and synced before the cursor that records the new lengths is
-//! kept. After a crash each file is cut back to its recorded length and the batch written again, so that
-//! no line is there twice or torn. A reader that follows the files may see lines of a batch that is
-//! written again after a crash; it never misses one.
+//! Every batch is written at a known offset and synced before the cursor that records the new
+//! lengths is kept. After a crash each file is cut back to its recorded length and the batch
+//! written again, so that no line is there twice or torn. A reader that follows the files may see
+//! lines of a batch that is written again after a crash; it never misses one.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -33,7 +33,8 @@ pub struct Jsonl {
 struct Output {
     name: &'static str,
     file: Arc<File>,
-    /// INVARIANT: what is before it is durable and belongs to batches that are recorded or about to be.
+    /// INVARIANT: what is before it is durable and belongs to batches that are recorded or about to
+    /// be.
     length: u64,
     waiting: Vec<u8>,
 }
@@ -56,8 +57,8 @@ impl Jsonl {
         Ok(Self { directory, rotate_bytes, rotate_keep, outputs, tally: Tally::default() })
     }
 
-    /// Cuts each file back to its recorded length. A file that is shorter, or that no cursor knows, was
-    /// put aside or written by others: it is continued at its end, on a new line.
+    /// Cuts each file back to its recorded length. A file that is shorter, or that no cursor knows,
+    /// was put aside or written by others: it is continued at its end, on a new line.
     ///
     /// # Errors
     /// When a file cannot be cut or read.
@@ -109,10 +110,11 @@ impl Jsonl {
         self.outputs.iter().map(|output| (output.name.to_owned(), output.length)).collect()
     }
 
-    /// Puts files aside that have reached their size, and removes the oldest beyond the number to keep.
+    /// Puts files aside that have reached their size, and removes the oldest beyond the number to
+    /// keep.
     ///
-    /// A crash between this and the next recorded cursor is harmless: nothing is written in between, and
-    /// a new file shorter than recorded is continued.
+    /// A crash between this and the next recorded cursor is harmless: nothing is written in
+    /// between, and a new file shorter than recorded is continued.
     ///
     /// # Errors
     /// When a file cannot be renamed, created or removed.
@@ -200,9 +202,10 @@ fn put_aside(directory: &Path, name: &str) -> io::Result<Vec<(u64, PathBuf)>> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let entry = entry?;
-        let number = entry.file_name().to_str().and_then(|other| {
-            other.strip_prefix(name)?.strip_prefix('.')?.parse::<u64>().ok()
-        });
+        let number = entry
+            .file_name()
+            .to_str()
+            .and_then(|other| other.strip_prefix(name)?.strip_prefix('.')?.parse::<u64>().ok());
         found.extend(number.map(|number| (number, entry.path())));
     }
     found.sort();

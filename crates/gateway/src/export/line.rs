@@ -1,8 +1,9 @@
 //! The exported line: one flat JSON object a record, as users of the seeds know it.
 //!
-//! `timestamp` and `level` first, then the attributes, then message and ids. The level has one of the six
-//! names of the seeds. What the line's stream says (instance, seal, index) is kept beside it in
-//! [`Line::provenance`], since Loki wants it as labels and metadata and a file wants it inside.
+//! `timestamp` and `level` first, then the attributes, then message and ids. The level has one of
+//! the six names of the seeds. What the line's stream says (instance, seal, index) is kept beside
+//! it in [`Line::provenance`], since Loki wants it as labels and metadata and a file wants it
+//! inside.
 
 pub mod metric;
 pub mod span;
@@ -159,7 +160,8 @@ impl Line {
         self.flat.finish()
     }
 
-    /// What is left of a line that is too long for its receiver: when, how grave, and that it was cut.
+    /// What is left of a line that is too long for its receiver: when, how grave, and that it was
+    /// cut.
     pub fn brief(&self) -> Vec<u8> {
         let mut flat = begin(self.timestamp_ns, self.level);
         flat.field("lucarne.truncated", |out| out.extend_from_slice(b"true"));

@@ -1,8 +1,9 @@
 //! Loki's push API, as protobuf with snappy and as JSON.
 //!
 //! Streams have few labels: `job`, `level` and, for what comes out of a TEE, `tee_instance_id` and
-//! `signature_valid`. Sequence, key and place in the archive are structured metadata: as labels they
-//! would make a stream of every batch. Entries of a stream are sent in the order of their time.
+//! `signature_valid`. Sequence, key and place in the archive are structured metadata: as labels
+//! they would make a stream of every batch. Entries of a stream are sent in the order of their
+//! time.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -74,7 +75,8 @@ impl Loki {
     }
 
     fn place(&self, line: Line) -> (Labels, Entry) {
-        let mut labels = Labels::from([("job", line.job.to_owned()), ("level", line.level.as_str().to_owned())]);
+        let mut labels =
+            Labels::from([("job", line.job.to_owned()), ("level", line.level.as_str().to_owned())]);
         let mut metadata = Vec::new();
         if let Some(provenance) = &line.provenance {
             labels.insert("tee_instance_id", provenance.instance.clone());

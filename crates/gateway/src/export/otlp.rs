@@ -1,8 +1,9 @@
 //! OTLP out again: logs, metrics and traces to a receiver of the user's choice.
 //!
-//! Messages go out byte for byte as they were sealed, with attributes appended that say where each comes
-//! from. Audit events, ledger records and the host's messages become log records whose body is their
-//! line. Retries follow the OTLP specification, except that refused credentials are waited out.
+//! Messages go out byte for byte as they were sealed, with attributes appended that say where each
+//! comes from. Audit events, ledger records and the host's messages become log records whose body
+//! is their line. Retries follow the OTLP specification, except that refused credentials are waited
+//! out.
 
 pub mod answer;
 mod group;

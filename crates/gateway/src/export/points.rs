@@ -1,7 +1,7 @@
 //! The data points of a metric in one shape, whatever its kind.
 //!
-//! Exponential histograms and summaries are cut down to count and sum: the contract lets neither pass
-//! unless it names it, and remote write 1.0 has no place for the former.
+//! Exponential histograms and summaries are cut down to count and sum: the contract lets neither
+//! pass unless it names it, and remote write 1.0 has no place for the former.
 
 use lucarne_otlp::view::{KeyValue, Metric, MetricData, NumberValue, Repeated, Temporality};
 use lucarne_otlp::wire::WireError;
@@ -44,19 +44,22 @@ pub(crate) fn points(metric: Metric<'_>) -> Result<Vec<Point<'_>>, WireError> {
         Some(MetricData::Sum { points, temporality, is_monotonic }) => {
             numbers("sum", temporality, is_monotonic, points, &mut out)?;
         }
-        Some(MetricData::Histogram { mut points, temporality }) => points.try_for_each(|point| {
-            let point = point?;
-            let mut bounds: Vec<f64> = point.explicit_bounds().collect::<Result<_, _>>()?;
-            let mut counts: Vec<u64> = point.bucket_counts().collect::<Result<_, _>>()?;
-            if counts.len() != bounds.len() + 1 {
-                bounds.clear();
-                counts.clear();
-            }
-            let sample = Sample::Distribution { count: point.count, sum: point.sum, bounds, counts };
-            let (start_ns, time_ns) = (point.start_time_unix_nano, point.time_unix_nano);
-            let shape = Shape { kind: "histogram", temporality, start_ns, time_ns };
-            shape.push(point.flags, point.attributes(), sample, &mut out)
-        })?,
+        Some(MetricData::Histogram { mut points, temporality }) => {
+            points.try_for_each(|point| {
+                let point = point?;
+                let mut bounds: Vec<f64> = point.explicit_bounds().collect::<Result<_, _>>()?;
+                let mut counts: Vec<u64> = point.bucket_counts().collect::<Result<_, _>>()?;
+                if counts.len() != bounds.len() + 1 {
+                    bounds.clear();
+                    counts.clear();
+                }
+                let sample =
+                    Sample::Distribution { count: point.count, sum: point.sum, bounds, counts };
+                let (start_ns, time_ns) = (point.start_time_unix_nano, point.time_unix_nano);
+                let shape = Shape { kind: "histogram", temporality, start_ns, time_ns };
+                shape.push(point.flags, point.attributes(), sample, &mut out)
+            })?;
+        }
         Some(MetricData::ExponentialHistogram { mut points, temporality }) => {
             points.try_for_each(|point| {
                 let point = point?;
@@ -120,7 +123,15 @@ impl Shape {
         if flags & NO_VALUE == 0 {
             let Self { kind, temporality, start_ns, time_ns } = self;
             let attributes = attributes.collect::<Result<_, _>>()?;
-            out.push(Point { kind, temporality, monotonic: true, start_ns, time_ns, attributes, sample });
+            out.push(Point {
+                kind,
+                temporality,
+                monotonic: true,
+                start_ns,
+                time_ns,
+                attributes,
+                sample,
+            });
         }
         Ok(())
     }

@@ -1,8 +1,8 @@
 //! Pushing to a receiver: encode a batch into requests, send them in order, judge the answers.
 //!
-//! An answer is one of three things: taken, not now, or not this. "Not this" halves the request until
-//! the culprit is alone or the budget of halvings is spent. A refused credential or a wrong path is "not
-//! now": the fault is the operator's and the data must not pay for it.
+//! An answer is one of three things: taken, not now, or not this. "Not this" halves the request
+//! until the culprit is alone or the budget of halvings is spent. A refused credential or a wrong
+//! path is "not now": the fault is the operator's and the data must not pay for it.
 
 use std::time::Duration;
 

@@ -1,10 +1,10 @@
 //! Prometheus remote write 1.0: OTLP metrics as series.
 //!
-//! A monotonic sum becomes a counter (`_total` is appended if missing), a histogram the `_bucket`, `_sum`
-//! and `_count` that Prometheus knows, and deltas are added up here, per series and bounded; after a
-//! restart such a counter begins at zero, which `rate` understands. A receiver rejects a whole request
-//! for one sample out of order, so those are left out here and counted. Signed heartbeats become
-//! `lucarne_heartbeat_timestamp_seconds`, on which a silence alert stands.
+//! A monotonic sum becomes a counter (`_total` is appended if missing), a histogram the `_bucket`,
+//! `_sum` and `_count` that Prometheus knows, and deltas are added up here, per series and bounded;
+//! after a restart such a counter begins at zero, which `rate` understands. A receiver rejects a
+//! whole request for one sample out of order, so those are left out here and counted. Signed
+//! heartbeats become `lucarne_heartbeat_timestamp_seconds`, on which a silence alert stands.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -201,8 +201,8 @@ fn source_labels(record: &Record) -> Labels {
     ])
 }
 
-/// Attributes as labels. Ours win; a clash gets the prefix that Prometheus gives it when it scrapes. Two
-/// attributes that become one name are joined, as the collector does.
+/// Attributes as labels. Ours win; a clash gets the prefix that Prometheus gives it when it
+/// scrapes. Two attributes that become one name are joined, as the collector does.
 fn add_attributes(point: &Point<'_>, labels: &mut Labels) -> Result<(), WireError> {
     let own: Vec<String> = labels.keys().cloned().collect();
     for entry in &point.attributes {

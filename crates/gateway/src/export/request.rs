@@ -1,8 +1,9 @@
-//! A request that can be halved: a run of parts, each a complete element of the message's outer list.
+//! A request that can be halved: a run of parts, each a complete element of the message's outer
+//! list.
 //!
-//! The messages of Loki push, remote write and OTLP are all one repeated field of number 1, so parts
-//! laid one after another are a message, and so is each half of them. When a receiver refuses a
-//! request for what is in it, halving finds the culprit and the rest still arrives.
+//! The messages of Loki push, remote write and OTLP are all one repeated field of number 1, so
+//! parts laid one after another are a message, and so is each half of them. When a receiver refuses
+//! a request for what is in it, halving finds the culprit and the rest still arrives.
 
 use std::io::Write as _;
 
@@ -43,7 +44,8 @@ pub enum Format {
     LokiJsonGzip,
 }
 
-/// Puts parts together into requests of at most [`REQUEST_BYTES_MAX`], unless a part alone is larger.
+/// Puts parts together into requests of at most [`REQUEST_BYTES_MAX`], unless a part alone is
+/// larger.
 pub fn gather(path: &'static str, format: Format, parts: Vec<Part>) -> Vec<Request> {
     let mut requests: Vec<Request> = Vec::new();
     let mut room = 0;
@@ -159,7 +161,8 @@ mod tests {
     use super::*;
 
     fn request(format: Format, parts: &[&'static str]) -> Request {
-        let part = |text: &&'static str| Part { bytes: Bytes::from_static(text.as_bytes()), items: 2 };
+        let part =
+            |text: &&'static str| Part { bytes: Bytes::from_static(text.as_bytes()), items: 2 };
         Request { path: "", format, parts: parts.iter().map(part).collect() }
     }
 
@@ -180,7 +183,8 @@ mod tests {
         assert_eq!(snap::raw::Decoder::new().decompress_vec(&snappy).unwrap(), b"abc");
         let mut text = String::new();
         let body = request(Format::LokiJsonGzip, &["1"]).body();
-        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&body[..]), &mut text).unwrap();
+        std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(&body[..]), &mut text)
+            .unwrap();
         assert_eq!(text, "{\"streams\":[1]}");
     }
 }

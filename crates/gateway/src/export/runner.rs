@@ -1,11 +1,13 @@
 //! The runner: read, deliver, keep the cursor, for one exporter, for ever.
 //!
-//! It waits out failures with a backoff and never gives up on its own: what it has not delivered stays
-//! in the log and the archive. One bad receiver holds up nobody else, since each has a runner.
+//! It waits out failures with a backoff and never gives up on its own: what it has not delivered
+//! stays in the log and the archive. One bad receiver holds up nobody else, since each has a
+//! runner.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
@@ -116,7 +118,8 @@ impl<S: Source> Runner<S> {
     ) -> Result<Self, StartError> {
         let mut cursor = file.load()?;
         sink.resume(&cursor.lengths).map_err(StartError::Sink)?;
-        // Before the first write, so that what a crash leaves behind can be told from what was there.
+        // Before the first write, so that what a crash leaves behind can be told from what was
+        // there.
         cursor.lengths = sink.lengths();
         file.save(&cursor)?;
         let spread = name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
@@ -124,8 +127,8 @@ impl<S: Source> Runner<S> {
         Ok(Self { name, sink, source, file, cursor, loaded: None, surroundings, backoff })
     }
 
-    /// Exports until `drain` is true and everything is delivered or cannot be delivered now. It also
-    /// ends when the sender of `drain` is gone.
+    /// Exports until `drain` is true and everything is delivered or cannot be delivered now. It
+    /// also ends when the sender of `drain` is gone.
     ///
     /// Dropping the future at any point is safe: what was not recorded is delivered again.
     pub async fn run(mut self, mut drain: watch::Receiver<bool>) {
@@ -170,11 +173,11 @@ impl<S: Source> Runner<S> {
             let now_ns = self.surroundings.clock.unix_ns();
             let oldest_ns = items.iter().find_map(Item::time_ns).unwrap_or(now_ns);
             self.surroundings.metrics.behind(now_ns.saturating_sub(oldest_ns) / 1_000_000_000);
-            self.sink.load(&items);
+            in_place(|| self.sink.load(&items));
             self.loaded = Some(next);
         }
         self.sink.advance().await.map_err(Failure::Sink)?;
-        self.keep()?;
+        in_place(|| self.keep())?;
         Ok(Progress::Delivered)
     }
 
@@ -231,6 +234,14 @@ impl<S: Source> Runner<S> {
             self.surroundings.journal.note(Level::Information, "exporter delivers again", &fields);
         }
         self.backoff.succeeded();
+    }
+}
+
+/// Runs what computes or waits for a disk, and lets the worker's other tasks move on where they can.
+fn in_place<T>(work: impl FnOnce() -> T) -> T {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::CurrentThread => work(),
+        _ => tokio::task::block_in_place(work),
     }
 }
 

@@ -181,7 +181,8 @@ impl Receiver {
                 });
                 let tls = tls.clone();
                 connections.spawn(async move {
-                    let builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+                    let builder =
+                        hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
                     // A client that goes away ends its connection with an error; tests do that.
                     match tls {
                         None => drop(builder.serve_connection(TokioIo::new(stream), service).await),

@@ -1,8 +1,10 @@
-//! Sinks: a closed set of places where items go, driven in steps so that the runner can wait between them.
+//! Sinks: a closed set of places where items go, driven in steps so that the runner can wait
+//! between them.
 //!
-//! `load` takes a batch, `advance` works on it until it is done or stuck, and can be called again after
-//! being stuck without doing twice what was done. What cannot be delivered for what it is (as opposed to
-//! when it is) is counted as refused and passed over: one bad record must not stop the good ones.
+//! `load` takes a batch, `advance` works on it until it is done or stuck, and can be called again
+//! after being stuck without doing twice what was done. What cannot be delivered for what it is (as
+//! opposed to when it is) is counted as refused and passed over: one bad record must not stop the
+//! good ones.
 
 use std::fmt;
 use std::time::Duration;
@@ -115,7 +117,8 @@ impl Sink {
         }
     }
 
-    /// Puts full files aside. To be called when the cursor is kept; true when it must be kept again.
+    /// Puts full files aside. To be called when the cursor is kept; true when it must be kept
+    /// again.
     ///
     /// # Errors
     /// When a file cannot be renamed or created.

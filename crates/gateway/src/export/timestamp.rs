@@ -1,7 +1,7 @@
 //! Unix nanoseconds as RFC 3339 text in UTC with nine digits, and back.
 //!
-//! One spelling only, `2026-05-25T10:00:00.000000000Z`: lines sort as text. Reading also takes fewer
-//! digits, because audit events carry the workload's own text.
+//! One spelling only, `2026-05-25T10:00:00.000000000Z`: lines sort as text. Reading also takes
+//! fewer digits, because audit events carry the workload's own text.
 
 use std::fmt::Write as _;
 
@@ -13,7 +13,8 @@ pub fn write_rfc3339(unix_ns: u64, out: &mut String) {
     let (hour, minute, second) =
         (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
     // Writing to a String cannot fail.
-    let _ = write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z");
+    let _ =
+        write!(out, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{nanos:09}Z");
 }
 
 /// `unix_ns` as text.
@@ -118,9 +119,17 @@ mod tests {
         assert_eq!(parse_rfc3339("1970-01-01T00:00:01.5Z"), Some(1_500_000_000));
         assert_eq!(parse_rfc3339("1970-01-01T00:00:01Z"), Some(1_000_000_000));
         for text in [
-            "", "Z", "1970-01-01T00:00:00", "1970-02-30T00:00:00Z", "1970-01-01T24:00:00Z",
-            "1969-12-31T23:59:59Z", "1970-01-01 00:00:00Z", "1970-01-01T00:00:00.Z",
-            "2555-01-01T00:00:00Z", "1970-01-01T00:00:00.0000000001Z", "+970-01-01T00:00:00Z",
+            "",
+            "Z",
+            "1970-01-01T00:00:00",
+            "1970-02-30T00:00:00Z",
+            "1970-01-01T24:00:00Z",
+            "1969-12-31T23:59:59Z",
+            "1970-01-01 00:00:00Z",
+            "1970-01-01T00:00:00.Z",
+            "2555-01-01T00:00:00Z",
+            "1970-01-01T00:00:00.0000000001Z",
+            "+970-01-01T00:00:00Z",
         ] {
             assert_eq!(parse_rfc3339(text), None, "{text}");
         }

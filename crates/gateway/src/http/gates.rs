@@ -1,7 +1,8 @@
 //! Gates: named switches that load balancers ask, `/v1/gates/{name}`.
 //!
 //! 200 while open, 503 while closed. Setting one needs the bearer token and is durable before it is
-//! answered, so that a restart opens nothing that somebody has closed. A gate exists once it was set.
+//! answered, so that a restart opens nothing that somebody has closed. A gate exists once it was
+//! set.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -75,11 +76,14 @@ impl fmt::Display for GatesError {
         match self {
             Self::Token { path } => write!(
                 f,
-                "http.gate_token_file: {}: expected a file with a token of {TOKEN_BYTES_MIN} bytes or more",
+                "http.gate_token_file: {}: \
+                 expected a file with a token of {TOKEN_BYTES_MIN} bytes or more",
                 path.display()
             ),
             Self::States { path, source } => write!(f, "gates {}: {source}", path.display()),
-            Self::Format { path } => write!(f, "gates {}: not a file of gate states", path.display()),
+            Self::Format { path } => {
+                write!(f, "gates {}: not a file of gate states", path.display())
+            }
         }
     }
 }

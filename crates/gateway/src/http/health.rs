@@ -1,8 +1,9 @@
 //! `/health`: is the workload in the TEE alive, by its last signed heartbeat?
 //!
-//! `{"processengine":"healthy"}` with 200, or `"not-responding"` with 503 when the workload does not answer
-//! its probe, no heartbeat came for a while, or none ever came. A workload without a probe counts as
-//! healthy while its agent signs. With several instances the worst one is told; `?instance=` asks for one.
+//! `{"processengine":"healthy"}` with 200, or `"not-responding"` with 503 when the workload does
+//! not answer its probe, no heartbeat came for a while, or none ever came. A workload without a
+//! probe counts as healthy while its agent signs. With several instances the worst one is told;
+//! `?instance=` asks for one.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! What goes wrong, as callers of the HTTP side see it: a status, a code, one sentence.
 
-use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use axum::http::StatusCode;
+use axum::http::header::{HeaderValue, WWW_AUTHENTICATE};
 use axum::response::{IntoResponse, Response};
 
 use super::json;
@@ -41,9 +41,11 @@ problems! {
     /// More gates than anybody needs.
     GATES_FULL = INSUFFICIENT_STORAGE "gates_full" "there are 256 gates already";
     /// No token, or a wrong one.
-    UNAUTHORIZED = UNAUTHORIZED "unauthorized" "setting a gate needs the bearer token of gate_token_file";
+    UNAUTHORIZED = UNAUTHORIZED "unauthorized"
+        "setting a gate needs the bearer token of gate_token_file";
     /// No token is configured.
-    GATES_LOCKED = FORBIDDEN "gates_locked" "no gate_token_file is configured, so nobody may set gates";
+    GATES_LOCKED = FORBIDDEN "gates_locked"
+        "no gate_token_file is configured, so nobody may set gates";
     /// The state could not be made durable.
     GATE_NOT_KEPT = INTERNAL_SERVER_ERROR "gate_not_kept" "the state could not be written to disk";
 }

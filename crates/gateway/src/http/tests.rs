@@ -116,7 +116,13 @@ impl Setup {
         self.pages.heartbeats.see(&batch, &entered);
     }
 
-    async fn ask(&self, method: Method, path: &str, token: Option<&str>, body: &str) -> (u16, String) {
+    async fn ask(
+        &self,
+        method: Method,
+        path: &str,
+        token: Option<&str>,
+        body: &str,
+    ) -> (u16, String) {
         let mut request = Request::builder().method(method).uri(path);
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
@@ -228,8 +234,7 @@ async fn what_may_not_set_a_gate_does_not() {
     for token in [None, Some(""), Some("a token of some lengtH"), Some("a token of some length ")] {
         assert_eq!(setup.put(path, token, good).await, unauthorized, "{token:?}");
     }
-    let state =
-        problem(400, "gate_state", r#"expected {"state":"open"} or {"state":"closed"}"#);
+    let state = problem(400, "gate_state", r#"expected {"state":"open"} or {"state":"closed"}"#);
     for body in ["", "{}", r#"{"state":"ajar"}"#, r#"{"state":"open","x":1}"#, "open"] {
         assert_eq!(setup.put(path, Some(TOKEN), body).await, state, "{body}");
     }
@@ -248,7 +253,8 @@ async fn what_may_not_set_a_gate_does_not() {
 async fn gates_are_bounded_and_a_disk_that_refuses_changes_nothing() {
     let setup = Setup::new();
     for index in 0..256 {
-        let (status, _) = setup.put(&format!("/v1/gates/g{index}"), Some(TOKEN), r#"{"state":"open"}"#).await;
+        let (status, _) =
+            setup.put(&format!("/v1/gates/g{index}"), Some(TOKEN), r#"{"state":"open"}"#).await;
         assert_eq!(status, 200);
     }
     let full = setup.put("/v1/gates/more", Some(TOKEN), r#"{"state":"open"}"#).await;
@@ -320,7 +326,10 @@ async fn the_server_serves_on_a_socket_and_stops() {
     let server = Server::bind("127.0.0.1:0".parse().unwrap(), setup.pages.clone()).await.unwrap();
     let address = server.local_address().unwrap();
     let taken = Server::bind(address, setup.pages).await.err().unwrap();
-    assert_eq!(taken.to_string(), format!("http.address: cannot listen on {address}: Address already in use (os error 98)"));
+    assert_eq!(
+        taken.to_string(),
+        format!("http.address: cannot listen on {address}: Address already in use (os error 98)")
+    );
     let (stop, stopped) = watch::channel(false);
     let asking = async move {
         let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();

@@ -1,4 +1,5 @@
-//! The anchors of a ledger under audit: verified checkpoints, each compared with the records when they come.
+//! The anchors of a ledger under audit: verified checkpoints, each compared with the records when
+//! they come.
 
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
@@ -67,7 +68,8 @@ impl Anchors {
         self.largest.as_ref().filter(|largest| largest.size > size)
     }
 
-    /// Compares every waiting checkpoint that the batch reaches; returns the first that does not fit.
+    /// Compares every waiting checkpoint that the batch reaches; returns the first that does not
+    /// fit.
     pub(crate) fn meet(&mut self, batch: &VerifiedBatch<'_>) -> Option<(u64, Cause)> {
         let first = batch.statement().first;
         let mut edge = None;

@@ -1,6 +1,7 @@
 //! Causes: every reason for a finding, with its data, and the one table that classifies them.
 //!
-//! A cause is a fact; its kind, its likely class and what would settle it follow from it here and nowhere else.
+//! A cause is a fact; its kind, its likely class and what would settle it follow from it here and
+//! nowhere else.
 
 use alloc::string::String;
 use alloc::vec::Vec;

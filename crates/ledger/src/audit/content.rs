@@ -1,4 +1,5 @@
-//! The content of a ledger under audit: its life as control records tell it, and what was left out of it.
+//! The content of a ledger under audit: its life as control records tell it, and what was left out
+//! of it.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;

@@ -1,7 +1,8 @@
 //! Findings: the closed set of what an audit may say, and how bad each is.
 //!
-//! A finding has one cause, which fixes its kind, its likely class and what would settle it, so two auditors
-//! who see the same archive say the same words. The set of kinds is closed: scripts and policies rely on it.
+//! A finding has one cause, which fixes its kind, its likely class and what would settle it, so two
+//! auditors who see the same archive say the same words. The set of kinds is closed: scripts and
+//! policies rely on it.
 
 use alloc::string::String;
 use core::fmt;
@@ -12,8 +13,9 @@ use crate::identity::{EpochId, Instance, LedgerId, LedgerKind};
 
 /// What kind of thing was found.
 ///
-/// `Stale`, `TimeInconsistent`, `RolledBack`, `Downgraded`, `Erased` and `Pruned` belong to the closed set and
-/// are found by checks that need witnesses, a baseline or retention orders; no cause here leads to them yet.
+/// `Stale`, `TimeInconsistent`, `RolledBack`, `Downgraded`, `Erased` and `Pruned` belong to the
+/// closed set and are found by checks that need witnesses, a baseline or retention orders; no cause
+/// here leads to them yet.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum FindingKind {
     /// Bytes of the archive are not those that were sealed.

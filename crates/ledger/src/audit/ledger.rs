@@ -1,9 +1,10 @@
 //! One ledger under audit: segments and checkpoints in, in the order of their names; findings out.
 //!
-//! The walk keeps the edge that verified batches have reached. A batch that starts there extends it, one that
-//! starts beyond it shows what is missing between, one that starts before it is compared with the past. What
-//! cannot be read is set aside as a claim on the range in the file's name, and settled by the next batch that
-//! verifies: only then is it known which records the damage concerns. Names are never trusted for more.
+//! The walk keeps the edge that verified batches have reached. A batch that starts there extends
+//! it, one that starts beyond it shows what is missing between, one that starts before it is
+//! compared with the past. What cannot be read is set aside as a claim on the range in the file's
+//! name, and settled by the next batch that verifies: only then is it known which records the
+//! damage concerns. Names are never trusted for more.
 
 mod walk;
 
@@ -163,7 +164,8 @@ impl<'p> LedgerAudit<'p> {
         &self.id
     }
 
-    /// What has been found so far. What is still unsettled comes with the next batch, or at the end.
+    /// What has been found so far. What is still unsettled comes with the next batch, or at the
+    /// end.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
     }
@@ -254,7 +256,8 @@ impl<'p> LedgerAudit<'p> {
         (summary, self.findings)
     }
 
-    // What the end of the ledger shows; `claimed` is the size that damaged files at the end speak of.
+    // What the end of the ledger shows; `claimed` is the size that damaged files at the end speak
+    // of.
     fn conclude(&mut self, reached: u64, claimed: u64) {
         for (range, cause) in self.content.withheld_remarks() {
             self.find(Some(range), None, cause);

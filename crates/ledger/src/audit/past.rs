@@ -1,7 +1,9 @@
-//! The past of a ledger under audit: the roots of its last batch ends, for comparing overlaps and anchors.
+//! The past of a ledger under audit: the roots of its last batch ends, for comparing overlaps and
+//! anchors.
 //!
-//! A root commits to every leaf before it, so two histories with one root at one size are one history. The past
-//! is bounded: what lies further back cannot be compared, and the auditor says so.
+//! A root commits to every leaf before it, so two histories with one root at one size are one
+//! history. The past is bounded: what lies further back cannot be compared, and the auditor says
+//! so.
 
 use alloc::collections::VecDeque;
 

@@ -1,4 +1,5 @@
-//! Batches under mutation: each check of `verify` has a forgery that only it stops, signed by the genuine key.
+//! Batches under mutation: each check of `verify` has a forgery that only it stops, signed by the
+//! genuine key.
 
 extern crate std;
 
@@ -160,7 +161,7 @@ fn what_was_sealed_is_what_is_verified() {
             assert_eq!(Control::parse(payload, kind), Ok(open::<Audit>(None)));
         } else {
             assert_eq!(record.stream, Stream::Audit);
-            assert_eq!(fields, event(n as u32 - 1).fields);
+            assert_eq!(fields, event(u32::try_from(n).unwrap() - 1).fields);
         }
         before = record.leaf;
     }
@@ -212,7 +213,7 @@ fn contexts_are_shared_within_a_batch_and_stand_before_their_records() {
             .iter()
             .enumerate()
             .rfind(|(_, e)| e.0 == Stream::Context)
-            .map(|(at, e)| (at as u32, e))
+            .map(|(at, e)| (u32::try_from(at).unwrap(), e))
             .as_ref()
             .unwrap();
         let (resource_at, scope) = batch.context(scope_at).unwrap();

@@ -1,7 +1,7 @@
 //! The messages of OTLP 1.x as tables: JSON name, field number, kind.
 //!
-//! One table serves the whole conversion, so a field is described once. Names are lowerCamelCase only;
-//! OTLP forbids the original names that general protobuf JSON accepts.
+//! One table serves the whole conversion, so a field is described once. Names are lowerCamelCase
+//! only; OTLP forbids the original names that general protobuf JSON accepts.
 
 use crate::Signal;
 

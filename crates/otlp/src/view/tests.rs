@@ -1,4 +1,5 @@
-//! Views over messages written by hand: last value wins, types are checked, errors end an iteration.
+//! Views over messages written by hand: last value wins, types are checked, errors end an
+//! iteration.
 
 use alloc::vec::Vec;
 

@@ -1,7 +1,7 @@
 //! `AnyValue` and `KeyValue`: attribute values and bodies.
 //!
-//! Values nest. Every level that is entered costs one of [`VALUE_DEPTH_MAX`], so neither iterating nor
-//! [`AnyValue::check`] can be driven deeper by input.
+//! Values nest. Every level that is entered costs one of [`VALUE_DEPTH_MAX`], so neither iterating
+//! nor [`AnyValue::check`] can be driven deeper by input.
 
 use super::View;
 use crate::limits::VALUE_DEPTH_MAX;

@@ -1,4 +1,5 @@
-//! The evidence of an epoch: from the archive's files to keys that may be believed, or to the finding why not.
+//! The evidence of an epoch: from the archive's files to keys that may be believed, or to the
+//! finding why not.
 
 use std::io::Read;
 

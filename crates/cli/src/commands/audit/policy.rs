@@ -1,6 +1,8 @@
-//! The auditor's policy file: which roots, measurements and keys to trust, and what has been explained.
+//! The auditor's policy file: which roots, measurements and keys to trust, and what has been
+//! explained.
 //!
-//! Read strictly: what the file does not say is not trusted, and a key that nobody knows is refused.
+//! Read strictly: what the file does not say is not trusted, and a key that nobody knows is
+//! refused.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -193,7 +195,8 @@ impl UncleanEnd {
     }
 }
 
-/// The fingerprint of a root that is pinned by fingerprint, by certificate, or by both when they agree.
+/// The fingerprint of a root that is pinned by fingerprint, by certificate, or by both when they
+/// agree.
 fn pinned(
     fingerprint: Option<&Parsed<Fingerprint>>,
     certificate: Option<&Path>,
@@ -240,7 +243,7 @@ impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Parsed<T> {
                 write!(f, "text")
             }
 
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+            fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
                 text.parse().map_err(|error| E::custom(format_args!("{error}, found `{text}`")))
             }
         }

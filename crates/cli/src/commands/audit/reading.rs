@@ -1,7 +1,8 @@
-//! Reading an archive for the auditor: each ledger's segments and checkpoints, in the order it needs them.
+//! Reading an archive for the auditor: each ledger's segments and checkpoints, in the order it
+//! needs them.
 //!
-//! Constant memory: one frame, one name ahead. What cannot be *read* ends the command; what can be read and is
-//! wrong is the auditor's business, down to the last byte.
+//! Constant memory: one frame, one name ahead. What cannot be *read* ends the command; what can be
+//! read and is wrong is the auditor's business, down to the last byte.
 
 use std::io::BufReader;
 use std::iter::Peekable;
@@ -48,7 +49,7 @@ pub(super) fn feed(
     for day in &files.days {
         let mut names = list(archive, &format!("{day}/{id}/"))?.peekable();
         while let Some(name) = next_seal(&mut names, &id)? {
-            for name in with_revisions(name, &mut names, &id)? {
+            for name in with_revisions(&name, &mut names, &id)? {
                 let size = name.last.saturating_add(1);
                 feed_checkpoints(archive, &mut checkpoints, size, ledger, watcher)?;
                 feed_segment(archive, &name, ledger, watcher)?;
@@ -86,7 +87,7 @@ fn next_seal(names: &mut Peekable<Listing>, id: &LedgerId) -> Result<Option<Seal
 
 /// The revisions of one range by their number: the tenth stands before the second by its letters.
 fn with_revisions(
-    first: SealName,
+    first: &SealName,
     names: &mut Peekable<Listing>,
     id: &LedgerId,
 ) -> Result<Vec<SealName>, Failure> {

@@ -17,9 +17,11 @@ use crate::failure::{Exit, Failure, chain};
 
 /// Show one record as JSON, with its context, after verifying the batch it was sealed in
 ///
-/// A record is named by its sequence number and --ledger, or as exported lines name it, by --seal and --index.
+/// A record is named by its sequence number and --ledger, or as exported lines name it, by --seal
+/// and --index.
 ///
-/// Example: lucarne audit show 1042 --ledger audit --records-dir ./archive --policy ./audit-policy.yaml
+/// Example: lucarne audit show 1042 --ledger audit --records-dir ./archive --policy
+/// ./audit-policy.yaml
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// Its sequence number in the ledger
@@ -157,7 +159,7 @@ fn find(
                 }
             }
             Err(error) => {
-                refused = Some(format!("a batch in the file does not verify: {}", chain(&error)))
+                refused = Some(format!("a batch in the file does not verify: {}", chain(&error)));
             }
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! The report of an audit as text: first one sentence for people, then lines, then what is claimed and what is not.
+//! The report of an audit as text: first one sentence for people, then lines, then what is claimed
+//! and what is not.
 
 use std::io::Write;
 
@@ -316,8 +317,8 @@ fn verified(report: &Report) -> String {
     };
     if report.ledgers.iter().any(|ledger| ledger.insecure) {
         format!(
-            "Verified, but only under a root that the policy names insecure: {} of {ledgers} are as \
-             they were sealed, by something that protects nothing.",
+            "Verified, but only under a root that the policy names insecure: {} of {ledgers} are \
+             as they were sealed, by something that protects nothing.",
             records(count)
         )
     } else {
@@ -357,8 +358,8 @@ fn write_claims(
 
 const CLAIMED: &str = "\
 Claimed: records called VALID are, byte for byte and in this order, what the attested code sealed.
-Not claimed: that the workload told the truth; that times are right, for they come from the host; that no
-whole epoch is missing, for no register of epochs was given.";
+Not claimed: that the workload told the truth; that times are right, for they come from the host;
+that no whole epoch is missing, for no register of epochs was given.";
 
 const INSECURE: &str = "\
-INSECURE: a software root says nothing about who held the keys. Whoever had them could have sealed this.";
+INSECURE: what vouches for the keys protects nothing. Whoever had them could have sealed this.";

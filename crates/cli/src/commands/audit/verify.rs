@@ -20,8 +20,9 @@ use crate::failure::{Exit, Failure};
 ///
 /// Needs no network and no running Lucarne.
 ///
-/// Exit codes: 0 verified and covered by an accepted anchor; 1 evidence of tampering; 2 incomplete; 3 usage or
-/// policy; 4 could not read; 5 verified, but only under a root that the policy names insecure.
+/// Exit codes: 0 verified and covered by an accepted anchor; 1 evidence of tampering; 2 incomplete;
+/// 3 usage or policy; 4 could not read; 5 verified, but only under a root that the policy names
+/// insecure.
 ///
 /// Example: lucarne audit verify --records-dir ./archive --policy ./audit-policy.yaml
 #[derive(Debug, clap::Args)]

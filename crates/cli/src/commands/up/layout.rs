@@ -149,7 +149,7 @@ impl Layout {
              uplink: {{ address: \"{}\" }}\n\
              trust: {POLICY}\n\
              keys: {{ acknowledgement: keys/acknowledgement, withholding: keys/withholding }}\n\
-             archive: {{ directory: archive }}\n\
+             archive: {{ directory: archive, close_after_ms: {CLOSE_AFTER_MS} }}\n\
              state: state\n\
              http: {{ address: \"{}\", gate_token_file: keys/gate }}\n\
              exporters:\n- jsonl: {{ dir: \"{}\" }}\n",
@@ -199,6 +199,9 @@ fn lock(dir: &Path) -> Result<File, Failure> {
     }
 }
 
+/// Records are exported once they are archived: whoever watches a demo does not wait the 10 s that
+/// keep the objects of a real archive few.
+const CLOSE_AFTER_MS: u32 = 1_000;
 const POLICY: &str = "audit-policy.yaml";
 /// Origin of the checkpoints of a machine that has no name of its own.
 const LOG_PREFIX: &str = "lucarne.local";

@@ -37,8 +37,7 @@ fn every_kind_with_every_option() {
     );
     let built = build(&parse(&yaml)).unwrap();
     let names: Vec<&str> = built.iter().map(|(name, _)| &name[..]).collect();
-    let expected =
-        ["jsonl", "loki", "loki-2", "prometheus_remote_write", "otlp_grpc", "otlp_http"];
+    let expected = ["jsonl", "loki", "loki-2", "prometheus_remote_write", "otlp_grpc", "otlp_http"];
     assert_eq!(names, expected);
     assert!(directory.path().join("export/logs.jsonl").exists());
 }

@@ -28,7 +28,11 @@ fn seconds(path: &Path) -> Vec<String> {
 async fn each_signal_has_its_file() {
     let directory = tempfile::tempdir().unwrap();
     let mut files = open(directory.path());
-    write(&mut files, &[samples::log(1, 9), samples::span(), samples::histogram(), samples::log(2, 9)]).await;
+    write(
+        &mut files,
+        &[samples::log(1, 9), samples::span(), samples::histogram(), samples::log(2, 9)],
+    )
+    .await;
     assert_eq!(files.tally(), Tally { sent: 4, refused: 0, skipped: 0 });
     let file = |name: &str| directory.path().join(name);
     assert_eq!(seconds(&file("logs.jsonl")), ["01", "02"]);
@@ -94,8 +98,7 @@ async fn full_files_are_put_aside_and_the_oldest_removed() {
     let mut names: Vec<_> =
         fs::read_dir(directory.path()).unwrap().map(|e| e.unwrap().file_name()).collect();
     names.sort();
-    let expected =
-        ["logs.jsonl", "logs.jsonl.3", "logs.jsonl.4", "metrics.jsonl", "traces.jsonl"];
+    let expected = ["logs.jsonl", "logs.jsonl.3", "logs.jsonl.4", "metrics.jsonl", "traces.jsonl"];
     assert_eq!(names, expected);
 }
 

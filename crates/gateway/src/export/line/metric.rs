@@ -56,9 +56,13 @@ fn sample(flat: &mut Flat, sample: &Sample) {
                 flat.field("sum", |out| double_to_json(*sum, out));
             }
             if !counts.is_empty() {
-                flat.field("bounds", |out| array(bounds, out, |bound, out| double_to_json(*bound, out)));
+                flat.field("bounds", |out| {
+                    array(bounds, out, |bound, out| double_to_json(*bound, out));
+                });
                 flat.field("buckets", |out| {
-                    array(counts, out, |count, out| out.extend_from_slice(count.to_string().as_bytes()));
+                    array(counts, out, |count, out| {
+                        out.extend_from_slice(count.to_string().as_bytes());
+                    });
                 });
             }
         }

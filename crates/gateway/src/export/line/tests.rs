@@ -27,7 +27,10 @@ fn log_with(severity: u64, severity_text: &str, attributes: &[(&str, &str)]) -> 
 #[test]
 fn a_log_record_is_one_flat_object_in_the_order_of_the_seeds() {
     let line = parsed(&samples::log(1, 9));
-    assert_eq!((line.job, line.level, line.timestamp_ns), ("tee-processengine", Severity::Information, TIME_NS + 1_000_000_000));
+    assert_eq!(
+        (line.job, line.level, line.timestamp_ns),
+        ("tee-processengine", Severity::Information, TIME_NS + 1_000_000_000)
+    );
     assert_eq!(
         String::from_utf8(line.clone().into_text()).unwrap(),
         concat!(
@@ -40,7 +43,8 @@ fn a_log_record_is_one_flat_object_in_the_order_of_the_seeds() {
         concat!(
             r#"{"timestamp":"2024-05-27T16:00:01.000000000Z","level":"Information","#,
             r#""executionId":"exec-abc-123","durationMs":342,"service.name":"credit-engine","#,
-            r#""job":"tee-processengine","tee_instance_id":"nitro-001-us-east","signature_valid":true,"#,
+            r#""job":"tee-processengine","tee_instance_id":"nitro-001-us-east","#,
+            r#""signature_valid":true,"#,
             r#""tee_batch_seq":42,"tee_cert_thumbprint":"sha256:a1b2c3","tee_seal":"a.seal","#,
             r#""tee_record_index":1}"#
         )
@@ -73,8 +77,20 @@ fn body_ids_event_name_and_rewriting_show() {
 #[test]
 fn levels_have_the_names_of_the_seeds() {
     use Severity::{Critical, Debug, Error, Information, Trace, Warning};
-    let numbers = [(1, Trace), (4, Trace), (5, Debug), (8, Debug), (9, Information), (12, Information),
-        (13, Warning), (16, Warning), (17, Error), (20, Error), (21, Critical), (24, Critical)];
+    let numbers = [
+        (1, Trace),
+        (4, Trace),
+        (5, Debug),
+        (8, Debug),
+        (9, Information),
+        (12, Information),
+        (13, Warning),
+        (16, Warning),
+        (17, Error),
+        (20, Error),
+        (21, Critical),
+        (24, Critical),
+    ];
     for (number, level) in numbers {
         assert_eq!(Severity::of(number, "whatever"), Some(level), "{number}");
     }
@@ -96,8 +112,15 @@ fn levels_have_the_names_of_the_seeds() {
 
 #[test]
 fn a_record_cannot_say_where_it_comes_from() {
-    let forged = [("tee_instance_id", "other"), ("signature_valid", "x"), ("job", "j"), ("tee_seal", "s"),
-        ("lucarne.sealed", "x"), ("level", "Odd"), ("timestamp", "2024-05-27T16:00:02Z")];
+    let forged = [
+        ("tee_instance_id", "other"),
+        ("signature_valid", "x"),
+        ("job", "j"),
+        ("tee_seal", "s"),
+        ("lucarne.sealed", "x"),
+        ("level", "Odd"),
+        ("timestamp", "2024-05-27T16:00:02Z"),
+    ];
     let line = parsed(&log_with(9, "", &forged));
     // The attribute says when, since the record does not.
     assert_eq!(line.timestamp_ns, TIME_NS + 2_000_000_000);
@@ -117,17 +140,23 @@ fn a_record_cannot_say_where_it_comes_from() {
 
 #[test]
 fn an_audit_event_has_its_place_in_the_chain() {
-    let json = Bytes::from_static(
-        br#"{"prev_hash":"aa","timestamp_utc":"2024-05-27T16:00:01.5Z","event_type":"hil.approved","level":"Warning","tee_measurement":"forged"}"#,
+    let json = concat!(
+        r#"{"prev_hash":"aa","timestamp_utc":"2024-05-27T16:00:01.5Z","#,
+        r#""event_type":"hil.approved","level":"Warning","tee_measurement":"forged"}"#
     );
+    let json = Bytes::from_static(json.as_bytes());
     let entry = Entry::Audit { json, record_hash: "bb".into() };
     let line = parsed(&record(LedgerKind::Audit, 5, entry));
-    assert_eq!((line.job, line.level, line.timestamp_ns), ("tee-audit", Severity::Warning, TIME_NS + 1_500_000_000));
+    assert_eq!(
+        (line.job, line.level, line.timestamp_ns),
+        ("tee-audit", Severity::Warning, TIME_NS + 1_500_000_000)
+    );
     assert_eq!(
         object(&line.into_text()),
         json!({
             "timestamp": "2024-05-27T16:00:01.500000000Z", "level": "Warning", "seq": 5,
-            "record_hash": "bb", "tee_instance_id": "nitro-001-us-east", "tee_measurement": "c3d4e5",
+            "record_hash": "bb", "tee_instance_id": "nitro-001-us-east",
+            "tee_measurement": "c3d4e5",
             "prev_hash": "aa", "timestamp_utc": "2024-05-27T16:00:01.5Z",
             "event_type": "hil.approved", "attributes.tee_measurement": "forged",
         })
@@ -137,7 +166,8 @@ fn an_audit_event_has_its_place_in_the_chain() {
 #[test]
 fn heartbeats_carry_instance_epoch_and_head() {
     let beat = |workload: &str| {
-        let json = format!(r#"{{"type":"heartbeat","time_ms":1716825601000,"workload":"{workload}"}}"#);
+        let json =
+            format!(r#"{{"type":"heartbeat","time_ms":1716825601000,"workload":"{workload}"}}"#);
         Entry::Control { json: json.into(), record_hash: "bb".into() }
     };
     let line = parsed(&record(LedgerKind::Telemetry, 5, beat("healthy")));
@@ -146,7 +176,8 @@ fn heartbeats_carry_instance_epoch_and_head() {
         object(&line.into_text()),
         json!({
             "timestamp": "2024-05-27T16:00:01.000000000Z", "level": "Information", "seq": 5,
-            "record_hash": "bb", "tee_instance_id": "nitro-001-us-east", "tee_epoch": "ab".repeat(16),
+            "record_hash": "bb", "tee_instance_id": "nitro-001-us-east",
+            "tee_epoch": "ab".repeat(16),
             "head_size": 50, "head_root": "0f".repeat(32), "type": "heartbeat",
             "time_ms": 1_716_825_601_000_u64, "workload": "healthy",
         })
@@ -178,8 +209,11 @@ fn a_batch_that_did_not_verify_is_one_line_without_content() {
 
 #[test]
 fn messages_of_the_host_have_their_own_streams() {
-    let json = br#"{"timestamp":"2024-05-27T16:00:00Z","level":"Error","job":"vsock-proxy","status":"error","reason":"unlisted"}"#;
-    let message = HostMessage { job: HostJob::Proxy, json: Bytes::from_static(json) };
+    let json = concat!(
+        r#"{"timestamp":"2024-05-27T16:00:00Z","level":"Error","job":"vsock-proxy","#,
+        r#""status":"error","reason":"unlisted"}"#
+    );
+    let message = HostMessage { job: HostJob::Proxy, json: Bytes::from_static(json.as_bytes()) };
     let line = parsed(&Item::Host(message));
     assert_eq!((line.job, line.level), ("vsock-proxy", Severity::Error));
     assert_eq!(
@@ -198,7 +232,11 @@ fn what_is_not_its_message_is_malformed() {
     let host = HostMessage { job: HostJob::Gateway, json: Bytes::from_static(b"{}") };
     for item in [
         record(LedgerKind::Telemetry, 1, Entry::Log(torn)),
-        record(LedgerKind::Audit, 1, Entry::Audit { json: not_json.clone(), record_hash: String::new() }),
+        record(
+            LedgerKind::Audit,
+            1,
+            Entry::Audit { json: not_json.clone(), record_hash: String::new() },
+        ),
         record(LedgerKind::Audit, 1, Entry::Control { json: not_json, record_hash: String::new() }),
         Item::Host(host),
     ] {
@@ -222,14 +260,17 @@ fn a_span_and_the_points_of_a_metric_are_lines_too() {
         object(&span::line(&item, span).unwrap()),
         with_common(json!({
             "timestamp": "2024-05-27T16:00:00.000000000Z", "traceId": "11".repeat(16),
-            "spanId": "22".repeat(8), "parentSpanId": "33".repeat(8), "name": "node", "kind": "server",
-            "endTimestamp": "2024-05-27T16:00:00.012345000Z", "durationMs": 12.345, "status": "error",
+            "spanId": "22".repeat(8), "parentSpanId": "33".repeat(8), "name": "node",
+            "kind": "server",
+            "endTimestamp": "2024-05-27T16:00:00.012345000Z", "durationMs": 12.345,
+            "status": "error",
             "service.name": "credit-engine", "tee_record_index": 7,
         }))
     );
     let Item::Record(item) = samples::histogram() else { unreachable!() };
     let Entry::Metric(metric) = &item.entry else { unreachable!() };
-    let lines: Vec<Value> = metric::lines(&item, metric).unwrap().iter().map(|line| object(line)).collect();
+    let lines: Vec<Value> =
+        metric::lines(&item, metric).unwrap().iter().map(|line| object(line)).collect();
     let expected = json!({
         "timestamp": "2024-05-27T16:00:00.000000000Z", "metric": "bizfirst_workflow_duration_ms",
         "kind": "histogram", "temporality": "cumulative", "unit": "ms", "count": 6, "sum": 900.5,

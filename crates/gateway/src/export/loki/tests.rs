@@ -64,7 +64,12 @@ fn sample() -> Vec<Item> {
         received_ns: TIME_NS + 5,
     };
     // Out of order on purpose; the metric is not for Loki.
-    vec![samples::log(2, 17), samples::log(1, 17), samples::histogram(), Item::Unverified(unverified)]
+    vec![
+        samples::log(2, 17),
+        samples::log(1, 17),
+        samples::histogram(),
+        Item::Unverified(unverified),
+    ]
 }
 
 fn decode(request: &Request) -> PushRequest {
@@ -89,8 +94,14 @@ fn protobuf_is_the_recorded_fixture_and_reads_back() {
     assert_eq!(
         labels,
         [
-            r#"{job="tee-processengine", level="Error", signature_valid="false", tee_instance_id="nitro-001-us-east"}"#,
-            r#"{job="tee-processengine", level="Error", signature_valid="true", tee_instance_id="nitro-001-us-east"}"#,
+            concat!(
+                r#"{job="tee-processengine", level="Error", signature_valid="false", "#,
+                r#"tee_instance_id="nitro-001-us-east"}"#
+            ),
+            concat!(
+                r#"{job="tee-processengine", level="Error", signature_valid="true", "#,
+                r#"tee_instance_id="nitro-001-us-east"}"#
+            ),
         ]
     );
     let entries = &push.streams[1].entries;
@@ -131,10 +142,13 @@ fn json_says_the_same_as_protobuf() {
     );
     let value = &valid["values"][0];
     assert_eq!(value[0], "1716825601000000000");
-    assert_eq!(value[2], json!({
-        "tee_batch_seq": "42", "tee_cert_thumbprint": "sha256:a1b2c3", "tee_seal": "a.seal",
-        "tee_record_index": "1",
-    }));
+    assert_eq!(
+        value[2],
+        json!({
+            "tee_batch_seq": "42", "tee_cert_thumbprint": "sha256:a1b2c3", "tee_seal": "a.seal",
+            "tee_record_index": "1",
+        })
+    );
     let line: serde_json::Value = serde_json::from_str(value[1].as_str().unwrap()).unwrap();
     assert_eq!(line["executionId"], "exec-abc-123");
     assert_eq!(body["streams"][0]["stream"]["signature_valid"], "false");
@@ -147,8 +161,8 @@ fn compatible_labels_are_those_of_seed_002() {
     assert_eq!(
         push.streams[0].labels,
         concat!(
-            r#"{job="tee-processengine", level="Information", signature_valid="true", tee_batch_seq="42", "#,
-            r#"tee_cert_thumbprint="sha256:a1b2c3", tee_instance_id="nitro-001-us-east"}"#
+            r#"{job="tee-processengine", level="Information", signature_valid="true", "#,
+            r#"tee_batch_seq="42", tee_cert_thumbprint="sha256:a1b2c3", tee_instance_id="nitro-001-us-east"}"#
         )
     );
     let names: Vec<&str> =
@@ -167,7 +181,10 @@ fn a_line_that_loki_would_refuse_is_cut_down() {
     let push = decode(&PROTOBUF.encode(&[item], &mut Tally::default())[0]);
     assert_eq!(
         push.streams[0].entries[0].line,
-        r#"{"timestamp":"2024-05-27T16:00:00.000000000Z","level":"Information","lucarne.truncated":true}"#
+        concat!(
+            r#"{"timestamp":"2024-05-27T16:00:00.000000000Z","level":"Information","#,
+            r#""lucarne.truncated":true}"#
+        )
     );
 }
 

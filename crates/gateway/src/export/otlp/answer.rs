@@ -1,7 +1,8 @@
 //! What an OTLP receiver's answer means, after the failure rules of the OTLP specification.
 //!
-//! `RESOURCE_EXHAUSTED` without a retry delay is not "later": receivers say that of messages that are too
-//! large, and halving helps. Credentials and paths that are wrong are the operator's to mend: "later".
+//! `RESOURCE_EXHAUSTED` without a retry delay is not "later": receivers say that of messages that
+//! are too large, and halving helps. Credentials and paths that are wrong are the operator's to
+//! mend: "later".
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! Records that share resource and scope, as elements of an OTLP request.
 //!
-//! The three requests have one layout: field 1 of a request holds a resource in field 1 and its scopes
-//! in field 2, and a scope element holds the scope in field 1 and the records in field 2.
+//! The three requests have one layout: field 1 of a request holds a resource in field 1 and its
+//! scopes in field 2, and a scope element holds the scope in field 1 and the records in field 2.
 
 use bytes::Bytes;
 use lucarne_ledger::identity::LedgerId;

@@ -58,13 +58,25 @@ fn records_go_out_as_sealed_with_their_provenance_appended() {
             for log in scope.records() {
                 let log = log.unwrap();
                 let pairs: Vec<_> = log.attributes().map(Result::unwrap).collect();
-                let pairs: Vec<_> = pairs.iter().map(|e| format!("{}={}", e.key, shown(e.value))).collect();
-                seen.push((attributes.join(","), scope.scope.name.to_owned(), log.severity_number, pairs.join(" ")));
+                let pairs: Vec<_> =
+                    pairs.iter().map(|e| format!("{}={}", e.key, shown(e.value))).collect();
+                seen.push((
+                    attributes.join(","),
+                    scope.scope.name.to_owned(),
+                    log.severity_number,
+                    pairs.join(" "),
+                ));
             }
         }
     }
     let provenance = |index: u64| {
-        format!(r#"tee_batch_seq="42" tee_cert_thumbprint="sha256:a1b2c3" tee_seal="a.seal" tee_record_index="{index}""#)
+        format!(
+            concat!(
+                r#"tee_batch_seq="42" tee_cert_thumbprint="sha256:a1b2c3" "#,
+                r#"tee_seal="a.seal" tee_record_index="{}""#
+            ),
+            index
+        )
     };
     let known = "service.name,tee_instance_id,tee_epoch".to_owned();
     let log = |index, severity| {
@@ -170,10 +182,10 @@ async fn grpc_and_http_reach_the_three_services() {
             "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
         ]
     );
-    assert_eq!((&got[0].headers["content-type"], &got[0].headers["te"]), (
-        &HeaderValue::from_static("application/grpc"),
-        &HeaderValue::from_static("trailers")
-    ));
+    assert_eq!(
+        (&got[0].headers["content-type"], &got[0].headers["te"]),
+        (&HeaderValue::from_static("application/grpc"), &HeaderValue::from_static("trailers"))
+    );
     assert_eq!(got[0].body, GRPC.encode(&sample(), &mut Tally::default())[0].body());
 
     let got = exported(OtlpTransport::Http, Version::Http1).await;
@@ -226,10 +238,10 @@ fn answers_over_grpc() {
     for code in [2, 3, 5, 6, 8, 9, 13, 99] {
         assert_eq!(judge(Grpc, &status(&code.to_string())), Verdict::Never(Reason::Grpc(code)));
     }
-    // Status { code: 8, details: [Any { type.googleapis.com/google.rpc.RetryInfo, { 1 s, 500 ms } }] }
+    // Status { code: 8, details: [Any { type.googleapis.com/google.rpc.RetryInfo, { 1 s, 500 ms }
+    // }] }
     let details = "CAgaNgoodHlwZS5nb29nbGVhcGlzLmNvbS9nb29nbGUucnBjLlJldHJ5SW5mbxIKCggIARCAyrXuAQ";
-    let exhausted =
-        answer(200, &[("grpc-status", "8"), ("grpc-status-details-bin", details)], &[]);
+    let exhausted = answer(200, &[("grpc-status", "8"), ("grpc-status-details-bin", details)], &[]);
     assert_eq!(judge(Grpc, &exhausted), later(Reason::Grpc(8), Some(1500)));
     assert_eq!(judge(Grpc, &answer(502, &[], &[])), later(Reason::Status(502), None));
     assert_eq!(judge(Grpc, &answer(200, &[], &[])), later(Reason::Protocol, None));

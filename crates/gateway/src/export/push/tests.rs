@@ -93,7 +93,8 @@ async fn overload_and_broken_servers_are_waited_out_with_the_delay_they_ask_for(
 
 #[tokio::test]
 async fn one_part_that_is_refused_does_not_take_the_others_with_it() {
-    // Four parts of 64: whole refused, first half taken, second refused, its first part taken, the last not.
+    // Four parts of 64: whole refused, first half taken, second refused, its first part taken, the
+    // last not.
     let replies: [Reply; 5] = [(400, &[]), (204, &[]), (400, &[]), (204, &[]), (400, &[])];
     let expected = (Ok(()), tally(192, 64), Some(Reason::Status(400)), 5);
     assert_eq!(pushed(&replies, 256).await, expected);
@@ -119,7 +120,8 @@ async fn a_token_is_read_anew_after_it_was_refused() {
     push.advance().await.unwrap_err();
     std::fs::write(&token, "new").unwrap();
     push.advance().await.unwrap();
-    let shown: Vec<_> = receiver.got().iter().map(|got| got.headers["authorization"].clone()).collect();
+    let shown: Vec<_> =
+        receiver.got().iter().map(|got| got.headers["authorization"].clone()).collect();
     assert_eq!(shown, ["Bearer old", "Bearer new"]);
 }
 
@@ -178,7 +180,8 @@ async fn https_is_spoken_with_the_configured_authority_only() {
         let url = format!("https://{}/push", receiver.address);
         let ca = testdata.join(ca);
         let yaml = format!("[{{ loki: {{ endpoint: \"{url}\", ca_file: {} }} }}]", ca.display());
-        let files: Vec<crate::export::config::ExporterFile> = serde_saphyr::from_str(&yaml).unwrap();
+        let files: Vec<crate::export::config::ExporterFile> =
+            serde_saphyr::from_str(&yaml).unwrap();
         let (_, sink) = crate::export::config::build(&files).unwrap().remove(0);
         sink
     };

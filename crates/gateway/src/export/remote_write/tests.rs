@@ -40,7 +40,11 @@ struct Point {
 const T: i64 = 1_716_825_600_000;
 
 /// Series as text, samples as (milliseconds after [`T`], value).
-fn encode(remote_write: &mut RemoteWrite, items: &[Item]) -> (Vec<(String, Vec<(i64, f64)>)>, Tally) {
+#[expect(clippy::type_complexity, reason = "text and numbers, to be compared at once")]
+fn encode(
+    remote_write: &mut RemoteWrite,
+    items: &[Item],
+) -> (Vec<(String, Vec<(i64, f64)>)>, Tally) {
     let mut tally = Tally::default();
     let mut out = Vec::new();
     for request in remote_write.encode(items, &mut tally) {
@@ -48,8 +52,11 @@ fn encode(remote_write: &mut RemoteWrite, items: &[Item]) -> (Vec<(String, Vec<(
         for series in WriteRequest::decode(&plain[..]).unwrap().timeseries {
             let names: Vec<_> = series.labels.iter().map(|label| label.name.clone()).collect();
             assert!(names.is_sorted(), "{names:?}");
-            let labels: Vec<_> =
-                series.labels.iter().map(|label| format!("{}={}", label.name, label.value)).collect();
+            let labels: Vec<_> = series
+                .labels
+                .iter()
+                .map(|label| format!("{}={}", label.name, label.value))
+                .collect();
             let samples = series.samples.iter().map(|p| (p.timestamp - T, p.value)).collect();
             out.push((labels.join(" "), samples));
         }
@@ -86,7 +93,8 @@ fn samples_not_later_than_what_went_out_are_left_out_and_counted() {
     let mut remote_write = RemoteWrite::new();
     let name = "x_total";
     encode(&mut remote_write, &[samples::counter(5, name, 5)]);
-    let items = [samples::counter(4, name, 4), samples::counter(5, name, 5), samples::counter(6, name, 6)];
+    let items =
+        [samples::counter(4, name, 4), samples::counter(5, name, 5), samples::counter(6, name, 6)];
     let (out, tally) = encode(&mut remote_write, &items);
     assert_eq!(out, [(series(name), vec![(6000, 6.0)])]);
     assert_eq!(tally, Tally { skipped: 2, ..Tally::default() });
@@ -108,9 +116,8 @@ fn deltas_are_added_up_and_none_is_lost() {
 fn a_histogram_is_what_prometheus_knows() {
     let (out, _) = encode(&mut RemoteWrite::new(), &[samples::histogram()]);
     let name = |suffix: &str| format!("__name__=bizfirst_workflow_duration_ms{suffix} {SOURCE}");
-    let bucket = |le: &str, count| {
-        (format!("{} le={le} {INSTANCE}", name("_bucket")), vec![(0, count)])
-    };
+    let bucket =
+        |le: &str, count| (format!("{} le={le} {INSTANCE}", name("_bucket")), vec![(0, count)]);
     assert_eq!(
         out,
         [
@@ -132,8 +139,14 @@ fn labels_are_sanitised_joined_and_cannot_pose_as_ours() {
                 point.fixed64(3, TIME_NS);
                 point.double(4, 1.5);
                 for (key, value) in [
-                    ("job", "forged"), ("tee_instance_id", "forged"), ("le", "1"), ("a.b", "1"),
-                    ("a-b", "2"), ("__name__", "x"), ("0", "y"), ("empty", ""),
+                    ("job", "forged"),
+                    ("tee_instance_id", "forged"),
+                    ("le", "1"),
+                    ("a.b", "1"),
+                    ("a-b", "2"),
+                    ("__name__", "x"),
+                    ("0", "y"),
+                    ("empty", ""),
                 ] {
                     text(7, key, value, point);
                 }
@@ -151,11 +164,16 @@ fn labels_are_sanitised_joined_and_cannot_pose_as_ours() {
 
 #[test]
 fn a_heartbeat_is_a_time_with_instance_epoch_and_head() {
-    let json = r#"{"type":"heartbeat","time_ms":1716825601000,"workload":"not-responding","refused":0,"evicted":0}"#;
+    let json = concat!(
+        r#"{"type":"heartbeat","time_ms":1716825601000,"workload":"not-responding","#,
+        r#""refused":0,"evicted":0}"#
+    );
     let entry = Entry::Control { json: json.into(), record_hash: String::new() };
     let (out, _) = encode(&mut RemoteWrite::new(), &[record(LedgerKind::Telemetry, 5, entry)]);
     let epoch = "ab".repeat(16);
-    let name = |name: &str| format!("__name__={name} {SOURCE} ledger=telemetry tee_epoch={epoch} {INSTANCE}");
+    let name = |name: &str| {
+        format!("__name__={name} {SOURCE} ledger=telemetry tee_epoch={epoch} {INSTANCE}")
+    };
     assert_eq!(
         out,
         [

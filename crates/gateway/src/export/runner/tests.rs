@@ -1,4 +1,5 @@
-//! Runners over a source in memory: failures, restarts, draining. Time stands still unless it must pass.
+//! Runners over a source in memory: failures, restarts, draining. Time stands still unless it must
+//! pass.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -76,8 +77,12 @@ impl Written {
         let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
         let message = |line: &str| {
             let value: serde_json::Value = serde_json::from_str(line).unwrap();
-            format!("{}: {} {}", value["level"].as_str().unwrap(), value["message"].as_str().unwrap(),
-                value.get("reason").and_then(|reason| reason.as_str()).unwrap_or_default())
+            format!(
+                "{}: {} {}",
+                value["level"].as_str().unwrap(),
+                value["message"].as_str().unwrap(),
+                value.get("reason").and_then(|reason| reason.as_str()).unwrap_or_default()
+            )
         };
         text.lines().map(message).collect()
     }
@@ -111,7 +116,8 @@ impl Setup {
             journal: Journal::new(Arc::clone(&clock), Box::new(self.written.clone()), None),
             clock,
         };
-        let source = Memory { items: self.items.subscribe(), per_reading: 2, idle: self.idle.clone() };
+        let source =
+            Memory { items: self.items.subscribe(), per_reading: 2, idle: self.idle.clone() };
         let file = CursorFile::open(&self.directory.path().join("cursors"), "test").unwrap();
         Runner::build("test".into(), sink, source, file, surroundings).unwrap()
     }
@@ -203,7 +209,10 @@ async fn failures_are_waited_out_told_once_and_counted() {
     assert_eq!(setup.metrics.tally(), Tally { sent: 2, refused: 0, skipped: 0 });
     assert_eq!(
         setup.written.messages(),
-        ["Warning: exporter cannot deliver HTTP status 503", "Information: exporter delivers again "]
+        [
+            "Warning: exporter cannot deliver HTTP status 503",
+            "Information: exporter delivers again "
+        ]
     );
 }
 

@@ -1,4 +1,5 @@
-//! The walk along verified batches: joining, overlapping, missing, misplaced, and what cannot be read.
+//! The walk along verified batches: joining, overlapping, missing, misplaced, and what cannot be
+//! read.
 
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
@@ -149,7 +150,8 @@ impl LedgerAudit<'_> {
         Some(Cause::RecordAbsent { leaf, confirmed })
     }
 
-    // A batch that begins inside the range of its file's name: those before it should be in that file.
+    // A batch that begins inside the range of its file's name: those before it should be in that
+    // file.
     fn absent_before(&mut self, first: u64) {
         let reached = self.edge.tree.size();
         let Some(segment) = self.segment.as_ref().filter(|segment| !segment.broken) else { return };
@@ -164,7 +166,8 @@ impl LedgerAudit<'_> {
         }
     }
 
-    // Whether the batch starts where the edge is, with the same root and, in the audit ledger, the same leaf.
+    // Whether the batch starts where the edge is, with the same root and, in the audit ledger, the
+    // same leaf.
     fn follows(&mut self, batch: &VerifiedBatch<'_>) -> bool {
         let statement = batch.statement();
         if statement.first != self.edge.tree.size() {

@@ -182,7 +182,8 @@ fn an_intact_revision_beside_a_damaged_one_leaves_nothing_missing() {
     }
     site.files.push(again);
     site.segment(1).1[0][100] ^= 1;
-    // The records are all here; that somebody changed the first copy is still evidence of tampering.
+    // The records are all here; that somebody changed the first copy is still evidence of
+    // tampering.
     check(&site, &[(Modified, 10, 14)]);
 }
 
@@ -295,7 +296,8 @@ fn a_second_history_that_replaces_a_segment_is_a_fork_where_they_part() {
 
 #[test]
 fn a_checkpoint_of_a_second_history_is_a_fork() {
-    // One that the batches reach, one within a batch's range, one beyond the archive beside the true one.
+    // One that the batches reach, one within a batch's range, one beyond the archive beside the
+    // true one.
     for size in [20, 17, 40] {
         let mut site = site();
         site.files.push(site.checkpoint(size, Hash([3; 32])));

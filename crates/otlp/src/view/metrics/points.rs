@@ -1,7 +1,7 @@
 //! Data points of metrics.
 //!
-//! Bucket counts and bounds are repeated scalars. Senders pack them; the unpacked form is read as well,
-//! because protobuf demands it of every reader.
+//! Bucket counts and bounds are repeated scalars. Senders pack them; the unpacked form is read as
+//! well, because protobuf demands it of every reader.
 
 use crate::view::value::KeyValue;
 use crate::view::{Repeated, View};

@@ -1,4 +1,5 @@
-//! Archives in a directory, attacked as somebody with access to the storage would, judged by the whole command.
+//! Archives in a directory, attacked as somebody with access to the storage would, judged by the
+//! whole command.
 
 mod site;
 
@@ -65,8 +66,8 @@ fn an_archive_as_it_was_written_verifies_under_its_insecure_root() {
     assert_eq!(exit, Exit::Insecure);
     let epoch = FIRST.epoch();
     let expected = format!(
-        "Verified, but only under a root that the policy names insecure: 17 records of 2 ledgers are \
-         as they were sealed, by something that protects nothing.\n\
+        "Verified, but only under a root that the policy names insecure: 17 records of 2 ledgers \
+         are as they were sealed, by something that protects nothing.\n\
          \n\
          nitro-001-us-east/{epoch}/audit (INSECURE root)\n\
          seq 0-8: VALID (9 records, signatures ok, hash chain ok)\n\
@@ -375,13 +376,13 @@ fn a_range_is_written_in_order() {
 #[test]
 fn records_left_out_with_authority_are_counted_by_rule() {
     let site = Site::new();
-    site.withhold(1, site::outer_layer());
+    site.withhold(1, &site::outer_layer());
     let (exit, text) = output(&site, &[]);
     assert_eq!(exit, Exit::Insecure);
     assert!(text.contains("seq 4: WITHHELD (1 left out by the rule `key form.*`)\n"), "{text}");
     assert!(text.contains("withheld by the rule `key form.*`: 1 record\n"), "{text}");
     let site = Site::new();
-    site.withhold(1, site::stranger());
+    site.withhold(1, &site::stranger());
     check(&site, Exit::No, &[("MISSING", 4, 4)]);
     let (_, text) = output(&site, &[]);
     assert!(text.contains("\nseq 0-3: VALID (4 records"), "{text}");

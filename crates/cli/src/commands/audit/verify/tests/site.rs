@@ -1,4 +1,5 @@
-//! A site whose archive the tests attack: two ledgers of an epoch, sealed as the enclave seals them.
+//! A site whose archive the tests attack: two ledgers of an epoch, sealed as the enclave seals
+//! them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -224,7 +225,7 @@ impl Site {
     }
 
     /// Leaves the middle record of a segment of three out of the first epoch's audit ledger.
-    pub(super) fn withhold(&self, segment: usize, signer: Ed25519Key) {
+    pub(super) fn withhold(&self, segment: usize, signer: &Ed25519Key) {
         let path = &self.seals("audit")[segment];
         let key = batch::EpochKey {
             instance: FIRST.id(LedgerKind::Audit).instance,
@@ -242,7 +243,7 @@ impl Site {
             rule: "key form.*".to_owned(),
             time_ms: TIME_MS,
         };
-        let word = word.sign(&signer).unwrap();
+        let word = word.sign(signer).unwrap();
         let less = whole.withhold(|index| (index == 1).then(|| word.clone()));
         let mut writer = SegmentWriter::new().unwrap();
         writer.push(&less).unwrap();
@@ -277,7 +278,7 @@ impl Site {
     fn add_evidence(&self, tee: &Tee) {
         for (file, what) in [(EpochFile::Evidence, "evidence"), (EpochFile::Binding, "binding")] {
             let instance = tee.id(LedgerKind::Audit).instance;
-            self.put(EpochName { instance, epoch: tee.epoch(), file }.into(), &tee.file(what));
+            self.put(&EpochName { instance, epoch: tee.epoch(), file }.into(), &tee.file(what));
         }
     }
 
@@ -293,7 +294,7 @@ impl Site {
         let signature = signer.sign(text.as_bytes()).unwrap();
         let line = NoteKey::new(&origin, signer.public_key().clone()).line(&signature);
         let name = CheckpointName { ledger: id, size, root };
-        self.put(name.into(), assemble(&text, &[line]).as_bytes());
+        self.put(&name.into(), assemble(&text, &[line]).as_bytes());
     }
 
     fn seal<K: Kind>(&self, tee: &Tee, ledger: &mut Ledger<K>) -> Sealed {
@@ -313,12 +314,12 @@ impl Site {
             root: statement.root,
             revision: 0,
         };
-        self.put(name.into(), &writer.finish());
+        self.put(&name.into(), &writer.finish());
     }
 
-    fn put(&self, name: Name, bytes: &[u8]) {
+    fn put(&self, name: &Name, bytes: &[u8]) {
         let archive = Directory::open(&self.archive()).unwrap();
-        assert_eq!(archive.put(&name, bytes).unwrap(), Put::Created);
+        assert_eq!(archive.put(name, bytes).unwrap(), Put::Created);
     }
 }
 
