@@ -8,6 +8,8 @@ mod leash;
 mod proxy;
 #[path = "it/receiver.rs"]
 mod receiver;
+#[path = "it/sdk.rs"]
+mod sdk;
 #[path = "it/send.rs"]
 mod send;
 #[path = "it/up.rs"]
