@@ -411,9 +411,14 @@ const DEFAULT_REJECT: [&str; 6] = [
     "[0-9]{3}-[0-9]{2}-[0-9]{4}",
     // Card numbers of 13 to 15 digits, alone or behind a prefix such as t_ or exec-.
     "(?:^|[^0-9a-f])[0-9]{13,15}(?:[^0-9a-f]|$)",
-    // Card numbers in groups. Between hexadecimal digits they are a part of a UUID.
-    "(?:^|[^0-9a-f])[0-9]{4}[ ._-][0-9]{4}[ ._-][0-9]{4}[ ._-][0-9]{1,7}(?:[^0-9a-f]|$)",
-    "(?:^|[^0-9a-f])[0-9]{4}[ ._-][0-9]{6}[ ._-][0-9]{4,5}(?:[^0-9a-f]|$)",
+    // Card numbers in groups of four. What surrounds them is shorter than in a UUID, which has
+    // groups of eight and twelve on its sides and may well consist of digits.
+    concat!(
+        "(?:^|[^0-9a-f])[0-9a-f]{0,3}[0-9]{4}[ ._-][0-9]{4}[ ._-][0-9]{4}[ ._-][0-9]{4}",
+        "[0-9a-f]{0,7}(?:[^0-9a-f]|$)"
+    ),
+    // Card numbers of 14 and 15 digits in their groups.
+    "[0-9]{4}[ ._-][0-9]{6}[ ._-][0-9]{4,5}",
 ];
 
 /// Names that the ledger puts into an audit event, or the exporters into a line.

@@ -109,7 +109,9 @@ impl fmt::Display for Problem {
             }
             Self::Lacks { key } => write!(f, "expected the key {key}"),
             Self::Surplus { key } => write!(f, "the key {key} does not belong to this type"),
-            Self::Bounds => f.write_str("expected min and max of the rule's type, min not above max"),
+            Self::Bounds => {
+                f.write_str("expected min and max of the rule's type, min not above max")
+            }
             Self::Empty => f.write_str("expected it not to be empty"),
             Self::Twice => f.write_str("expected each name once"),
             Self::TooMany { most } => write!(f, "expected at most {most} names"),
@@ -117,7 +119,7 @@ impl fmt::Display for Problem {
                 "expected another name, this one is used by the ledger or the exported line",
             ),
             Self::NoRule => f.write_str(
-                "expected a rule for this label, under labels or as a log attribute of the same name",
+                "expected a rule for this label, under labels or as a log attribute of its name",
             ),
             Self::Rejected => f.write_str("expected a text that the reject list does not refuse"),
             Self::ValueTooLong => f.write_str("expected a text no longer than limits.value_bytes"),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use lucarne_archive::segment::SegmentWriter;
 use lucarne_archive::{Archive, ArchiveError, Name, Put};
-use lucarne_ledger::identity::LedgerId;
+use lucarne_ledger::identity::{EpochId, LedgerId, LedgerKind, NotAnInstance};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 
 use crate::counters::Counters;
@@ -62,10 +62,24 @@ impl Job {
         Self { ledger, delivery: Delivery::Refused(refused), urgent: false, permit: None }
     }
 
+    /// A message of the gateway itself, for export; it goes into no file of the archive.
+    ///
+    /// # Errors
+    /// Never: the name that stands for the gateway is a valid one.
+    pub fn message(json: Vec<u8>) -> Result<Self, NotAnInstance> {
+        let ledger = LedgerId {
+            instance: "gateway".parse()?,
+            epoch: EpochId([0; 16]),
+            kind: LedgerKind::Telemetry,
+        };
+        Ok(Self { ledger, delivery: Delivery::Message(json), urgent: false, permit: None })
+    }
+
     fn entry(&self) -> Entry {
         let kind = match self.delivery {
             Delivery::Batch(_) => Kind::Batch,
             Delivery::Refused(_) => Kind::Unverified,
+            Delivery::Message(_) => Kind::Message,
         };
         Entry { kind, origin: self.ledger.clone(), payload: self.delivery.encode() }
     }
@@ -73,7 +87,7 @@ impl Job {
     fn size(&self) -> u32 {
         let bytes = match &self.delivery {
             Delivery::Batch(batch) => batch.bytes.len(),
-            Delivery::Refused(_) => 0,
+            Delivery::Refused(_) | Delivery::Message(_) => 0,
         };
         u32::try_from(bytes).unwrap_or(WAITING_BYTES).clamp(1, WAITING_BYTES)
     }
@@ -393,7 +407,7 @@ impl Worker {
                     let delivery = Delivery::decode(&entry.payload);
                     match delivery.map_err(|_| ArchiverError::Corrupt { roll: number })? {
                         Delivery::Batch(batch) => batches.push(batch),
-                        Delivery::Refused(_) => {}
+                        Delivery::Refused(_) | Delivery::Message(_) => {}
                     }
                 }
             }

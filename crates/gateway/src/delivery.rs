@@ -11,6 +11,8 @@ pub enum Delivery {
     Batch(Batch),
     /// A batch that did not verify. No content.
     Refused(Refused),
+    /// A message of the gateway itself, for export: a flat JSON object.
+    Message(Vec<u8>),
 }
 
 /// A verified and screened batch.
@@ -45,6 +47,7 @@ pub struct Refused {
 
 const BATCH: u64 = 1;
 const REFUSED: u64 = 2;
+const MESSAGE: u64 = 3;
 
 impl Delivery {
     /// The bytes for the log.
@@ -66,6 +69,9 @@ impl Delivery {
                 };
                 out.text(&refused.thumbprint).text(&refused.reason).bytes(&refused.digest);
                 out.uint(refused.length).uint(refused.received_ns);
+            }
+            Self::Message(json) => {
+                out.array(2).uint(MESSAGE).bytes(json);
             }
         }
         out.finish()
@@ -93,6 +99,7 @@ impl Delivery {
                 length: reader.uint()?,
                 received_ns: reader.uint()?,
             }),
+            (MESSAGE, 2) => Self::Message(reader.bytes()?.to_vec()),
             _ => return Err(CborError::Value),
         };
         reader.end()?;
@@ -133,7 +140,8 @@ mod tests {
             received_ns: 11,
         };
         let other = Delivery::Refused(Refused { first: Some(5), ..refused.clone() });
-        for delivery in [batch, Delivery::Refused(refused), other] {
+        let message = Delivery::Message(b"{}".to_vec());
+        for delivery in [batch, Delivery::Refused(refused), other, message] {
             let mut bytes = delivery.encode();
             assert_eq!(Delivery::decode(&bytes), Ok(delivery));
             bytes.push(0);

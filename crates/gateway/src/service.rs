@@ -11,15 +11,16 @@ use lucarne_archive::{Archive, ArchiveError, Directory};
 use lucarne_platform::{BindError, Listener};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::sync::{mpsc, watch};
+use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
-use crate::archiver::{self, ArchiverError, Worker};
+use crate::archiver::{self, Archiver, ArchiverError, Job, Worker};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{Config, ConfigError};
 use crate::counters::Counters;
 use crate::epochs::Epochs;
+use crate::export::HostMessage;
 use crate::export::config::{ExporterConfigError, build};
 use crate::export::cursor::CursorFile;
 use crate::export::runner::{Runner, StartError, Surroundings};
@@ -37,6 +38,8 @@ use crate::wal::{Limits, Wal, WalError};
 
 /// The log may hold this much before enclaves have to wait.
 const LOG_BYTES_MAX: u64 = 2 << 30;
+/// Own messages that wait for the log; more are on standard error only.
+const MESSAGES_MAX: usize = 256;
 /// How long exporters may take to finish at the end.
 const DRAIN: Duration = Duration::from_secs(5);
 /// What has to accept before the gateway is ready.
@@ -115,6 +118,7 @@ struct Opened {
     worker: Worker,
     runners: Vec<Runner<LogSource>>,
     readiness: Readiness,
+    messages: JoinHandle<()>,
 }
 
 /// Runs the gateway until SIGTERM or SIGINT.
@@ -149,6 +153,8 @@ pub async fn run(path: &Path, on_ready: impl FnOnce()) -> Result<(), ServiceErro
     PARTS.iter().for_each(|part| opened.readiness.waiting(*part));
     stop.send_replace(true);
     drop(enclaves.await);
+    // The archiver ends when nobody can send any more; what is said from now on is on standard error.
+    opened.messages.abort();
     let archived = match early {
         Some(result) => result,
         None => archiver.await,
@@ -164,7 +170,8 @@ pub async fn run(path: &Path, on_ready: impl FnOnce()) -> Result<(), ServiceErro
 
 async fn open(config: Config) -> Result<Opened, ServiceError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
-    let journal = Journal::new(Arc::clone(&clock), Box::new(std::io::stderr()), None);
+    let (feed, messages) = mpsc::channel(MESSAGES_MAX);
+    let journal = Journal::new(Arc::clone(&clock), Box::new(std::io::stderr()), Some(feed));
     let trust = Trust::load(&config.trust).map_err(ServiceError::Config)?;
     let sinks = build(&config.exporters).map_err(ServiceError::Exporter)?;
     let uplink = Listener::bind(&config.uplink).map_err(ServiceError::Bind)?;
@@ -216,6 +223,7 @@ async fn open(config: Config) -> Result<Opened, ServiceError> {
         gates: Arc::new(gates),
     };
     let http = http::Server::bind(config.http, pages).await.map_err(ServiceError::Http)?;
+    let messages = tokio::spawn(export_messages(messages, archiver.clone()));
     let shared = Shared {
         epochs,
         policy: trust.evidence,
@@ -228,7 +236,17 @@ async fn open(config: Config) -> Result<Opened, ServiceError> {
         clock,
         journal,
     };
-    Ok(Opened { uplink, http, shared: Arc::new(shared), worker, runners, readiness })
+    Ok(Opened { uplink, http, shared: Arc::new(shared), worker, runners, readiness, messages })
+}
+
+// The gateway's own messages are exported like everything else, after the log has them.
+async fn export_messages(mut messages: mpsc::Receiver<HostMessage>, archiver: Archiver) {
+    while let Some(message) = messages.recv().await {
+        let Ok(job) = Job::message(message.json.to_vec()) else { continue };
+        if archiver.send(job).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// The metrics of each exporter, by its name.

@@ -21,7 +21,10 @@ use lucarne_ledger::record::Stream;
 
 use crate::archiver::Archived;
 use crate::delivery::{Batch, Delivery, Refused};
-use crate::export::{Entry, Item, Origin, Position, Record, Source, SourceError, Telemetry, Unverified};
+use crate::export::{
+    Entry, HostJob, HostMessage, Item, Origin, Position, Record, Source, SourceError, Telemetry,
+    Unverified,
+};
 use crate::run_of_batches;
 use crate::wal::WalError;
 
@@ -93,11 +96,15 @@ impl LogSource {
     ) -> Result<Vec<Slot>, SourceError> {
         let corrupt = || SourceError::Corrupt { name: format!("roll {roll}") };
         let mut batches = Vec::new();
-        let mut refused = Vec::new();
+        let mut others = Vec::new();
         for entry in entries {
             match Delivery::decode(&entry.payload).map_err(|_| corrupt())? {
                 Delivery::Batch(batch) => batches.push(batch),
-                Delivery::Refused(one) => refused.push(one),
+                Delivery::Refused(one) => others.push(Item::Unverified(unverified(one))),
+                Delivery::Message(json) => {
+                    let json = Bytes::from(json);
+                    others.push(Item::Host(HostMessage { job: HostJob::Gateway, json }));
+                }
             }
         }
         let runs = run_of_batches::cut(batches).map_err(|_| corrupt())?;
@@ -107,7 +114,7 @@ impl LogSource {
                 self.add(&mut slots, batch, seal)?;
             }
         }
-        slots.extend(refused.into_iter().map(|one| Some(Item::Unverified(unverified(one)))));
+        slots.extend(others.into_iter().map(Some));
         Ok(slots)
     }
 

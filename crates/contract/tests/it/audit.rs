@@ -3,12 +3,12 @@
 use lucarne_contract::Contract;
 use lucarne_otlp::Signal;
 
-use crate::capture::{Captured, capture};
+use crate::capture::{Captured, DEFAULT, capture};
 use crate::request::V::{I, S};
 use crate::request::{SPAN_ID, TIME, TRACE_ID, V, attributes, message, request};
 
 fn audit(records: &[Vec<u8>]) -> Captured {
-    capture(&Contract::default_contract(), Signal::Logs, &request(&[], "audit", records))
+    capture(&DEFAULT, Signal::Logs, &request(&[], "audit", records))
 }
 
 fn event(name: &str, entries: &[(&str, V<'_>)]) -> Vec<u8> {

@@ -3,6 +3,8 @@
 //! The output of the contract is sealed by a real ledger, verified as the gateway does it, and told
 //! as one line a record, so that a test compares everything that crossed.
 
+use std::sync::LazyLock;
+
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
 use lucarne_contract::{Contract, Malformed, Sanitized, Scratch, Tally};
@@ -45,6 +47,9 @@ impl Captured {
             .collect()
     }
 }
+
+/// The default contract, built once: its patterns take a while without optimisation.
+pub(crate) static DEFAULT: LazyLock<Contract> = LazyLock::new(Contract::default_contract);
 
 /// Sanitises a request that must be valid.
 #[track_caller]

@@ -1,16 +1,15 @@
 //! One test a row of "What crosses" in the design of the boundary.
 
-use lucarne_contract::Contract;
 use lucarne_otlp::Signal;
 
-use crate::capture::{Captured, capture};
+use crate::capture::{Captured, DEFAULT, capture};
 use crate::request::V::{D, S};
 use crate::request::{
     TIME, attributes, logs, message, metrics, number_point, request, rich_log, rich_span, sum,
 };
 
 fn default(signal: Signal, request: &[u8]) -> Captured {
-    capture(&Contract::default_contract(), signal, request)
+    capture(&DEFAULT, signal, request)
 }
 
 #[test]
@@ -126,8 +125,8 @@ fn span_ids_parent_times_status_and_a_listed_name() {
         [format!(
             "resource.service.name=\"processengine\" span trace=a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1a1 \
              span=b2b2b2b2b2b2b2b2 parent=c3c3c3c3c3c3c3c3 name=POST /workflow kind=2 start={} \
-             end={} link.trace=d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4 link.span=e5e5e5e5e5e5e5e5 status=2 \
-             flags=769",
+             end={} link.trace=d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4d4 link.span=e5e5e5e5e5e5e5e5 \
+             status=2 flags=769",
             TIME + 1_000_000,
             TIME + 9_000_000
         )]

@@ -3,7 +3,7 @@
 use lucarne_contract::{Contract, Reason};
 use lucarne_otlp::Signal;
 
-use crate::capture::capture;
+use crate::capture::{DEFAULT, capture};
 use crate::crossing::assert_absent;
 use crate::request::V::{B, D, I, S};
 use crate::request::{
@@ -13,14 +13,14 @@ use crate::request::{
 /// A value of a key crosses, shown as JSON; another one does not and the record says so.
 #[track_caller]
 fn check(key: &str, passes: &[(V<'_>, &str)], fails: &[V<'_>]) {
-    let contract = Contract::default_contract();
+    let contract = &*DEFAULT;
     for (value, shown) in passes {
-        let captured = capture(&contract, Signal::Logs, &logs(&[&[(key, value.clone())]]));
+        let captured = capture(contract, Signal::Logs, &logs(&[&[(key, value.clone())]]));
         assert_eq!(captured.records, [format!("log {key}={shown}")]);
         assert_eq!(captured.withheld(), [""; 0]);
     }
     for value in fails {
-        let captured = capture(&contract, Signal::Logs, &logs(&[&[(key, value.clone())]]));
+        let captured = capture(contract, Signal::Logs, &logs(&[&[(key, value.clone())]]));
         let expected = [format!("log lucarne.withheld=[\"{key}\"]")];
         assert_eq!(captured.records, expected, "{value:?}");
     }
@@ -146,8 +146,7 @@ fn level_time_and_own_ids_of_a_record() {
         w.bytes(9, &TRACE_ID);
         w.bytes(10, &SPAN_ID);
     });
-    let captured =
-        capture(&Contract::default_contract(), Signal::Logs, &request(&[], "app", &[record]));
+    let captured = capture(&DEFAULT, Signal::Logs, &request(&[], "app", &[record]));
     assert_eq!(
         captured.records,
         [format!(
@@ -160,7 +159,7 @@ fn level_time_and_own_ids_of_a_record() {
 /// The record of seed 002, as attributes.
 #[test]
 fn the_lines_that_the_seeds_print() {
-    let contract = Contract::default_contract();
+    let contract = &*DEFAULT;
     let request = logs(&[
         &[
             ("executionId", S("abc-123")),
@@ -170,7 +169,7 @@ fn the_lines_that_the_seeds_print() {
         &[("executionId", S("abc-123")), ("stepCount", I(5)), ("durationMs", I(342))],
     ]);
     assert_eq!(
-        capture(&contract, Signal::Logs, &request).records,
+        capture(contract, Signal::Logs, &request).records,
         [
             "log executionId=\"abc-123\" nodeType=\"calculation\" outcome=\"completed\"",
             "log executionId=\"abc-123\" stepCount=5 durationMs=342",
@@ -181,7 +180,7 @@ fn the_lines_that_the_seeds_print() {
 /// Card numbers, social security numbers and bearer tokens, in every slot and around it.
 #[test]
 fn no_slot_admits_a_secret() {
-    let contract = Contract::default_contract();
+    let contract = &*DEFAULT;
     let secrets = [
         "4111111111111111",
         "378282246310005",
@@ -236,10 +235,10 @@ fn no_slot_admits_a_secret() {
                     w.bytes(12, text.as_bytes());
                 });
                 let scoped = request(&entries, &text, &[record]);
-                assert_absent(&capture(&contract, Signal::Logs, &scoped), secret);
+                assert_absent(&capture(contract, Signal::Logs, &scoped), secret);
                 let points = [number_point(&entries, 1, 2, 3)];
                 let sum = sum("bizfirst_workflow_executions_total", 2, &points);
-                assert_absent(&capture(&contract, Signal::Metrics, &metrics(&[sum])), secret);
+                assert_absent(&capture(contract, Signal::Metrics, &metrics(&[sum])), secret);
             }
         }
     }
@@ -251,15 +250,14 @@ fn an_id_that_is_digits_in_disguise() {
         w.bytes(9, b"4111111111111111");
         w.bytes(10, &SPAN_ID);
     });
-    let captured =
-        capture(&Contract::default_contract(), Signal::Logs, &request(&[], "app", &[record]));
+    let captured = capture(&DEFAULT, Signal::Logs, &request(&[], "app", &[record]));
     assert_eq!(captured.records, ["log span=b2b2b2b2b2b2b2b2"]);
     assert_eq!(captured.tally.count("trace_id", Reason::Rejected), 1);
 }
 
 #[test]
 fn its_source_is_the_file_and_parses_again() {
-    let contract = Contract::default_contract();
+    let contract = &*DEFAULT;
     assert_eq!(contract.name(), "lucarne-default/1");
     assert_eq!(contract.source(), include_str!("../../src/default.yaml"));
     assert_eq!(Contract::parse(contract.source()).unwrap().name(), contract.name());

@@ -11,7 +11,9 @@ use crate::request::{logs, message, metrics, number_point, request, sum};
 const EXAMPLE: &str = r#"contract: credit-engine/3
 logs:
   attributes:
-    executionId:  { type: string, pattern: "exec-[a-z0-9-]{1,40}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}" }
+    executionId:
+      type: string
+      pattern: "exec-[a-z0-9-]{1,40}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
     tenantHash:   { type: string, pattern: "t_[0-9a-f]{8,64}" }
     nodeType:     { type: enum, values: [calculation, decision, hil] }
     durationMs:   { type: int, min: 0, max: 86400000 }
@@ -120,20 +122,24 @@ fn mistakes_in_the_file() {
     refused("", "line 1, column 1: unexpected end of input");
     refused(
         "contract: a/1\nlog: {}\n",
-        "line 2, column 1: log: unknown field `log`, expected one of contract, reject, limits, logs, resource, labels, metrics, traces, audit, egress",
+        "line 2, column 1: log: unknown field `log`, expected one of contract, reject, limits, \
+         logs, resource, labels, metrics, traces, audit, egress",
     );
     refused(
         "contract: a/1\nlogs:\n  attribute: {}\n",
-        "line 3, column 3: logs.attribute: unknown field `attribute`, expected one of attributes, bodies",
+        "line 3, column 3: logs.attribute: unknown field `attribute`, expected one of \
+         attributes, bodies",
     );
     refused("contract: [a]\n", "line 1, column 11: contract: expected string scalar");
     refused(
         "contract: a/1\nlogs:\n  attributes:\n    k: { type: text }\n",
-        "line 4, column 16: logs.attributes.k.type: unknown variant `text`, expected one of string, enum, int, double, bool",
+        "line 4, column 16: logs.attributes.k.type: unknown variant `text`, expected one of \
+         string, enum, int, double, bool",
     );
     refused(
         "contract: a/1\nlogs:\n  attributes:\n    k: { type: int, min: zero, max: 1 }\n",
-        "line 4, column 21: logs.attributes.k.min: invalid type: string \"zero\", expected a number",
+        "line 4, column 21: logs.attributes.k.min: invalid type: string \"zero\", expected a \
+         number",
     );
     refused("contract: a/1\ncontract: b/1\n", "line 2, column 1: duplicate mapping key: contract");
     refused(
@@ -144,7 +150,7 @@ fn mistakes_in_the_file() {
 }
 
 #[test]
-fn mistakes_of_meaning() {
+fn mistakes_in_a_rule() {
     let attribute =
         |rule: &str| format!("contract: a/1\nlogs:\n  attributes:\n    k: {{ {rule} }}\n");
     refused("contract: ''\n", "line 1, column 11: contract: expected it not to be empty");
@@ -158,7 +164,8 @@ fn mistakes_of_meaning() {
     );
     refused(
         &attribute("type: string, pattern: '[a'"),
-        "line 4, column 33: logs.attributes.k.pattern: expected a pattern, found unclosed character class",
+        "line 4, column 33: logs.attributes.k.pattern: expected a pattern, found unclosed \
+         character class",
     );
     refused(
         &attribute("type: enum, values: []"),
@@ -170,7 +177,8 @@ fn mistakes_of_meaning() {
     );
     refused(
         &attribute("type: enum, values: ['4111111111111111']"),
-        "line 4, column 31: logs.attributes.k.values[0]: expected a text that the reject list does not refuse",
+        "line 4, column 31: logs.attributes.k.values[0]: expected a text that the reject list \
+         does not refuse",
     );
     refused(
         &attribute("type: int, min: 0"),
@@ -178,35 +186,46 @@ fn mistakes_of_meaning() {
     );
     refused(
         &attribute("type: int, min: 0, max: 1.5"),
-        "line 4, column 34: logs.attributes.k: expected min and max of the rule's type, min not above max",
+        "line 4, column 34: logs.attributes.k: expected min and max of the rule's type, min not \
+         above max",
     );
     refused(
         &attribute("type: double, min: 1, max: 0"),
-        "line 4, column 37: logs.attributes.k: expected min and max of the rule's type, min not above max",
+        "line 4, column 37: logs.attributes.k: expected min and max of the rule's type, min not \
+         above max",
     );
     refused(
         &attribute("type: double, min: 0, max: .nan"),
-        "line 4, column 37: logs.attributes.k.max: non-finite float `.nan` rejected by the configured policy",
+        "line 4, column 37: logs.attributes.k.max: non-finite float `.nan` rejected by the \
+         configured policy",
     );
     refused(
         &attribute("type: bool, values: [true]"),
         "line 4, column 16: logs.attributes.k: the key values does not belong to this type",
     );
+}
+
+#[test]
+fn names_lists_and_settings_that_cannot_be() {
     refused(
         "contract: a/1\nlogs:\n  attributes:\n    seq: { type: bool }\n",
-        "line 4, column 18: logs.attributes.seq: expected another name, this one is used by the ledger or the exported line",
+        "line 4, column 18: logs.attributes.seq: expected another name, this one is used by the \
+         ledger or the exported line",
     );
     refused(
         "contract: a/1\nlogs:\n  attributes:\n    tee_x: { type: bool }\n",
-        "line 4, column 20: logs.attributes.tee_x: expected another name, this one is used by the ledger or the exported line",
+        "line 4, column 20: logs.attributes.tee_x: expected another name, this one is used by \
+         the ledger or the exported line",
     );
     refused(
         "contract: a/1\nlogs:\n  bodies: [{ pattern: 'result: .{1,9}' }]\n",
-        "line 3, column 12: logs.bodies[0]: expected a pattern without a free slot (at most 65536 different texts)",
+        "line 3, column 12: logs.bodies[0]: expected a pattern without a free slot (at most \
+         65536 different texts)",
     );
     refused(
         "contract: a/1\nmetrics:\n  m: { labels: [city] }\n",
-        "line 3, column 17: labels.city: expected a rule for this label, under labels or as a log attribute of the same name",
+        "line 3, column 17: labels.city: expected a rule for this label, under labels or as a \
+         log attribute of its name",
     );
     refused(
         "contract: a/1\nmetrics:\n  m: { labels: [outcome, outcome] }\n",
@@ -234,6 +253,7 @@ fn settings_of_the_design_that_are_not_implemented_are_named() {
     );
     refused(
         "contract: a/1\nmetrics:\n  m: { labels: [], min_cohort: 5 }\n",
-        "line 3, column 32: metrics.m.min_cohort: not implemented in this version, expected the key to be absent",
+        "line 3, column 32: metrics.m.min_cohort: not implemented in this version, expected the \
+         key to be absent",
     );
 }

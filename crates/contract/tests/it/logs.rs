@@ -1,10 +1,10 @@
 //! Log records: what is repeated, mistyped or odd.
 
-use lucarne_contract::{Contract, Malformed};
+use lucarne_contract::Malformed;
 use lucarne_otlp::Signal;
 use lucarne_otlp::wire::WireError;
 
-use crate::capture::{Captured, capture, sanitize};
+use crate::capture::{Captured, DEFAULT, capture, sanitize};
 use crate::request::V::{B, D, I, List, S};
 use crate::request::{SPAN_ID, TIME, V, attributes, logs, message, request};
 
@@ -15,7 +15,7 @@ fn check(request: &[u8], records: &[&str], withheld: &[&str]) {
 }
 
 fn default(request: &[u8]) -> Captured {
-    capture(&Contract::default_contract(), Signal::Logs, request)
+    capture(&DEFAULT, Signal::Logs, request)
 }
 
 fn one(record: Vec<u8>) -> Vec<u8> {
@@ -48,7 +48,8 @@ fn every_type_in_a_slot_of_another() {
             ("spanId", V::Bytes(b"00f067aa0ba902b7")),
         ]]),
         &[
-            "log lucarne.withheld=[\"durationMs\",\"errorCode\",\"nodeType\",\"outcome\",\"spanId\",\"stepCount\"]",
+            "log lucarne.withheld=[\"durationMs\",\"errorCode\",\"nodeType\",\"outcome\",\"spanId\",\
+             \"stepCount\"]",
         ],
         &[
             "durationMs/type=1",
@@ -149,7 +150,7 @@ fn the_name_of_a_scope_does_not_cross() {
 #[test]
 fn a_request_with_one_unreadable_record_is_refused_whole() {
     let good = message(|w| attributes(w, 6, &[("stepCount", I(1))]));
-    let contract = Contract::default_contract();
+    let contract = &*DEFAULT;
     for (bad, error) in [
         (vec![0x0a], WireError::Truncated),
         (message(|w| w.varint(1, 5)), WireError::Type { number: 1 }),
@@ -162,7 +163,7 @@ fn a_request_with_one_unreadable_record_is_refused_whole() {
         (vec![0x0b], WireError::Tag),
     ] {
         let request = request(&[], "app", &[good.clone(), bad]);
-        let refused = sanitize(&contract, Signal::Logs, &request).err();
+        let refused = sanitize(contract, Signal::Logs, &request).err();
         assert_eq!(refused, Some(Malformed { signal: Signal::Logs, error }));
     }
     assert_eq!(
@@ -173,7 +174,7 @@ fn a_request_with_one_unreadable_record_is_refused_whole() {
 
 #[test]
 fn a_scratch_is_clean_after_a_refusal() {
-    let contract = Contract::default_contract();
+    let contract = &*DEFAULT;
     let mut scratch = lucarne_contract::Scratch::default();
     let good = logs(&[&[("stepCount", I(1))]]);
     let mut bad = logs(&[&[("stepCount", I(2))]]);

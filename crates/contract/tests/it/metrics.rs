@@ -1,9 +1,8 @@
 //! Metrics: labels, re-aggregation of every kind, and the bounds of numbers.
 
-use lucarne_contract::Contract;
 use lucarne_otlp::Signal;
 
-use crate::capture::{Captured, capture};
+use crate::capture::{Captured, DEFAULT, capture};
 use crate::request::V::{D, S};
 use crate::request::{
     TIME, V, attributes, histogram_point, message, metric, metrics, number_point, request, sum,
@@ -12,7 +11,7 @@ use crate::request::{
 const NAME: &str = "bizfirst_workflow_executions_total";
 
 fn default(request: &[u8]) -> Captured {
-    capture(&Contract::default_contract(), Signal::Metrics, request)
+    capture(&DEFAULT, Signal::Metrics, request)
 }
 
 /// The part of a line behind the kind of the metric.

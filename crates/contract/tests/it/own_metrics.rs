@@ -1,17 +1,17 @@
 //! The enclave's own metrics.
 
-use lucarne_contract::{Contract, OwnKind, OwnPoint, OwnTime, Tally};
+use lucarne_contract::{OwnKind, OwnPoint, OwnTime, Tally};
 use lucarne_otlp::Signal;
 
-use crate::capture::{capture, capture_sanitized};
+use crate::capture::{DEFAULT, capture, capture_sanitized};
 use crate::request::rich_log;
 
 #[test]
 fn the_tally_and_counters_are_metrics() {
-    let contract = Contract::default_contract();
+    let contract = &*DEFAULT;
     let mut withheld = Tally::default();
     for _ in 0..2 {
-        withheld.merge(&capture(&contract, Signal::Logs, &rich_log()).tally);
+        withheld.merge(&capture(contract, Signal::Logs, &rich_log()).tally);
     }
     let point = |name, kind, label, value| OwnPoint { name, kind, label, value };
     let sanitized = contract.own_metrics(
@@ -39,6 +39,6 @@ fn the_tally_and_counters_are_metrics() {
 #[test]
 fn nothing_to_report_is_no_record() {
     let time = OwnTime { start_unix_nano: 5, unix_nano: 9 };
-    let sanitized = Contract::default_contract().own_metrics(time, &Tally::default(), &[]);
+    let sanitized = DEFAULT.own_metrics(time, &Tally::default(), &[]);
     assert_eq!(capture_sanitized(sanitized).records, [""; 0]);
 }

@@ -5,7 +5,7 @@ use lucarne_otlp::Signal;
 use lucarne_otlp::wire::Writer;
 use proptest::prelude::*;
 
-use crate::capture::{capture, capture_sanitized, sanitize};
+use crate::capture::{DEFAULT, capture, capture_sanitized, sanitize};
 use crate::request::{V, attributes, message, metric, number_point, request, sum};
 
 /// A text that no slot of any contract here admits, and that can be looked for.
@@ -54,8 +54,8 @@ enum Value {
     Double(f64),
     Bool(bool),
     Bytes,
-    List(Vec<Value>),
-    Map(Vec<(usize, Value)>),
+    List(Vec<Self>),
+    Map(Vec<(usize, Self)>),
 }
 
 impl Value {
@@ -152,7 +152,7 @@ fn metric_of() -> impl Strategy<Value = Vec<u8>> {
 }
 
 fn check(signal: Signal, resource: &Entries, scope: usize, records: &[Vec<u8>]) {
-    let contract = Contract::default_contract();
+    let contract = &*DEFAULT;
     let scope = if scope == 0 { "audit" } else { TEXTS[scope] };
     let request = request(&named(resource, &KEYS), scope, records);
     let captured = capture(&contract, signal, &request);
@@ -170,14 +170,16 @@ proptest! {
 
     #[test]
     fn logs_hold_no_raw_token_and_are_stable(
-        resource in entries(), scope in 0..TEXTS.len(), records in prop::collection::vec(log(), 0..5),
+        resource in entries(), scope in 0..TEXTS.len(),
+        records in prop::collection::vec(log(), 0..5),
     ) {
         check(Signal::Logs, &resource, scope, &records);
     }
 
     #[test]
     fn spans_hold_no_raw_token_and_are_stable(
-        resource in entries(), scope in 0..TEXTS.len(), records in prop::collection::vec(span(), 0..5),
+        resource in entries(), scope in 0..TEXTS.len(),
+        records in prop::collection::vec(span(), 0..5),
     ) {
         check(Signal::Traces, &resource, scope, &records);
     }
@@ -195,7 +197,7 @@ proptest! {
         mut records in prop::collection::vec(prop_oneof![log(), span(), metric_of()], 1..3),
         flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
-        let contract = Contract::default_contract();
+        let contract = &*DEFAULT;
         for record in &mut records {
             for (at, byte) in &flips {
                 let at = at.index(record.len());
@@ -216,7 +218,8 @@ proptest! {
     #[test]
     fn a_pattern_matches_the_whole_value(before in "[ -~]{0,3}", after in "[ -~\n]{0,3}") {
         let contract = Contract::parse(
-            "contract: a/1\nreject: []\nlogs: { attributes: { k: { type: string, pattern: 'ab|abc' } } }",
+            "contract: a/1\nreject: []\n\
+             logs: { attributes: { k: { type: string, pattern: 'ab|abc' } } }",
         )
         .unwrap();
         let text = format!("{before}abc{after}");

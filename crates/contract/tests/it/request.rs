@@ -15,8 +15,8 @@ pub(crate) enum V<'a> {
     D(f64),
     B(bool),
     Bytes(&'a [u8]),
-    List(Vec<V<'a>>),
-    Map(Vec<(&'a str, V<'a>)>),
+    List(Vec<Self>),
+    Map(Vec<(&'a str, Self)>),
 }
 
 use V::{D, S};

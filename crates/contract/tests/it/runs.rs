@@ -1,9 +1,8 @@
 //! Runs: bounded in records and bytes, each complete with its contexts.
 
-use lucarne_contract::Contract;
 use lucarne_otlp::Signal;
 
-use crate::capture::capture;
+use crate::capture::{DEFAULT, capture};
 use crate::request::V::{I, S};
 use crate::request::{attributes, logs, message, request};
 
@@ -12,7 +11,7 @@ fn a_long_request_becomes_runs_of_8192_records() {
     let records: Vec<_> =
         (0..20_000).map(|n| message(|w| attributes(w, 6, &[("stepCount", I(n))]))).collect();
     let request = request(&[("service.name", S("processengine"))], "app", &records);
-    let captured = capture(&Contract::default_contract(), Signal::Logs, &request);
+    let captured = capture(&DEFAULT, Signal::Logs, &request);
     assert_eq!(captured.runs, [8192, 8192, 3616]);
     for (n, line) in captured.records.iter().enumerate() {
         assert_eq!(*line, format!("resource.service.name=\"processengine\" log stepCount={n}"));
@@ -26,8 +25,7 @@ fn a_heavy_request_becomes_runs_of_a_mebibyte() {
     let entries =
         [("errorCode", S(&code)), ("tenantHash", S(&hash)), ("executionId", S("exec-abc-123"))];
     let records: Vec<_> = (0..8000).map(|_| message(|w| attributes(w, 6, &entries))).collect();
-    let captured =
-        capture(&Contract::default_contract(), Signal::Logs, &request(&[], "app", &records));
+    let captured = capture(&DEFAULT, Signal::Logs, &request(&[], "app", &records));
     assert_eq!(captured.runs.iter().sum::<usize>(), 8000);
     assert_eq!(captured.runs.len(), 2, "{:?}", captured.runs);
 }
@@ -39,7 +37,7 @@ fn equal_resources_share_a_context_and_others_do_not() {
         request(&entries, "app", &[message(|w| attributes(w, 6, &[("stepCount", I(1))]))])
     };
     let requests = [one("ab-b", "h1"), one("ab-b", "h2"), one("cd-d", "h1"), one("ab-b", "h1")];
-    let captured = capture(&Contract::default_contract(), Signal::Logs, &requests.concat());
+    let captured = capture(&DEFAULT, Signal::Logs, &requests.concat());
     assert_eq!(
         captured.records,
         ["ab-b", "ab-b", "cd-d", "ab-b"]
@@ -51,7 +49,7 @@ fn equal_resources_share_a_context_and_others_do_not() {
 
 #[test]
 fn nothing_that_leaves_is_no_run() {
-    let captured = capture(&Contract::default_contract(), Signal::Logs, &logs(&[&[("x", I(1))]]));
+    let captured = capture(&DEFAULT, Signal::Logs, &logs(&[&[("x", I(1))]]));
     assert_eq!(captured.runs, [0; 0]);
-    assert_eq!(capture(&Contract::default_contract(), Signal::Logs, b"").runs, [0; 0]);
+    assert_eq!(capture(&DEFAULT, Signal::Logs, b"").runs, [0; 0]);
 }

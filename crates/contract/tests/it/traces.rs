@@ -4,12 +4,11 @@ use lucarne_contract::{Contract, Malformed};
 use lucarne_otlp::Signal;
 use lucarne_otlp::wire::WireError;
 
-use crate::capture::{capture, sanitize};
+use crate::capture::{DEFAULT, capture, sanitize};
 use crate::request::{SPAN_ID, TRACE_ID, message, request};
 
 fn check(span: Vec<u8>, records: &[&str], withheld: &[&str]) {
-    let captured =
-        capture(&Contract::default_contract(), Signal::Traces, &request(&[], "t", &[span]));
+    let captured = capture(&DEFAULT, Signal::Traces, &request(&[], "t", &[span]));
     assert_eq!(captured.records, records);
     assert_eq!(captured.withheld(), withheld);
 }
@@ -57,8 +56,7 @@ fn links_are_bounded_and_need_ids() {
             });
         }
     });
-    let captured =
-        capture(&Contract::default_contract(), Signal::Traces, &request(&[], "t", &[span]));
+    let captured = capture(&DEFAULT, Signal::Traces, &request(&[], "t", &[span]));
     assert_eq!(captured.records[0].matches("link.span").count(), 128);
     assert_eq!(captured.withheld(), ["span_link/empty=1", "span_link/limit=2"]);
 }
@@ -91,7 +89,7 @@ fn what_does_not_leave_must_still_be_readable() {
     });
     let request = request(&[], "t", &[span]);
     assert_eq!(
-        sanitize(&Contract::default_contract(), Signal::Traces, &request).err(),
+        sanitize(&DEFAULT, Signal::Traces, &request).err(),
         Some(Malformed { signal: Signal::Traces, error: WireError::Utf8 })
     );
 }

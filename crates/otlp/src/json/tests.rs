@@ -32,13 +32,19 @@ fn record(fields: &str) -> String {
 fn the_log_example_of_the_otlp_documentation() {
     let request = convert(
         Signal::Logs,
-        r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"my.service"}}]},
-        "scopeLogs":[{"scope":{"name":"my.library","version":"1.0.0"},"logRecords":[{"timeUnixNano":"1544712660300000000",
-        "observedTimeUnixNano":"1544712660300000000","severityNumber":10,"severityText":"Information",
-        "traceId":"5B8EFFF798038103D269B633813FC60C","spanId":"EEE19B7EC3C1B174","unknown":{"a":[1,null]},
+        r#"{"resourceLogs":[{"resource":{"attributes":[
+        {"key":"service.name","value":{"stringValue":"my.service"}}]},
+        "scopeLogs":[{"scope":{"name":"my.library","version":"1.0.0"},"logRecords":[
+        {"timeUnixNano":"1544712660300000000",
+        "observedTimeUnixNano":"1544712660300000000",
+        "severityNumber":10,"severityText":"Information",
+        "traceId":"5B8EFFF798038103D269B633813FC60C","spanId":"EEE19B7EC3C1B174",
+        "unknown":{"a":[1,null]},
         "body":{"stringValue":"Example log record"},"eventName":"e","flags":1,
-        "attributes":[{"key":"int","value":{"intValue":"10"}},{"key":"array","value":{"arrayValue":{"values":
-        [{"boolValue":true},{"doubleValue":637.704},{"bytesValue":"_wA="},{"kvlistValue":{"values":[{"key":"k","value":{}}]}}]}}}]}]}]}]}"#,
+        "attributes":[{"key":"int","value":{"intValue":"10"}},
+        {"key":"array","value":{"arrayValue":{"values":
+        [{"boolValue":true},{"doubleValue":637.704},{"bytesValue":"_wA="},
+        {"kvlistValue":{"values":[{"key":"k","value":{}}]}}]}}}]}]}]}]}"#,
     );
     let resource = LogsRequest::new(&request).resources().next().unwrap().unwrap();
     let name = resource.resource.attributes().next().unwrap().unwrap();
@@ -70,7 +76,8 @@ fn a_sum_and_a_histogram() {
     let request = convert(
         Signal::Metrics,
         r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[
-        {"name":"my.counter","unit":"1","sum":{"aggregationTemporality":1,"isMonotonic":true,"dataPoints":
+        {"name":"my.counter","unit":"1","sum":
+        {"aggregationTemporality":1,"isMonotonic":true,"dataPoints":
             [{"asInt":"-5","startTimeUnixNano":"1","timeUnixNano":2},{"asDouble":5}]}},
         {"name":"my.histogram","histogram":{"aggregationTemporality":2,"dataPoints":
             [{"count":"2","sum":2,"bucketCounts":["1",1],"explicitBounds":[1],"min":0,"max":"2"}]}},
@@ -111,7 +118,8 @@ fn a_span() {
         Signal::Traces,
         r#"{"resourceSpans":[{"scopeSpans":[{"spans":[{"traceId":"5b8efff798038103d269b633813fc60c",
         "spanId":"eee19b7ec3c1b174","parentSpanId":"","name":"node","kind":2,"status":{"code":2},
-        "startTimeUnixNano":"5","endTimeUnixNano":"6","links":[{"spanId":"eee19b7ec3c1b175"}]}]}]}]}"#,
+        "startTimeUnixNano":"5","endTimeUnixNano":"6",
+        "links":[{"spanId":"eee19b7ec3c1b175"}]}]}]}]}"#,
     );
     let resource = TracesRequest::new(&request).resources().next().unwrap().unwrap();
     let span = resource.scopes().next().unwrap().unwrap().spans().next().unwrap().unwrap();
