@@ -1,7 +1,9 @@
-//! The whole path at full load: `lucarne send` → enclave → proxy → gateway → archive and JSON lines.
+//! The whole path at full load: `lucarne send` → enclave → proxy → gateway → archive and JSON
+//! lines.
 //!
-//! Every part is a process of its own, as in production, so the system's accounting of each is the measure:
-//! CPU seconds a million records and peak memory do not depend on who else uses the machine.
+//! Every part is a process of its own, as in production, so the system's accounting of each is the
+//! measure: CPU seconds a million records and peak memory do not depend on who else uses the
+//! machine.
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -61,7 +63,7 @@ fn print(report: &serde_json::Value, before: [Usage; 2], after: [Usage; 2]) {
         let rate = 1e6 / cpu;
         let memory = after.peak_kib / 1024.0;
         println!(
-            "{name}: {cpu:.2} CPU seconds a million records ({rate:.0} a core), peak {memory:.0} MiB"
+            "{name}: {cpu:.2} CPU seconds a million records ({rate:.0}/s a core), {memory:.0} MiB"
         );
     }
 }
@@ -83,7 +85,8 @@ fn usage(dir: &Path, word: &str) -> Usage {
         ours.then(|| process.path())
     });
     let process = found.expect("the process runs");
-    // proc(5): the fields after the name in parentheses; user and system time are the 14th and 15th.
+    // proc(5): the fields after the name in parentheses; user and system time are the 14th and
+    // 15th.
     let stat = std::fs::read_to_string(process.join("stat")).expect("its accounting");
     let fields: Vec<&str> =
         stat.rsplit(')').next().unwrap_or_default().split_whitespace().collect();
@@ -102,9 +105,8 @@ fn stop(mut up: Child) {
 }
 
 fn free_addresses() -> [String; 3] {
-    let held: Vec<_> = (0..3)
-        .map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"))
-        .collect();
+    let held: Vec<_> =
+        (0..3).map(|_| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port")).collect();
     let name = |index: usize| held[index].local_addr().expect("an address").to_string();
     [name(0), name(1), name(2)]
 }

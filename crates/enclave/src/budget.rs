@@ -1,7 +1,7 @@
 //! The bound on what the enclave holds for the outside: a number of bytes, lent and given back.
 //!
-//! A reservation goes with its records through queue, batch and outbox and ends when the gateway has archived
-//! them. What cannot reserve is refused with a reply; nothing waits, nothing grows.
+//! A reservation goes with its records through queue, batch and outbox and ends when the gateway
+//! has archived them. What cannot reserve is refused with a reply; nothing waits, nothing grows.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

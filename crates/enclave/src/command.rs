@@ -1,4 +1,5 @@
-//! The command line of the process: one file names everything, because the file is what is measured.
+//! The command line of the process: one file names everything, because the file is what is
+//! measured.
 //!
 //! There is no argument parser in the trusted code: three options, read by hand.
 
@@ -19,11 +20,12 @@ Usage: lucarne-enclave --config FILE [--check-config | --software-root]
 Options:
   --config FILE    The configuration, YAML; its digest is bound into the evidence
   --check-config   Say whether the configuration can be used, and start nothing
-  --software-root  Print the fingerprint of the INSECURE software root, minting it first if there is none
+  --software-root  Print the fingerprint of the INSECURE software root; mint it if there is none
   --version        Print the version
   --help           Print this text
 
-Prints `ready` on standard output when it accepts telemetry. SIGTERM and SIGINT end the epoch gracefully.
+Prints `ready` on standard output when it accepts telemetry. SIGTERM and SIGINT end the epoch
+gracefully.
 Exit status: 0 ended gracefully and everything is archived; 2 ended gracefully, not everything is
 archived; 3 configuration or command line; 4 a file, socket or device cannot be used; 70 our bug.
 ";
@@ -66,7 +68,9 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
             Some("--check-config") => task = Task::Check,
             Some("--software-root") => task = Task::SoftwareRoot,
             Some("--help" | "-h") => return print(&HELP),
-            Some("--version" | "-V") => return print(&concat!("lucarne-enclave ", env!("CARGO_PKG_VERSION"), "\n")),
+            Some("--version" | "-V") => {
+                return print(&concat!("lucarne-enclave ", env!("CARGO_PKG_VERSION"), "\n"));
+            }
             _ => return fail(Exit::Configuration, &"unknown option; try --help"),
         }
     }

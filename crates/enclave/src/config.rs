@@ -1,7 +1,8 @@
-//! The configuration of the enclave: one YAML file, part of what is measured, checked before anything starts.
+//! The configuration of the enclave: one YAML file, part of what is measured, checked before
+//! anything starts.
 //!
-//! `File` is what was written, `Config` what it means. Its digest is bound into the evidence, so there are no
-//! flags and no environment variables beside it.
+//! `File` is what was written, `Config` what it means. Its digest is bound into the evidence, so
+//! there are no flags and no environment variables beside it.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -114,7 +115,8 @@ pub struct Config {
     pub acknowledgement_key: PublicKey,
     /// Bounds.
     pub limits: Limits,
-    /// How the workload is asked whether it lives; `None`: it is not asked, and heartbeats say `unknown`.
+    /// How the workload is asked whether it lives; `None`: it is not asked, and heartbeats say
+    /// `unknown`.
     pub workload: Option<Workload>,
 }
 
@@ -144,7 +146,8 @@ pub struct Workload {
     pub timeout: Duration,
 }
 
-/// 32 MiB: about 0.7 s of the highest rate, 5 minutes of a busy workload; well under the 64 MiB of the agent.
+/// 32 MiB: about 0.7 s of the highest rate, 5 minutes of a busy workload; well under the 64 MiB of
+/// the agent.
 const QUEUE_BYTES: usize = 32 << 20;
 /// 64 MiB of raw requests.
 const RAW_BYTES: usize = 64 << 20;
@@ -207,10 +210,19 @@ impl Config {
             sha256: Hash::of(text.as_bytes()).0,
             grpc: socket(&file.otlp.grpc).map_err(|e| key("otlp.grpc", e))?,
             http: socket(&file.otlp.http).map_err(|e| key("otlp.http", e))?,
-            uplink: file.uplink.address.parse().map_err(|e| key("uplink.address", format!("{e}")))?,
+            uplink: file
+                .uplink
+                .address
+                .parse()
+                .map_err(|e| key("uplink.address", format!("{e}")))?,
             acknowledgement_key: from_hex(&file.uplink.acknowledgement_key)
                 .map(|raw| PublicKey::from_ed25519(&raw))
-                .map_err(|_| key("uplink.acknowledgement_key", "expected an Ed25519 key as 64 hex digits".into()))?,
+                .map_err(|_| {
+                    key(
+                        "uplink.acknowledgement_key",
+                        "expected an Ed25519 key as 64 hex digits".into(),
+                    )
+                })?,
             limits: Limits {
                 queue_bytes: limits.queue_bytes.unwrap_or(QUEUE_BYTES),
                 raw_bytes: limits.raw_bytes.unwrap_or(RAW_BYTES),
@@ -218,7 +230,11 @@ impl Config {
                 heartbeat: milliseconds(limits.heartbeat_ms, HEARTBEAT),
                 durability_wait: milliseconds(limits.durability_wait_ms, DURABILITY_WAIT),
             },
-            workload: file.workload.map(|w| workload(&w)).transpose().map_err(|e| key("workload.check", e))?,
+            workload: file
+                .workload
+                .map(|w| workload(&w))
+                .transpose()
+                .map_err(|e| key("workload.check", e))?,
         })
     }
 }

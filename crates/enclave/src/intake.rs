@@ -6,7 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use lucarne_otlp::Signal;
 
-/// Telemetry as the workload sent it. It has no `Debug`, `Display`, `Serialize` or `Clone`: it cannot be logged by accident.
+/// Telemetry as the workload sent it. It has no `Debug`, `Display`, `Serialize` or `Clone`: it
+/// cannot be logged by accident.
 ///
 /// ```compile_fail
 /// let raw = lucarne_enclave::intake::Raw::new(bytes::Bytes::from_static(b"applicant.name"));
@@ -56,9 +57,11 @@ pub enum Refusal {
     Overloaded(Duration),
     /// The process is stopping; nothing of it was taken.
     Stopping,
-    /// This durability cannot be had with this configuration (no witnesses, say); nothing of it was taken.
+    /// This durability cannot be had with this configuration (no witnesses, say); nothing of it was
+    /// taken.
     Unavailable(&'static str),
-    /// Taken, but the time ran out before the durability asked for was reached; says how far it got.
+    /// Taken, but the time ran out before the durability asked for was reached; says how far it
+    /// got.
     TimedOut(Durability),
 }
 

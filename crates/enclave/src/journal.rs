@@ -1,7 +1,8 @@
-//! The process's own journal: life-cycle lines on standard error, as JSON, without any telemetry content.
+//! The process's own journal: life-cycle lines on standard error, as JSON, without any telemetry
+//! content.
 //!
-//! Its messages are built from our own errors, which carry numbers and names of ours, never what a workload
-//! sent; `Raw` has no way to be written.
+//! Its messages are built from our own errors, which carry numbers and names of ours, never what a
+//! workload sent; `Raw` has no way to be written.
 
 use std::fmt;
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! The life of the process: harden, begin an epoch, serve, drain, close.
 //!
-//! Order of the end: refuse new requests, seal what was taken, close both ledgers, wait for the archive. The
-//! epoch's keys go with the process.
+//! Order of the end: refuse new requests, seal what was taken, close both ledgers, wait for the
+//! archive. The epoch's keys go with the process.
 
 use std::fmt;
 use std::io::Write;
@@ -98,7 +98,8 @@ impl std::error::Error for LifeError {}
 /// # Errors
 /// When its directory or the running executable cannot be read.
 pub fn software_tee(config: &Config) -> Result<SoftwareTee<SystemClock>, LifeError> {
-    let machine = Machine::running(format!("software-{}", config.instance)).map_err(LifeError::Runtime)?;
+    let machine =
+        Machine::running(format!("software-{}", config.instance)).map_err(LifeError::Runtime)?;
     SoftwareTee::open_or_mint(Path::new(&config.insecure_software), machine, SystemClock)
         .map_err(LifeError::Mint)
 }
@@ -228,7 +229,13 @@ fn watch_workload(
     let (told, state) = watch::channel(Workload::Unknown);
     match workload {
         Some(workload) => {
-            runtime.spawn(probe::run(workload.check, workload.interval, workload.timeout, told, stop));
+            runtime.spawn(probe::run(
+                workload.check,
+                workload.interval,
+                workload.timeout,
+                told,
+                stop,
+            ));
         }
         // Kept open: a sender that is gone would end those who wait for a change.
         None => drop(runtime.spawn(async move { told.closed().await })),
@@ -238,10 +245,13 @@ fn watch_workload(
 
 type Sealing = JoinHandle<Result<(), SealError>>;
 
-// Committing and signing are work for a core of their own, not for the threads that serve connections.
+// Committing and signing are work for a core of their own, not for the threads that serve
+// connections.
 fn seal_on_own_thread(
     sealer: Sealer<SystemClock>,
-    open: impl Fn(lucarne_ledger::identity::LedgerKind) -> lucarne_ledger::control::Open + Send + 'static,
+    open: impl Fn(lucarne_ledger::identity::LedgerKind) -> lucarne_ledger::control::Open
+    + Send
+    + 'static,
     heartbeat: Duration,
     closing: watch::Receiver<bool>,
 ) -> Result<Sealing, LifeError> {

@@ -105,7 +105,11 @@ impl Pipeline {
         self.raw.lock().unwrap_or_else(PoisonError::into_inner).evicted()
     }
 
-    fn sanitize(&self, signal: Signal, request: &Raw<Bytes>) -> Result<lucarne_contract::Parts, Refusal> {
+    fn sanitize(
+        &self,
+        signal: Signal,
+        request: &Raw<Bytes>,
+    ) -> Result<lucarne_contract::Parts, Refusal> {
         let lock = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = lock().pop().unwrap_or_default();
         let result = self.contract.sanitize(signal, request.inner(), &mut scratch);

@@ -1,7 +1,8 @@
-//! The inside view of raw telemetry: the newest requests in memory, oldest dropped first, never outside.
+//! The inside view of raw telemetry: the newest requests in memory, oldest dropped first, never
+//! outside.
 //!
-//! A bounded ring until the block store takes its place. Nothing reads it yet but its own accounting, so its
-//! content cannot leave by any path.
+//! A bounded ring until the block store takes its place. Nothing reads it yet but its own
+//! accounting, so its content cannot leave by any path.
 
 use std::collections::VecDeque;
 
@@ -24,7 +25,8 @@ impl RawRing {
         Self { held: VecDeque::new(), bytes: 0, bytes_max, evicted: 0 }
     }
 
-    /// Takes a request, dropping the oldest until it fits; one that never fits is dropped and counted itself.
+    /// Takes a request, dropping the oldest until it fits; one that never fits is dropped and
+    /// counted itself.
     pub fn push(&mut self, signal: Signal, request: Raw<Bytes>) {
         let size = request.inner().len() + ENTRY_BYTES;
         if size > self.bytes_max {

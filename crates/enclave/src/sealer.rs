@@ -1,8 +1,8 @@
 //! The sealer: the one place where records enter the ledgers, on a thread of its own.
 //!
-//! Batches close at a thousand records, a mebibyte or a fifth of a second, and at once when a caller waits.
-//! Checkpoints, heartbeats and the last `close` come from here too, so every position in a ledger is decided
-//! by one thread and the two ledgers can never fork.
+//! Batches close at a thousand records, a mebibyte or a fifth of a second, and at once when a
+//! caller waits. Checkpoints, heartbeats and the last `close` come from here too, so every position
+//! in a ledger is decided by one thread and the two ledgers can never fork.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -33,7 +33,8 @@ const BATCH_RECORDS: u64 = 1_000;
 const BATCH_BYTES: usize = 1 << 20;
 /// Or when its first record is this old.
 const BATCH_AGE: Duration = Duration::from_millis(200);
-/// Room for records of the ledgers' own life while the uplink is down: a day of heartbeats in both ledgers.
+/// Room for records of the ledgers' own life while the uplink is down: a day of heartbeats in both
+/// ledgers.
 const CONTROL_BYTES: usize = 4 << 20;
 const NS_IN_MS: u64 = 1_000_000;
 /// What one control record is taken to hold until it is archived.
@@ -317,7 +318,8 @@ impl<C: Clock> Sealer<C> {
             refused: self.pipeline.counters().refused.load(Ordering::Relaxed),
             evicted: self.pipeline.evicted(),
         });
-        // Without room the heartbeat is not written, and that is written as soon as there is room again.
+        // Without room the heartbeat is not written, and that is written as soon as there is room
+        // again.
         let Some(rooms) = self.control_rooms() else {
             self.lost.heartbeats += 1;
             return Ok(());
@@ -376,7 +378,8 @@ impl<C: Clock> Sealer<C> {
         Ok(())
     }
 
-    // Order of a graceful end: what was taken is sealed, the ledgers are closed, the last heads are signed.
+    // Order of a graceful end: what was taken is sealed, the ledgers are closed, the last heads are
+    // signed.
     async fn drain(mut self) -> Result<(), SealError> {
         self.work.close();
         while let Some(work) = self.work.recv().await {
@@ -385,7 +388,12 @@ impl<C: Clock> Sealer<C> {
         self.declare_gaps().await?;
         self.close_batches().await?;
         let close = |size, root: Hash, time_ms| {
-            Control::Close(Close { time_ms, size, root: root.to_string(), reason: "stopped".into() })
+            Control::Close(Close {
+                time_ms,
+                size,
+                root: root.to_string(),
+                reason: "stopped".into(),
+            })
         };
         let now = self.clock.now_ms();
         let end = close(self.audit.ledger.size(), self.audit.ledger.root(), now);

@@ -1,4 +1,5 @@
-//! The keys of one epoch. They are born here, sign here and are wiped with the process: no function returns one.
+//! The keys of one epoch. They are born here, sign here and are wiped with the process: no function
+//! returns one.
 
 use std::fmt;
 
@@ -25,11 +26,17 @@ impl EpochKeys {
     /// # Errors
     /// When the library has no randomness to give.
     pub fn generate() -> Result<Self, SigningFailed> {
-        let p256 = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| SigningFailed)?;
+        let p256 =
+            EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(|_| SigningFailed)?;
         let public =
             PublicKey::from_p256_point(p256.public_key().as_ref()).map_err(|_| SigningFailed)?;
         let seed = Zeroizing::new(entropy::bytes::<32>()?);
-        Ok(Self { p256, public, ed25519: Ed25519Key::from_seed(&seed)?, random: SystemRandom::new() })
+        Ok(Self {
+            p256,
+            public,
+            ed25519: Ed25519Key::from_seed(&seed)?,
+            random: SystemRandom::new(),
+        })
     }
 
     /// The Ed25519 key of checkpoints.
@@ -99,7 +106,8 @@ mod tests {
             size: 7,
             root: lucarne_ledger::hash::Hash::of(b"root"),
         };
-        // ECDSA signatures differ in length from time to time; all of them must come out as valid DER.
+        // ECDSA signatures differ in length from time to time; all of them must come out as valid
+        // DER.
         for _ in 0..200 {
             let note = keys.note(&head).unwrap();
             for key in [keys.public_key(), keys.ed25519()] {

@@ -1,8 +1,9 @@
 //! The uplink: carries sealed batches to the gateway and keeps them until they are archived.
 //!
-//! One task owns the outbox. It goes on taking batches from the sealer while the connection is down or the
-//! host does not read, so the sealer never waits for the host; what bounds the outbox is the budget that the
-//! batches' reservations belong to. Whatever the host does wrong ends the connection, and a new one begins.
+//! One task owns the outbox. It goes on taking batches from the sealer while the connection is down
+//! or the host does not read, so the sealer never waits for the host; what bounds the outbox is the
+//! budget that the batches' reservations belong to. Whatever the host does wrong ends the
+//! connection, and a new one begins.
 
 use std::io;
 use std::sync::Arc;
@@ -102,7 +103,8 @@ impl From<SessionError> for LinkError {
     }
 }
 
-/// Asks the gateway, once, how the epoch before ended. Nothing relies on the answer: an audit checks it.
+/// Asks the gateway, once, how the epoch before ended. Nothing relies on the answer: an audit
+/// checks it.
 ///
 /// # Errors
 /// When the gateway cannot be reached in time.
@@ -186,7 +188,11 @@ impl Line {
         }
     }
 
-    async fn challenge(&mut self, instance: &Instance, epoch: EpochId) -> Result<Challenged, LinkError> {
+    async fn challenge(
+        &mut self,
+        instance: &Instance,
+        epoch: EpochId,
+    ) -> Result<Challenged, LinkError> {
         let (state, hello) = AwaitChallenge::begin(instance.clone(), epoch);
         self.send(&hello).await?;
         Ok(state.on_frame(&self.receive().await?)?)
@@ -232,7 +238,8 @@ impl Uplink {
         }
     }
 
-    // The sealer must never wait for the host, so whatever waits for the host goes on taking batches.
+    // The sealer must never wait for the host, so whatever waits for the host goes on taking
+    // batches.
     async fn while_collecting<T>(&mut self, waiting: impl Future<Output = T>) -> T {
         let mut waiting = std::pin::pin!(waiting);
         loop {
@@ -243,7 +250,8 @@ impl Uplink {
         }
     }
 
-    // The error says whether anything moved, so that a host that only accepts connections is asked less often.
+    // The error says whether anything moved, so that a host that only accepts connections is asked
+    // less often.
     async fn connect_and_stream(&mut self) -> Result<(), (bool, LinkError)> {
         self.hold.outbox.rewind();
         let (address, identity) = (self.address.clone(), Arc::clone(&self.identity));

@@ -1,8 +1,9 @@
 //! The archiver: write-ahead log with group commit, then the archive, then the acknowledgement.
 //!
-//! One thread owns both. A roll of the log becomes one `.seal` file for each run of batches in it, and nothing
-//! is acknowledged before its file is durable. After a crash the rolls that no manifest line covers are
-//! archived again: the same bytes under the same names, so that nothing is there twice.
+//! One thread owns both. A roll of the log becomes one `.seal` file for each run of batches in it,
+//! and nothing is acknowledged before its file is durable. After a crash the rolls that no manifest
+//! line covers are archived again: the same bytes under the same names, so that nothing is there
+//! twice.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,7 +27,8 @@ const WAITING_BYTES: u32 = 64 << 20;
 const WAITING_JOBS: usize = 1024;
 /// One group commit takes no further job when it has this many bytes.
 const GROUP_BYTES: u64 = 4 << 20;
-/// Archived rolls are kept up to this many bytes, so that exporters that keep up never read the archive.
+/// Archived rolls are kept up to this many bytes, so that exporters that keep up never read the
+/// archive.
 const KEPT_BYTES: u64 = 256 << 20;
 /// Pause before a failed write is tried again.
 const RETRY: Duration = Duration::from_secs(1);
@@ -105,7 +107,8 @@ pub struct Archiver {
 pub struct Stopped;
 
 impl Archiver {
-    /// Waits for room and hands a job over. A full disk is felt here, by whoever sends, and nowhere else.
+    /// Waits for room and hands a job over. A full disk is felt here, by whoever sends, and nowhere
+    /// else.
     ///
     /// # Errors
     /// When the archiver has stopped.
@@ -186,7 +189,9 @@ impl std::fmt::Display for ArchiverError {
         match self {
             Self::Wal(error) => write!(f, "{error}"),
             Self::Archive(error) => write!(f, "{error}"),
-            Self::Corrupt { roll } => write!(f, "roll {roll} of the write-ahead log is not what was written"),
+            Self::Corrupt { roll } => {
+                write!(f, "roll {roll} of the write-ahead log is not what was written")
+            }
         }
     }
 }
@@ -324,7 +329,8 @@ impl Worker {
     }
 
     fn close_roll(&mut self) -> Result<(), ArchiverError> {
-        let sealed = self.retrying("write-ahead log cannot be closed", |worker| worker.wal.seal_roll())?;
+        let sealed =
+            self.retrying("write-ahead log cannot be closed", |worker| worker.wal.seal_roll())?;
         let roll = std::mem::take(&mut self.roll);
         sealed.map_or(Ok(()), |number| self.archive_roll(number, roll.batches))
     }
@@ -354,7 +360,9 @@ impl Worker {
             if oldest > archived {
                 break;
             }
-            self.retrying("write-ahead log cannot be trimmed", |worker| worker.wal.remove_roll(oldest))?;
+            self.retrying("write-ahead log cannot be trimmed", |worker| {
+                worker.wal.remove_roll(oldest)
+            })?;
         }
         Ok(())
     }
@@ -370,7 +378,11 @@ impl Worker {
             }
             self.counters.conflicts.add(1);
             let fields = [("name", Value::Shown(&name))];
-            self.journal.note(Level::Error, "the archive holds another object of this name", &fields);
+            self.journal.note(
+                Level::Error,
+                "the archive holds another object of this name",
+                &fields,
+            );
         }
         Err(ArchiverError::Corrupt { roll })
     }
@@ -379,7 +391,9 @@ impl Worker {
         loop {
             match self.archive.put(name, bytes) {
                 Ok(put) => return Ok(put),
-                Err(error) if error.is_retryable() => self.pause("archive cannot be written", &error),
+                Err(error) if error.is_retryable() => {
+                    self.pause("archive cannot be written", &error)
+                }
                 Err(error) => return Err(ArchiverError::Archive(error)),
             }
         }

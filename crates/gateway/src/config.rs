@@ -1,7 +1,7 @@
 //! The configuration of the gateway: one YAML file, checked before anything starts.
 //!
-//! `File` is what was written, `Config` what it means: addresses parsed, keys read, rules compiled. Every
-//! refusal is one line that names file, key and what was expected.
+//! `File` is what was written, `Config` what it means: addresses parsed, keys read, rules compiled.
+//! Every refusal is one line that names file, key and what was expected.
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -133,14 +133,19 @@ impl Config {
     /// With file, line where the parser knows it, key, and what was expected.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let file: File = read_yaml(path)?;
-        let fault = |key: &str, problem: String| ConfigError::new(path, format!("{key}: {problem}"));
+        let fault =
+            |key: &str, problem: String| ConfigError::new(path, format!("{key}: {problem}"));
         let beside = |inner: &Path| beside(path, inner);
         let rules = match file.outer_layer {
             Some(rules) => Rules::compile(rules),
             None => Rules::default_rules(),
         };
         Ok(Self {
-            uplink: file.uplink.address.parse().map_err(|e| fault("uplink.address", format!("{e}")))?,
+            uplink: file
+                .uplink
+                .address
+                .parse()
+                .map_err(|e| fault("uplink.address", format!("{e}")))?,
             trust: beside(&file.trust),
             acknowledgement_key: read_key(&beside(&file.keys.acknowledgement))?,
             withholding_key: read_key(&beside(&file.keys.withholding))?,
@@ -152,7 +157,10 @@ impl Config {
             state: beside(&file.state),
             http: file.http.address.parse().map_err(|_| {
                 let found = &file.http.address;
-                fault("http.address", format!("expected an address like 127.0.0.1:8080, found {found:?}"))
+                fault(
+                    "http.address",
+                    format!("expected an address like 127.0.0.1:8080, found {found:?}"),
+                )
             })?,
             gate_token_file: file.http.gate_token_file.as_deref().map(beside),
             silent_after: file.http.silent_after_ms.map_or(SILENT_AFTER, Duration::from_millis),

@@ -1,6 +1,8 @@
-//! What the write-ahead log carries: a screened batch with what its export needs, or word of a refused one.
+//! What the write-ahead log carries: a screened batch with what its export needs, or word of a
+//! refused one.
 //!
-//! Deterministic CBOR, read strictly: the log is our own, but a disk is not to be trusted with its layout.
+//! Deterministic CBOR, read strictly: the log is our own, but a disk is not to be trusted with its
+//! layout.
 
 use lucarne_ledger::cbor::{CborError, Reader, Writer};
 

@@ -1,8 +1,8 @@
 //! The epochs that the gateway knows: their keys, and how far each of their ledgers has come.
 //!
-//! A batch is admitted by what it says of its place: it goes on where the last one ended, repeats what is
-//! there, leaves a hole, or contradicts. Nothing here decides what a contradiction means; it is kept, counted
-//! and left to the auditor.
+//! A batch is admitted by what it says of its place: it goes on where the last one ended, repeats
+//! what is there, leaves a hole, or contradicts. Nothing here decides what a contradiction means;
+//! it is kept, counted and left to the auditor.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,7 +33,8 @@ pub enum Admission {
         /// Size that the gateway knew.
         known: u64,
     },
-    /// It covers what is there, cut in another way; whether the leaves agree is the auditor's to say.
+    /// It covers what is there, cut in another way; whether the leaves agree is the auditor's to
+    /// say.
     Overlap,
     /// It contradicts what is there.
     Fork,
@@ -120,7 +121,11 @@ impl Epoch {
         let origin = origin(&self.log_prefix, &self.ledger(kind));
         let keys = [&self.key.key, &self.ed25519].map(|key| NoteKey::new(&origin, key.clone()));
         let checkpoint = Checkpoint::open(note, &keys)?;
-        if checkpoint.origin == origin { Ok(checkpoint) } else { Err(CheckpointError::NotCanonical) }
+        if checkpoint.origin == origin {
+            Ok(checkpoint)
+        } else {
+            Err(CheckpointError::NotCanonical)
+        }
     }
 
     /// Tells everybody who serves this epoch how far the archive holds a ledger.
@@ -209,12 +214,7 @@ impl Epochs {
     }
 
     /// The epoch whose evidence has just been verified; the same one for every connection of it.
-    pub fn enter(
-        &self,
-        key: EpochKey,
-        ed25519: [u8; 32],
-        measurement: &str,
-    ) -> Arc<Epoch> {
+    pub fn enter(&self, key: EpochKey, ed25519: [u8; 32], measurement: &str) -> Arc<Epoch> {
         let mut inner = self.lock();
         inner.see(&key.instance, key.epoch);
         let place = (key.instance.clone(), key.epoch);
@@ -231,9 +231,8 @@ impl Epochs {
             Some((_, head)) => Head::at(head.size, head.root),
             None => Head::at(0, empty.root()),
         });
-        let acknowledged = known.map(|known| {
-            watch::Sender::new(known.map(|(ledger, head)| archived(&ledger, head)))
-        });
+        let acknowledged = known
+            .map(|known| watch::Sender::new(known.map(|(ledger, head)| archived(&ledger, head))));
         let epoch = Arc::new(Epoch {
             thumbprint: format!("sha256:{}", key.key.id()).into(),
             measurement: measurement.into(),

@@ -1,7 +1,8 @@
 //! Signs of life: the newest verified heartbeat of each instance.
 //!
-//! Only what came in a verified batch counts, and only in the audit ledger, so that nobody but the enclave can
-//! make an instance look alive. Age is measured by this machine's own clock from the moment of receipt.
+//! Only what came in a verified batch counts, and only in the audit ledger, so that nobody but the
+//! enclave can make an instance look alive. Age is measured by this machine's own clock from the
+//! moment of receipt.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,7 +1,8 @@
 //! The outer layer at work: what slipped the contract is withheld before anything is written.
 //!
-//! The seal stays valid: the payload is replaced by its commitment and a signed authorisation that names the
-//! rule. What the export may show instead is a rewritten copy, marked unsealed, or nothing.
+//! The seal stays valid: the payload is replaced by its commitment and a signed authorisation that
+//! names the rule. What the export may show instead is a rewritten copy, marked unsealed, or
+//! nothing.
 
 use lucarne_ledger::batch::{Content, Record, VerifiedBatch, split_context};
 use lucarne_ledger::key::{Ed25519Key, SigningFailed};
@@ -23,7 +24,8 @@ pub struct Screened {
     pub batch: Vec<u8>,
     /// What was withheld, for signals and counters.
     pub withheld: Vec<Hole>,
-    /// Copies for export of what was withheld, by sequence number: payloads with their context index.
+    /// Copies for export of what was withheld, by sequence number: payloads with their context
+    /// index.
     pub copies: Vec<(u64, Vec<u8>)>,
 }
 
@@ -48,7 +50,11 @@ impl OuterLayer {
     ///
     /// # Errors
     /// When an authorisation cannot be signed; then nothing of the batch may be written.
-    pub fn screen(&self, batch: &VerifiedBatch<'_>, now_ms: u64) -> Result<Screened, SigningFailed> {
+    pub fn screen(
+        &self,
+        batch: &VerifiedBatch<'_>,
+        now_ms: u64,
+    ) -> Result<Screened, SigningFailed> {
         let mut withheld = Vec::new();
         let mut copies = Vec::new();
         let mut authorities = vec![None; batch.records().len()];

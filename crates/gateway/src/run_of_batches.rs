@@ -1,7 +1,7 @@
 //! Runs: the batches of a roll that go on from one another, in the order of their files.
 //!
-//! A run becomes one `.seal` file. The archiver and the exporters cut a roll into the same runs, so a place
-//! in a roll means the same whether it is read from the log or, later, from the archive.
+//! A run becomes one `.seal` file. The archiver and the exporters cut a roll into the same runs, so
+//! a place in a roll means the same whether it is read from the log or, later, from the archive.
 
 use lucarne_archive::name::{CheckpointName, Date, SealName};
 use lucarne_ledger::batch::{BatchError, claimed_statement};

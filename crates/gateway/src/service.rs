@@ -1,6 +1,7 @@
 //! The gateway as a process: everything is opened and bound first, then served, then drained.
 //!
-//! Order of the end: no more enclaves, the archiver writes what it has, the exporters finish what is archived.
+//! Order of the end: no more enclaves, the archiver writes what it has, the exporters finish what
+//! is archived.
 
 use std::fmt;
 use std::path::Path;
@@ -153,7 +154,8 @@ pub async fn run(path: &Path, on_ready: impl FnOnce()) -> Result<(), ServiceErro
     PARTS.iter().for_each(|part| opened.readiness.waiting(*part));
     stop.send_replace(true);
     drop(enclaves.await);
-    // The archiver ends when nobody can send any more; what is said from now on is on standard error.
+    // The archiver ends when nobody can send any more; what is said from now on is on standard
+    // error.
     opened.messages.abort();
     let archived = match early {
         Some(result) => result,
@@ -165,7 +167,9 @@ pub async fn run(path: &Path, on_ready: impl FnOnce()) -> Result<(), ServiceErro
         journal.note(Level::Warning, "exporters did not finish; they go on at the next start", &[]);
     }
     http.abort();
-    archived.map_err(|error| ServiceError::System(std::io::Error::other(error)))?.map_err(ServiceError::Archiver)
+    archived
+        .map_err(|error| ServiceError::System(std::io::Error::other(error)))?
+        .map_err(ServiceError::Archiver)
 }
 
 async fn open(config: Config) -> Result<Opened, ServiceError> {
@@ -182,10 +186,15 @@ async fn open(config: Config) -> Result<Opened, ServiceError> {
     };
     state(&config.state)?;
     let limits = Limits { total_bytes_max: LOG_BYTES_MAX };
-    let (wal, recovered) = Wal::open(&config.state.join("wal"), limits).map_err(ServiceError::Wal)?;
+    let (wal, recovered) =
+        Wal::open(&config.state.join("wal"), limits).map_err(ServiceError::Wal)?;
     if recovered.torn_bytes > 0 {
         let fields = [("bytes", Value::Number(recovered.torn_bytes))];
-        journal.note(Level::Warning, "an unfinished write was cut off; nobody was told it was kept", &fields);
+        journal.note(
+            Level::Warning,
+            "an unfinished write was cut off; nobody was told it was kept",
+            &fields,
+        );
     }
     let epochs = Arc::new(Epochs::new(&trust.log_prefix));
     let counters = Arc::new(Counters::default());
@@ -198,18 +207,12 @@ async fn open(config: Config) -> Result<Opened, ServiceError> {
         journal: journal.clone(),
     })
     .map_err(ServiceError::Archiver)?;
-    let rolls = Rolls {
-        archived,
-        archive: Arc::clone(&archive),
-        policy: Arc::new(trust.evidence.clone()),
-    };
+    let rolls =
+        Rolls { archived, archive: Arc::clone(&archive), policy: Arc::new(trust.evidence.clone()) };
     let cursors = config.state.join("cursors");
     state(&cursors)?;
-    let surroundings = |metrics| Surroundings {
-        metrics,
-        journal: journal.clone(),
-        clock: Arc::clone(&clock),
-    };
+    let surroundings =
+        |metrics| Surroundings { metrics, journal: journal.clone(), clock: Arc::clone(&clock) };
     let (runners, exporters) = runners(sinks, &rolls, &cursors, surroundings)?;
     let heartbeats = Heartbeats::new(Arc::clone(&clock));
     let gates = Gates::open(config.state.join("gates"), config.gate_token_file.as_deref())
@@ -219,7 +222,11 @@ async fn open(config: Config) -> Result<Opened, ServiceError> {
         heartbeats: heartbeats.clone(),
         silent_after: config.silent_after,
         readiness: readiness.clone(),
-        metrics: Metrics { counters: Arc::clone(&counters), heartbeats: heartbeats.clone(), exporters },
+        metrics: Metrics {
+            counters: Arc::clone(&counters),
+            heartbeats: heartbeats.clone(),
+            exporters,
+        },
         gates: Arc::new(gates),
     };
     let http = http::Server::bind(config.http, pages).await.map_err(ServiceError::Http)?;
@@ -266,9 +273,7 @@ fn runners(
         let source = LogSource::new(rolls.clone());
         let runner = CursorFile::open(cursors, &name)
             .map_err(StartError::from)
-            .and_then(|file| {
-                Runner::build(name.clone(), sink, source, file, surroundings(metrics))
-            })
+            .and_then(|file| Runner::build(name.clone(), sink, source, file, surroundings(metrics)))
             .map_err(|error| ServiceError::Start(name, error))?;
         runners.push(runner);
     }

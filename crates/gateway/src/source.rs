@@ -1,8 +1,10 @@
-//! What exporters read: rolls of the write-ahead log as far as they are archived, and the archive behind them.
+//! What exporters read: rolls of the write-ahead log as far as they are archived, and the archive
+//! behind them.
 //!
-//! A place is `<roll>:<ordinal>`, where every record of every run of the roll counts, exported or not, so that
-//! it means the same whether the roll is read from the log or from its `.seal` files. Batches are verified
-//! again as they are read: a disk is not to be trusted with what was once good.
+//! A place is `<roll>:<ordinal>`, where every record of every run of the roll counts, exported or
+//! not, so that it means the same whether the roll is read from the log or from its `.seal` files.
+//! Batches are verified again as they are read: a disk is not to be trusted with what was once
+//! good.
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
@@ -13,7 +15,9 @@ use lucarne_archive::name::{EpochFile, EpochName, SealName};
 use lucarne_archive::segment::SegmentReader;
 use lucarne_archive::{Archive, Name};
 use lucarne_attest::{Expect, Policy, When, verify_epoch};
-use lucarne_ledger::batch::{Content, EpochKey, Record as Sealed, VerifiedBatch, split_context, verify};
+use lucarne_ledger::batch::{
+    Content, EpochKey, Record as Sealed, VerifiedBatch, split_context, verify,
+};
 use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerId};
 use lucarne_ledger::key::PublicKey;
@@ -123,7 +127,8 @@ impl LogSource {
         for seal in seals {
             let name = Name::Seal(seal.clone());
             let corrupt = || SourceError::Corrupt { name: name.to_string() };
-            let unreadable = |_| SourceError::Read { name: name.to_string(), kind: ErrorKind::Other };
+            let unreadable =
+                |_| SourceError::Read { name: name.to_string(), kind: ErrorKind::Other };
             let file = self.rolls.archive.open(&name).map_err(unreadable)?;
             let mut reader = SegmentReader::open(file).map_err(|_| corrupt())?;
             while let Some(frame) = reader.next_frame().map_err(|_| corrupt())? {
@@ -135,12 +140,17 @@ impl LogSource {
         Ok(slots)
     }
 
-    fn add(&mut self, slots: &mut Vec<Slot>, batch: Batch, seal: &SealName) -> Result<(), SourceError> {
+    fn add(
+        &mut self,
+        slots: &mut Vec<Slot>,
+        batch: Batch,
+        seal: &SealName,
+    ) -> Result<(), SourceError> {
         let known = self.epoch(&seal.ledger)?;
         let bytes = Bytes::from(batch.bytes);
         let name = Name::Seal(seal.clone()).to_string();
-        let verified = verify(&bytes, &known.key)
-            .map_err(|_| SourceError::Corrupt { name: name.clone() })?;
+        let verified =
+            verify(&bytes, &known.key).map_err(|_| SourceError::Corrupt { name: name.clone() })?;
         let statement = verified.statement();
         let origin = Arc::new(Origin {
             ledger: statement.ledger.clone(),
@@ -196,7 +206,11 @@ impl LogSource {
         })
     }
 
-    fn epoch_file(&self, ledger: &LedgerId, file: EpochFile) -> Result<(Vec<u8>, String), SourceError> {
+    fn epoch_file(
+        &self,
+        ledger: &LedgerId,
+        file: EpochFile,
+    ) -> Result<(Vec<u8>, String), SourceError> {
         let instance = ledger.instance.clone();
         let name = Name::Epoch(EpochName { instance, epoch: ledger.epoch, file });
         let unreadable = |kind| SourceError::Read { name: name.to_string(), kind };
@@ -232,7 +246,8 @@ impl Source for LogSource {
 
     async fn changed(&mut self, from: &Position) {
         let roll = place(from).map_or(0, |(roll, _)| roll);
-        // The archiver that has gone will change nothing any more; then this waits until it is dropped.
+        // The archiver that has gone will change nothing any more; then this waits until it is
+        // dropped.
         if self.rolls.archived.through.wait_for(|through| *through > roll).await.is_err() {
             std::future::pending::<()>().await;
         }
@@ -301,6 +316,16 @@ fn unverified(refused: Refused) -> Unverified {
 
 /// The reasons that a refusal can have.
 const REASONS: [&str; 12] = [
-    "too_long", "encoding", "signature", "foreign", "frontier", "count", "secret", "stream", "context",
-    "prev_hash", "root", "checkpoint",
+    "too_long",
+    "encoding",
+    "signature",
+    "foreign",
+    "frontier",
+    "count",
+    "secret",
+    "stream",
+    "context",
+    "prev_hash",
+    "root",
+    "checkpoint",
 ];

@@ -9,7 +9,8 @@
 //! withholding_keys: [ { name: outer-layer, ed25519: "<64 hex digits>" } ]
 //! accept_unclean_end: [ { instance: i, epoch: "<32 hex digits>", explanation: "…" } ]
 //! ```
-//! Nothing means "any" by being empty or absent. A root that proves nothing stands under `insecure`.
+//! Nothing means "any" by being empty or absent. A root that proves nothing stands under
+//! `insecure`.
 
 use std::path::Path;
 
@@ -125,17 +126,23 @@ impl Trust {
                 _ => return Err(fault("insecure.kind", "software")),
             }
         }
-        let measurements = measurements(&file.measurements, &roots)
-            .ok_or_else(|| fault("measurements", "any-insecure, or a list of { pcrs: { 0: …, 1: …, 2: … } }"))?;
+        let measurements = measurements(&file.measurements, &roots).ok_or_else(|| {
+            fault("measurements", "any-insecure, or a list of { pcrs: { 0: …, 1: …, 2: … } }")
+        })?;
         let ledgers = file.ledgers.iter().map(|name| name.parse()).collect::<Result<Vec<_>, _>>();
         Ok(Self {
             log_prefix: file.log_prefix,
             evidence: Policy { roots, measurements, debug: DebugMode::Refuse },
-            ledgers: ledgers.ok().filter(|l| !l.is_empty()).ok_or_else(|| fault("ledgers", "audit, telemetry or both"))?,
+            ledgers: ledgers
+                .ok()
+                .filter(|l| !l.is_empty())
+                .ok_or_else(|| fault("ledgers", "audit, telemetry or both"))?,
             withholding_keys: file
                 .withholding_keys
                 .iter()
-                .map(|key| Some((key.name.clone(), PublicKey::from_ed25519(&from_hex(&key.ed25519).ok()?))))
+                .map(|key| {
+                    Some((key.name.clone(), PublicKey::from_ed25519(&from_hex(&key.ed25519).ok()?)))
+                })
                 .collect::<Option<_>>()
                 .ok_or_else(|| fault("withholding_keys.ed25519", "64 lower-case hex digits"))?,
             accepted_ends: file
@@ -143,7 +150,9 @@ impl Trust {
                 .into_iter()
                 .map(accepted_end)
                 .collect::<Option<_>>()
-                .ok_or_else(|| fault("accept_unclean_end", "instance, epoch as 32 hex digits, explanation"))?,
+                .ok_or_else(|| {
+                    fault("accept_unclean_end", "instance, epoch as 32 hex digits, explanation")
+                })?,
         })
     }
 }

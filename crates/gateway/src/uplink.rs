@@ -1,8 +1,9 @@
-//! The gateway's end of the uplink: evidence, then batches, each verified before anything else happens to it.
+//! The gateway's end of the uplink: evidence, then batches, each verified before anything else
+//! happens to it.
 //!
-//! A batch that does not verify never gets further than a line without content. One that does is screened by
-//! the outer layer in memory, and only then handed to the archiver; the acknowledgement follows when the
-//! archive holds it.
+//! A batch that does not verify never gets further than a line without content. One that does is
+//! screened by the outer layer in memory, and only then handed to the archiver; the acknowledgement
+//! follows when the archive holds it.
 
 use std::io;
 use std::sync::Arc;
@@ -68,8 +69,6 @@ pub struct Shared {
     /// The gateway's own messages.
     pub journal: Journal,
 }
-
-
 
 /// Why a connection ends.
 #[derive(Debug)]
@@ -172,9 +171,8 @@ impl Line {
 }
 
 async fn run_session(line: &mut Line, shared: &Arc<Shared>) -> Result<(), EndOfSession> {
-    let (epoch, receiving) = timeout(HANDSHAKE, handshake(line, shared))
-        .await
-        .unwrap_or(Err(EndOfSession::TimedOut))?;
+    let (epoch, receiving) =
+        timeout(HANDSHAKE, handshake(line, shared)).await.unwrap_or(Err(EndOfSession::TimedOut))?;
     note_accepted(&epoch, &shared.journal);
     let mut acknowledged = LedgerKind::ALL.map(|kind| epoch.acknowledged(kind));
     let mut buffer = vec![0; READ_BYTES];
@@ -188,7 +186,11 @@ async fn run_session(line: &mut Line, shared: &Arc<Shared>) -> Result<(), EndOfS
             let job = tokio::task::block_in_place(|| take(&received, &epoch, shared));
             let (jobs, end) = job;
             for job in jobs {
-                shared.archiver.send(job).await.map_err(|_| EndOfSession::Ours("gateway is stopping"))?;
+                shared
+                    .archiver
+                    .send(job)
+                    .await
+                    .map_err(|_| EndOfSession::Ours("gateway is stopping"))?;
             }
             end?;
         }
@@ -211,12 +213,17 @@ fn note_end(reason: &str, journal: &Journal) {
 }
 
 fn note_accepted(epoch: &Epoch, journal: &Journal) {
-    let fields =
-        [("instance", Value::Shown(&epoch.key.instance)), ("epoch", Value::Shown(&epoch.key.epoch))];
+    let fields = [
+        ("instance", Value::Shown(&epoch.key.instance)),
+        ("epoch", Value::Shown(&epoch.key.epoch)),
+    ];
     journal.note(Level::Information, "receiver accepted tee-processengine", &fields);
 }
 
-async fn handshake(line: &mut Line, shared: &Shared) -> Result<(Arc<Epoch>, Receiving), EndOfSession> {
+async fn handshake(
+    line: &mut Line,
+    shared: &Shared,
+) -> Result<(Arc<Epoch>, Receiving), EndOfSession> {
     let refused = |error: &dyn std::fmt::Display| EndOfSession::Refused(error.to_string());
     let mut nonce = [0; 32];
     rand::fill(&mut nonce).map_err(|_| EndOfSession::Ours("gateway has no randomness"))?;
@@ -244,7 +251,8 @@ async fn handshake(line: &mut Line, shared: &Shared) -> Result<(Arc<Epoch>, Rece
     let measurement = keys.claims.measurement().to_string();
     let epoch = shared.epochs.enter(key, bound.ed25519, &measurement);
     let known = LedgerKind::ALL.map(|kind| epoch.acknowledged(kind).borrow().clone());
-    let archived = known.into_iter().flatten().map(|head| sign(&head, shared)).collect::<Result<_, _>>()?;
+    let archived =
+        known.into_iter().flatten().map(|head| sign(&head, shared)).collect::<Result<_, _>>()?;
     let (receiving, accepted) = state.accept(archived);
     line.send(&accepted).await?;
     Ok((epoch, receiving))
@@ -267,7 +275,9 @@ fn keep_evidence(
             Ok(Put::Created | Put::AlreadyIdentical) => {}
             Ok(Put::Different) => {
                 shared.counters.conflicts.add(1);
-                return Err(EndOfSession::Refused("the archive holds other evidence for this epoch".into()));
+                return Err(EndOfSession::Refused(
+                    "the archive holds other evidence for this epoch".into(),
+                ));
             }
             Err(error) => {
                 let fields = [("error", Value::Shown(&error))];

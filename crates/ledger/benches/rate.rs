@@ -1,8 +1,9 @@
-//! Seal and verify rates of 300-byte records in batches of 1,000, against the hashing they cannot avoid.
+//! Seal and verify rates of 300-byte records in batches of 1,000, against the hashing they cannot
+//! avoid.
 //!
-//! The bound is `1 / (t(316) + t(35) + t(65))`: salt and payload, leaf, and one inner node a record, with the
-//! same library in the same run, so the ratio means the same on every machine. One thread; best of several
-//! rounds, since a busy machine only ever makes a round slower.
+//! The bound is `1 / (t(316) + t(35) + t(65))`: salt and payload, leaf, and one inner node a
+//! record, with the same library in the same run, so the ratio means the same on every machine. One
+//! thread; best of several rounds, since a busy machine only ever makes a round slower.
 
 use std::hint::black_box;
 use std::io::Write;

@@ -1,7 +1,7 @@
 //! Frames: `be32 length || body`, where the first byte of the body is the message's kind.
 //!
-//! A reader is fed bytes as they come and never holds more than one frame of the limit it was made with. A
-//! length is judged before a byte of the body is kept.
+//! A reader is fed bytes as they come and never holds more than one frame of the limit it was made
+//! with. A length is judged before a byte of the body is kept.
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -136,7 +136,12 @@ impl<'a> Up<'a> {
             EVIDENCE => {
                 array_of(&mut reader, 4)?;
                 let (binding, evidence) = (reader.bytes()?, reader.bytes()?);
-                Self::Evidence { binding, evidence, fresh: reader.bytes()?, collateral: reader.bytes()? }
+                Self::Evidence {
+                    binding,
+                    evidence,
+                    fresh: reader.bytes()?,
+                    collateral: reader.bytes()?,
+                }
             }
             BATCH => {
                 array_of(&mut reader, 3)?;

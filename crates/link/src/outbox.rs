@@ -1,7 +1,7 @@
 //! The outbox: sealed batches that the gateway has not yet acknowledged as archived.
 //!
-//! Batches leave it only by an acknowledgement that verifies under the pinned key and names a batch that is in
-//! it, by size *and* root. Anything else that the host says leaves it as it is.
+//! Batches leave it only by an acknowledgement that verifies under the pinned key and names a batch
+//! that is in it, by size *and* root. Anything else that the host says leaves it as it is.
 
 use alloc::collections::VecDeque;
 use alloc::string::String;
@@ -102,8 +102,8 @@ impl<T> Outbox<T> {
 
     /// Releases what a verified acknowledgement covers, and returns it.
     ///
-    /// One that repeats an earlier position releases nothing and is no error: the gateway repeats itself when
-    /// a connection begins.
+    /// One that repeats an earlier position releases nothing and is no error: the gateway repeats
+    /// itself when a connection begins.
     ///
     /// # Errors
     /// When it does not verify or names nothing that is here; then nothing changes.
@@ -138,7 +138,8 @@ impl<T> Outbox<T> {
         !self.waiting.is_empty() && !self.waiting.iter().any(ours)
     }
 
-    // Everything of that ledger up to and including position `last`, wherever the other ledger's batches stand.
+    // Everything of that ledger up to and including position `last`, wherever the other ledger's
+    // batches stand.
     fn release(&mut self, archived: &Archived, last: usize) -> Vec<Pending<T>> {
         let mut released = Vec::new();
         let mut kept = VecDeque::with_capacity(self.waiting.len());

@@ -1,4 +1,5 @@
-//! The two ends of a session, one struct a state: a step cannot be skipped for want of the struct before it.
+//! The two ends of a session, one struct a state: a step cannot be skipped for want of the struct
+//! before it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -110,7 +111,8 @@ impl AwaitAccepted {
 }
 
 impl Streaming {
-    /// Takes a message: the only one that has a place here is an acknowledgement, which has not been checked.
+    /// Takes a message: the only one that has a place here is an acknowledgement, which has not
+    /// been checked.
     ///
     /// # Errors
     /// For any other message.

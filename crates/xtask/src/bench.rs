@@ -35,7 +35,8 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         chosen.iter().for_each(|bench| println!("{}", bench.name()));
         return Ok(());
     }
-    // The benchmark of the whole path starts both programs; cargo builds only those of its own package.
+    // The benchmark of the whole path starts both programs; cargo builds only those of its own
+    // package.
     if chosen.iter().any(|bench| bench.package == "lucarne-cli") {
         step(cargo().args(["build", "--locked", "--release", "-p", "lucarne-enclave"]))?;
     }

@@ -10,11 +10,11 @@ use crate::shutdown;
 
 /// Take sealed batches from enclaves: verify, screen, archive, acknowledge, export
 ///
-/// Everything is said by one YAML file. Nothing is written before the outer layer has seen it, and nothing
-/// is acknowledged before the archive holds it.
+/// Everything is said by one YAML file. Nothing is written before the outer layer has seen it, and
+/// nothing is acknowledged before the archive holds it.
 ///
-/// Prints the line "ready" on standard output when it accepts enclaves. SIGTERM and Ctrl-C archive what was
-/// received and let the exporters finish.
+/// Prints the line "ready" on standard output when it accepts enclaves. SIGTERM and Ctrl-C archive
+/// what was received and let the exporters finish.
 ///
 /// Example, to see whether a file can be used, and then to use it:
 ///

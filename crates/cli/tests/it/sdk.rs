@@ -1,6 +1,7 @@
 //! The unmodified OpenTelemetry SDKs of Python and Node against the real enclave: no export fails.
 //!
-//! `cargo xtask test` installs both under the target directory. The scripts exit non-zero on any export error.
+//! `cargo xtask test` installs both under the target directory. The scripts exit non-zero on any
+//! export error.
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;

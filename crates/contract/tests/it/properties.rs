@@ -155,11 +155,11 @@ fn check(signal: Signal, resource: &Entries, scope: usize, records: &[Vec<u8>]) 
     let contract = &*DEFAULT;
     let scope = if scope == 0 { "audit" } else { TEXTS[scope] };
     let request = request(&named(resource, &KEYS), scope, records);
-    let captured = capture(&contract, signal, &request);
+    let captured = capture(contract, signal, &request);
     crate::crossing::assert_absent(&captured, TOKEN);
     crate::crossing::assert_absent(&captured, "4111111111111111");
     // Sanitising what was sanitised changes nothing and withholds nothing.
-    let again = capture(&contract, signal, &captured.again);
+    let again = capture(contract, signal, &captured.again);
     assert_eq!(again.records, captured.records);
     assert_eq!(again.withheld(), [""; 0]);
     assert_eq!(again.audit, [""; 0]);
@@ -206,10 +206,10 @@ proptest! {
         }
         let request = request(&[], "app", &records);
         for signal in [Signal::Logs, Signal::Metrics, Signal::Traces] {
-            if let Ok(sanitized) = sanitize(&contract, signal, &request) {
+            if let Ok(sanitized) = sanitize(contract, signal, &request) {
                 // What was accepted of it is well-formed: sealing and reading back checks that.
                 let captured = capture_sanitized(sanitized);
-                let again = capture(&contract, signal, &captured.again);
+                let again = capture(contract, signal, &captured.again);
                 prop_assert_eq!(again.records, captured.records);
             }
         }

@@ -237,7 +237,8 @@ impl<S: Source> Runner<S> {
     }
 }
 
-/// Runs what computes or waits for a disk, and lets the worker's other tasks move on where they can.
+/// Runs what computes or waits for a disk, and lets the worker's other tasks move on where they
+/// can.
 fn in_place<T>(work: impl FnOnce() -> T) -> T {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::CurrentThread => work(),

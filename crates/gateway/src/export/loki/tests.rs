@@ -162,7 +162,8 @@ fn compatible_labels_are_those_of_seed_002() {
         push.streams[0].labels,
         concat!(
             r#"{job="tee-processengine", level="Information", signature_valid="true", "#,
-            r#"tee_batch_seq="42", tee_cert_thumbprint="sha256:a1b2c3", tee_instance_id="nitro-001-us-east"}"#
+            r#"tee_batch_seq="42", tee_cert_thumbprint="sha256:a1b2c3", "#,
+            r#"tee_instance_id="nitro-001-us-east"}"#
         )
     );
     let names: Vec<&str> =

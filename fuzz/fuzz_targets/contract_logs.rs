@@ -1,0 +1,4 @@
+//! Fuzzes `lucarne_contract::fuzzing::fuzz_logs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lucarne_contract::fuzzing::fuzz_logs(data));
