@@ -25,7 +25,11 @@ pub(crate) struct Whole(Table);
 
 /// Patterns of which none may occur anywhere in a text.
 #[derive(Debug)]
-pub(crate) struct Anywhere(Option<Table>);
+pub(crate) struct Anywhere {
+    table: Option<Table>,
+    // No shorter text holds any of them.
+    shortest: usize,
+}
 
 #[derive(Debug)]
 struct Table {
@@ -58,16 +62,26 @@ impl Whole {
 impl Anywhere {
     pub(crate) fn new(patterns: &[String]) -> Result<Self, Problem> {
         if patterns.is_empty() {
-            return Ok(Self(None));
+            return Ok(Self { table: None, shortest: 0 });
         }
         let patterns: Result<Vec<Hir>, Problem> =
             patterns.iter().map(|pattern| parse(pattern)).collect();
-        Table::new(&patterns?, Anchored::No).map(|table| Self(Some(table)))
+        let patterns = patterns?;
+        let lengths = patterns.iter().map(|pattern| pattern.properties().minimum_len());
+        // A pattern without a length matches nothing; zero is always right.
+        let shortest = lengths.map(|length| length.unwrap_or(0)).min().unwrap_or(0);
+        let table = Some(Table::new(&patterns, Anchored::No)?);
+        Ok(Self { table, shortest })
     }
 
     #[inline]
     pub(crate) fn occurs_in(&self, text: &[u8]) -> bool {
-        let Some(Table { automaton, start }) = &self.0 else { return false };
+        let Some(Table { automaton, start }) = &self.table else {
+            return false;
+        };
+        if text.len() < self.shortest {
+            return false;
+        }
         let mut state = *start;
         for &byte in text {
             state = automaton.next_state(state, byte);

@@ -392,7 +392,7 @@ impl Worker {
             match self.archive.put(name, bytes) {
                 Ok(put) => return Ok(put),
                 Err(error) if error.is_retryable() => {
-                    self.pause("archive cannot be written", &error)
+                    self.pause("archive cannot be written", &error);
                 }
                 Err(error) => return Err(ArchiverError::Archive(error)),
             }

@@ -32,8 +32,9 @@ use crate::http::{self, Pages, Part, Readiness};
 use crate::journal::{Journal, Level, Value};
 use crate::metrics::{ExporterMetrics, Metrics};
 use crate::outer_layer::OuterLayer;
+use crate::policy;
 use crate::source::{LogSource, Rolls};
-use crate::trust::Trust;
+
 use crate::uplink::{self, Shared};
 use crate::wal::{Limits, Wal, WalError};
 
@@ -106,7 +107,7 @@ impl std::error::Error for ServiceError {}
 /// One line that says what cannot be used and why.
 pub fn check(path: &Path) -> Result<(), ServiceError> {
     let config = Config::load(path).map_err(ServiceError::Config)?;
-    Trust::load(&config.trust).map_err(ServiceError::Config)?;
+    policy::read(&config.trust).map_err(ServiceError::Config)?;
     build(&config.exporters).map_err(ServiceError::Exporter)?;
     Ok(())
 }
@@ -176,7 +177,7 @@ async fn open(config: Config) -> Result<Opened, ServiceError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let (feed, messages) = mpsc::channel(MESSAGES_MAX);
     let journal = Journal::new(Arc::clone(&clock), Box::new(std::io::stderr()), Some(feed));
-    let trust = Trust::load(&config.trust).map_err(ServiceError::Config)?;
+    let trust = policy::read(&config.trust).map_err(ServiceError::Config)?;
     let sinks = build(&config.exporters).map_err(ServiceError::Exporter)?;
     let uplink = Listener::bind(&config.uplink).map_err(ServiceError::Bind)?;
     let archive: Arc<dyn Archive> =
@@ -185,18 +186,8 @@ async fn open(config: Config) -> Result<Opened, ServiceError> {
         std::fs::create_dir_all(path).map_err(|error| ServiceError::State(path.to_owned(), error))
     };
     state(&config.state)?;
-    let limits = Limits { total_bytes_max: LOG_BYTES_MAX };
-    let (wal, recovered) =
-        Wal::open(&config.state.join("wal"), limits).map_err(ServiceError::Wal)?;
-    if recovered.torn_bytes > 0 {
-        let fields = [("bytes", Value::Number(recovered.torn_bytes))];
-        journal.note(
-            Level::Warning,
-            "an unfinished write was cut off; nobody was told it was kept",
-            &fields,
-        );
-    }
-    let epochs = Arc::new(Epochs::new(&trust.log_prefix));
+    let wal = open_log(&config, &journal)?;
+    let epochs = Arc::new(Epochs::new(&trust.audit.log_prefix));
     let counters = Arc::new(Counters::default());
     let (worker, archiver, archived) = Worker::recover(archiver::Parts {
         wal,
@@ -208,7 +199,7 @@ async fn open(config: Config) -> Result<Opened, ServiceError> {
     })
     .map_err(ServiceError::Archiver)?;
     let rolls =
-        Rolls { archived, archive: Arc::clone(&archive), policy: Arc::new(trust.evidence.clone()) };
+        Rolls { archived, archive: Arc::clone(&archive), policy: Arc::new(trust.attest.clone()) };
     let cursors = config.state.join("cursors");
     state(&cursors)?;
     let surroundings =
@@ -233,7 +224,7 @@ async fn open(config: Config) -> Result<Opened, ServiceError> {
     let messages = tokio::spawn(export_messages(messages, archiver.clone()));
     let shared = Shared {
         epochs,
-        policy: trust.evidence,
+        policy: trust.attest,
         outer_layer: OuterLayer::new(config.rules, config.withholding_key),
         archiver,
         archive,
@@ -278,4 +269,16 @@ fn runners(
         runners.push(runner);
     }
     Ok((runners, measured))
+}
+
+fn open_log(config: &Config, journal: &Journal) -> Result<Wal, ServiceError> {
+    let limits = Limits { total_bytes_max: LOG_BYTES_MAX };
+    let (wal, recovered) =
+        Wal::open(&config.state.join("wal"), limits).map_err(ServiceError::Wal)?;
+    if recovered.torn_bytes > 0 {
+        let fields = [("bytes", Value::Number(recovered.torn_bytes))];
+        let message = "an unfinished write was cut off; nobody was told it was kept";
+        journal.note(Level::Warning, message, &fields);
+    }
+    Ok(wal)
 }

@@ -6,7 +6,6 @@ pub mod verify;
 mod catalogue;
 mod epochs;
 mod json;
-mod policy;
 mod reading;
 mod record;
 mod text;

@@ -4,7 +4,7 @@ use lucarne_contract::fuzzing;
 
 #[test]
 fn corpora_are_replayed() {
-    replay("contract_yaml", fuzzing::fuzz_contract);
+    replay("contract_contract", fuzzing::fuzz_contract);
     replay("contract_logs", fuzzing::fuzz_logs);
     replay("contract_metrics", fuzzing::fuzz_metrics);
     replay("contract_traces", fuzzing::fuzz_traces);

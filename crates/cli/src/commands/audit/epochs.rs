@@ -14,8 +14,8 @@ use lucarne_ledger::identity::{EpochId, Instance};
 use lucarne_ledger::key::PublicKey;
 
 use super::catalogue::unreadable;
-use super::policy::Policy;
 use crate::failure::{Failure, chain};
+use lucarne_gateway::policy::Policy;
 
 /// An epoch whose evidence was accepted.
 #[derive(Debug)]

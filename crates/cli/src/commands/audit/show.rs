@@ -12,7 +12,9 @@ use serde_json::{Value, json};
 
 use super::catalogue::{Catalogue, unreadable};
 use super::epochs::Attested;
-use super::{Place, epochs, policy, reading, record};
+use lucarne_gateway::policy;
+
+use super::{Place, epochs, reading, record};
 use crate::failure::{Exit, Failure, chain};
 
 /// Show one record as JSON, with its context, after verifying the batch it was sealed in
@@ -47,7 +49,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 }
 
 pub(super) fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let policy = policy::read(&args.place.policy)?;
+    let policy =
+        policy::read(&args.place.policy).map_err(|error| Failure::usage(error.to_string()))?;
     let archive =
         Directory::open_read_only(&args.place.records_dir).map_err(|error| unreadable(&error))?;
     let seq = args.seq.or(args.index).unwrap_or_default();

@@ -13,7 +13,9 @@ use lucarne_ledger::identity::LedgerKind;
 
 use super::catalogue::{Catalogue, unreadable};
 use super::text::{Records, Valid};
-use super::{Place, epochs, json, policy, reading, text};
+use lucarne_gateway::policy;
+
+use super::{Place, epochs, json, reading, text};
 use crate::failure::{Exit, Failure};
 
 /// Say what an archive is worth: what is missing, changed or foreign, and what is whole
@@ -68,7 +70,8 @@ fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     if range.is_some() {
         place.ledger.get_or_insert(LedgerKind::Audit);
     }
-    let mut policy = policy::read(&place.policy)?;
+    let mut policy =
+        policy::read(&place.policy).map_err(|error| Failure::usage(error.to_string()))?;
     policy.audit.range = range;
     narrow(&mut policy.audit, &place);
     let archive =

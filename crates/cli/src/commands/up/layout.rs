@@ -213,8 +213,8 @@ const WRITTEN: &str = "# Written by `lucarne up` at each start.\n";
 mod tests {
     use super::*;
     use lucarne_gateway::config::Config;
+    use lucarne_gateway::policy;
     use lucarne_gateway::proxy::allowlist::Allowlist;
-    use lucarne_gateway::trust::Trust;
 
     fn addresses() -> Addresses {
         let at = |text: &str| text.parse().unwrap();
@@ -244,8 +244,8 @@ mod tests {
         assert!(list.allows(&layout.socket("gateway").parse().unwrap()));
         assert!(!list.allows(&layout.socket("proxy").parse().unwrap()));
 
-        let trust = Trust::load(&gateway.trust).unwrap();
-        assert_eq!((trust.evidence.roots.len(), trust.withholding_keys.len()), (1, 1));
+        let trust = policy::read(&gateway.trust).unwrap();
+        assert_eq!((trust.attest.roots.len(), trust.audit.withholding_keys.len()), (1, 1));
         let enclave = std::fs::read_to_string(layout.dir().join("tee/enclave.yaml")).unwrap();
         assert!(enclave.contains("check: \"tcp:127.0.0.1:9999\""), "{enclave}");
     }

@@ -17,33 +17,27 @@ use lucarne_ledger::key::PublicKey;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
-use crate::failure::Failure;
+use crate::config::{ConfigError, read_yaml};
 
 /// What the file says, checked.
 #[derive(Debug)]
-pub(super) struct Policy {
+pub struct Policy {
     /// For evidence.
-    pub(super) attest: lucarne_attest::Policy,
+    pub attest: lucarne_attest::Policy,
     /// For ledgers.
-    pub(super) audit: audit::Policy,
+    pub audit: audit::Policy,
     /// Whether whatever code some root vouches for is accepted: every verdict is then insecure.
-    pub(super) any_measurement: bool,
+    pub any_measurement: bool,
 }
 
 /// Reads the policy.
 ///
 /// # Errors
 /// One line with file, line and key of what was expected.
-pub(super) fn read(path: &Path) -> Result<Policy, Failure> {
-    let named = path.display();
-    let text = std::fs::read_to_string(path).map_err(|cause| {
-        Failure::because(crate::failure::Exit::Usage, &format!("policy {named}"), &cause)
-    })?;
-    let file: File =
-        serde_saphyr::from_str_with_options(&text, serde_saphyr::options! { with_snippet: false })
-            .map_err(|error| Failure::usage(format!("{named}: {error}")))?;
+pub fn read(path: &Path) -> Result<Policy, ConfigError> {
+    let file: File = read_yaml(path)?;
     let policy = file.check(path.parent().unwrap_or(Path::new("")));
-    policy.map_err(|problem| Failure::usage(format!("{named}: {problem}")))
+    policy.map_err(|problem| ConfigError::new(path, problem))
 }
 
 #[derive(Deserialize)]
@@ -289,13 +283,12 @@ impl<'de> Deserialize<'de> for Accepted {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::failure::Exit;
 
     const GOOD: &str = "log_prefix: lucarne.local\nroots:\n  - kind: aws-nitro\n\
         measurements: [\"111111111111111111111111111111111111111111111111\
         111111111111111111111111111111111111111111111111\"]\nledgers: [audit, telemetry]\n";
 
-    fn read_text(text: &str) -> Result<Policy, Failure> {
+    fn read_text(text: &str) -> Result<Policy, ConfigError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("audit-policy.yaml");
         std::fs::write(&path, text).unwrap();
@@ -304,9 +297,7 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str, parts: &[&str]) {
-        let failure = read_text(text).unwrap_err();
-        let message = failure.text(false);
-        assert_eq!(failure.exit(), Exit::Usage, "{message}");
+        let message = read_text(text).unwrap_err().to_string();
         assert_eq!(message.lines().count(), 1, "{message}");
         for part in [&["audit-policy.yaml"], parts].concat() {
             assert!(message.contains(part), "{part:?} is not in {message}");
