@@ -14,7 +14,7 @@ use lucarne_ledger::control::{Close, Control, Gap, Heartbeat, Open, Workload};
 use lucarne_ledger::hash::Hash;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
 use lucarne_ledger::key::SigningFailed;
-use lucarne_ledger::payload::Payloads;
+use lucarne_ledger::payload::{AuditEvent, Payloads};
 use lucarne_ledger::seal::{AppendError, Audit, Kind, Ledger, Sealed, Telemetry};
 use lucarne_link::outbox::Pending;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -235,13 +235,10 @@ impl<C: Clock> Sealer<C> {
     }
 
     async fn take(&mut self, work: Work) -> Result<(), SealError> {
+        // Before anything is appended: a batch that closes on the way is waited for, too.
+        self.urgent |= work.urgent;
         for event in &work.audit {
-            if let Err(AppendError::BatchFull) = self.audit.ledger.append_event(event) {
-                self.close_audit().await?;
-                if self.audit.ledger.append_event(event).is_err() {
-                    self.lost.oversized += 1;
-                }
-            }
+            self.append_event(event).await?;
         }
         for mut payloads in work.telemetry {
             self.append(&mut payloads).await?;
@@ -255,7 +252,18 @@ impl<C: Clock> Sealer<C> {
         if let Some(waiting) = work.waiting {
             self.waiting.push((waiting, self.position()));
         }
-        self.urgent |= work.urgent;
+        Ok(())
+    }
+
+    async fn append_event(&mut self, event: &AuditEvent) -> Result<(), SealError> {
+        let mut result = self.audit.ledger.append_event(event);
+        if result == Err(AppendError::BatchFull) {
+            self.close_audit().await?;
+            result = self.audit.ledger.append_event(event);
+        }
+        if result.is_err() {
+            self.lost.oversized += 1;
+        }
         Ok(())
     }
 
