@@ -4,6 +4,8 @@
 mod command_line;
 #[path = "it/leash.rs"]
 mod leash;
+#[path = "it/main_job.rs"]
+mod main_job;
 #[path = "it/proxy.rs"]
 mod proxy;
 #[path = "it/receiver.rs"]
