@@ -15,6 +15,7 @@ use lucarne_ledger::identity::Instance;
 use lucarne_ledger::key::PublicKey;
 use lucarne_platform::Address;
 use serde::Deserialize;
+use serde_saphyr::Spanned;
 
 use crate::probe::Check;
 
@@ -22,8 +23,8 @@ use crate::probe::Check;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
-    instance: String,
-    log_prefix: String,
+    instance: Spanned<String>,
+    log_prefix: Spanned<String>,
     #[serde(default)]
     deployment: Option<String>,
     tee: Tee,
@@ -52,15 +53,15 @@ struct Software {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Otlp {
-    grpc: String,
-    http: String,
+    grpc: Spanned<String>,
+    http: Spanned<String>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Uplink {
-    address: String,
-    acknowledgement_key: String,
+    address: Spanned<String>,
+    acknowledgement_key: Spanned<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -81,7 +82,7 @@ struct FileLimits {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct FileWorkload {
-    check: String,
+    check: Spanned<String>,
     #[serde(default)]
     interval_ms: Option<u64>,
     #[serde(default)]
@@ -166,13 +167,17 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug, Eq, PartialEq)]
 pub struct ConfigError {
     file: PathBuf,
-    place: String,
+    line: Option<u64>,
     problem: String,
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}: {}", self.file.display(), self.place, self.problem)
+        write!(f, "{}:", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        write!(f, " {}", self.problem)
     }
 }
 
@@ -185,79 +190,106 @@ impl Config {
     /// With file, line where the parser knows it, key, and what was expected.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let text = read(path)?;
-        let deserializer_options = serde_saphyr::options! { with_snippet: false };
-        let file: File = serde_saphyr::from_str_with_options(&text, deserializer_options)
-            .map_err(|error| fault(path, "", error.to_string()))?;
+        let file = parse(&text).map_err(|(line, problem)| fault(path, line, problem))?;
         Self::check(path, &text, file)
     }
 
     fn check(path: &Path, text: &str, file: File) -> Result<Self, ConfigError> {
-        let key = |key: &str, problem: String| fault(path, &format!(": {key}"), problem);
+        let wrong = |key: &str, at: &Spanned<String>, expected: &str| {
+            let problem = format!("{key}: expected {expected}, found {:?}", at.value);
+            fault(path, Some(at.referenced.line()), problem)
+        };
         let contract = load_contract(path, file.contract.as_deref())?;
-        let limits = file.limits;
-        let prefix_ok = !file.log_prefix.is_empty()
-            && file.log_prefix.bytes().all(|b| b.is_ascii_graphic() && b != b'+');
-        if !prefix_ok {
-            return Err(key("log_prefix", "expected a host name or path without spaces".into()));
+        let graphic = |byte: u8| byte.is_ascii_graphic() && byte != b'+';
+        let prefix = &file.log_prefix;
+        if prefix.value.is_empty() || !prefix.value.bytes().all(graphic) {
+            return Err(wrong("log_prefix", prefix, "a host name or path without spaces"));
         }
+        let (grpc, http) = (&file.otlp.grpc, &file.otlp.http);
+        let (uplink, key) = (&file.uplink.address, &file.uplink.acknowledgement_key);
         Ok(Self {
-            instance: file.instance.parse().map_err(|e| key("instance", format!("{e}")))?,
-            log_prefix: file.log_prefix,
+            instance: (file.instance.value.parse())
+                .map_err(|_| wrong("instance", &file.instance, "1 to 63 of a-z, 0-9 and -"))?,
+            log_prefix: file.log_prefix.value,
             deployment: file.deployment,
             insecure_software: beside(path, &file.tee.insecure_software.dir),
             contract_sha256: Hash::of(contract.source().as_bytes()).0,
             contract,
             sha256: Hash::of(text.as_bytes()).0,
-            grpc: socket(&file.otlp.grpc).map_err(|e| key("otlp.grpc", e))?,
-            http: socket(&file.otlp.http).map_err(|e| key("otlp.http", e))?,
-            uplink: file
-                .uplink
-                .address
-                .parse()
-                .map_err(|e| key("uplink.address", format!("{e}")))?,
-            acknowledgement_key: from_hex(&file.uplink.acknowledgement_key)
+            grpc: grpc.value.parse().map_err(|_| wrong("otlp.grpc", grpc, SOCKET))?,
+            http: http.value.parse().map_err(|_| wrong("otlp.http", http, SOCKET))?,
+            uplink: uplink.value.parse().map_err(|_| wrong("uplink.address", uplink, ADDRESS))?,
+            acknowledgement_key: from_hex(&key.value)
                 .map(|raw| PublicKey::from_ed25519(&raw))
-                .map_err(|_| {
-                    key(
-                        "uplink.acknowledgement_key",
-                        "expected an Ed25519 key as 64 hex digits".into(),
-                    )
-                })?,
-            limits: Limits {
-                queue_bytes: limits.queue_bytes.unwrap_or(QUEUE_BYTES),
-                raw_bytes: limits.raw_bytes.unwrap_or(RAW_BYTES),
-                request_bytes: limits.request_bytes.unwrap_or(REQUEST_BYTES),
-                heartbeat: milliseconds(limits.heartbeat_ms, HEARTBEAT),
-                durability_wait: milliseconds(limits.durability_wait_ms, DURABILITY_WAIT),
+                .map_err(|_| wrong("uplink.acknowledgement_key", key, KEY))?,
+            limits: file.limits.check(),
+            workload: match &file.workload {
+                None => None,
+                Some(asked) => {
+                    let workload = asked.check();
+                    Some(workload.ok_or_else(|| wrong("workload.check", &asked.check, CHECK))?)
+                }
             },
-            workload: file
-                .workload
-                .map(|w| workload(&w))
-                .transpose()
-                .map_err(|e| key("workload.check", e))?,
         })
     }
 }
 
-fn workload(file: &FileWorkload) -> Result<Workload, String> {
-    Ok(Workload {
-        check: file.check.parse().map_err(|error| format!("{error}"))?,
-        interval: milliseconds(file.interval_ms, PROBE_INTERVAL),
-        timeout: milliseconds(file.timeout_ms, PROBE_TIMEOUT),
+impl FileLimits {
+    fn check(&self) -> Limits {
+        Limits {
+            queue_bytes: self.queue_bytes.unwrap_or(QUEUE_BYTES),
+            raw_bytes: self.raw_bytes.unwrap_or(RAW_BYTES),
+            request_bytes: self.request_bytes.unwrap_or(REQUEST_BYTES),
+            heartbeat: milliseconds(self.heartbeat_ms, HEARTBEAT),
+            durability_wait: milliseconds(self.durability_wait_ms, DURABILITY_WAIT),
+        }
+    }
+}
+
+impl FileWorkload {
+    fn check(&self) -> Option<Workload> {
+        Some(Workload {
+            check: self.check.value.parse().ok()?,
+            interval: milliseconds(self.interval_ms, PROBE_INTERVAL),
+            timeout: milliseconds(self.timeout_ms, PROBE_TIMEOUT),
+        })
+    }
+}
+
+// The parser knows where it was, the tracker which key it read.
+fn parse(text: &str) -> Result<File, (Option<u64>, String)> {
+    let mut track = serde_path_to_error::Track::new();
+    let options = serde_saphyr::options! { with_snippet: false };
+    serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
+        File::deserialize(serde_path_to_error::Deserializer::new(yaml, &mut track))
+    })
+    .map_err(|error| {
+        let line = error.location().map(|place| place.line());
+        let said = error.without_snippet().to_string();
+        // The reader repeats the place at the end of its text.
+        let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(head, _)| head);
+        let key = track.path().to_string();
+        let key = key.strip_suffix(".value").unwrap_or(&key);
+        let key = if matches!(key, "." | "?") { String::new() } else { format!("{key}: ") };
+        (line, format!("{key}{}", said.lines().collect::<Vec<_>>().join(", ")))
     })
 }
 
 fn load_contract(config: &Path, path: Option<&Path>) -> Result<Contract, ConfigError> {
     let Some(path) = path else { return Ok(Contract::default_contract()) };
     let path = beside(config, path);
-    Contract::parse(&read(&path)?).map_err(|error| fault(&path, "", error.to_string()))
+    Contract::parse(&read(&path)?).map_err(|error| fault(&path, None, error.to_string()))
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
-    let problem = |error: std::io::Error| fault(path, "", format!("cannot read it: {error}"));
+    let problem = |error: std::io::Error| fault(path, None, format!("cannot read it: {error}"));
     let length = std::fs::metadata(path).map_err(problem)?.len();
     if length > FILE_BYTES_MAX {
-        return Err(fault(path, "", format!("{length} bytes; at most {FILE_BYTES_MAX} are read")));
+        return Err(fault(
+            path,
+            None,
+            format!("{length} bytes; at most {FILE_BYTES_MAX} are read"),
+        ));
     }
     std::fs::read_to_string(path).map_err(problem)
 }
@@ -267,14 +299,16 @@ fn beside(file: &Path, path: &Path) -> PathBuf {
     file.parent().map_or_else(|| path.to_owned(), |parent| parent.join(path))
 }
 
-fn socket(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| format!("expected an address like 127.0.0.1:4317, found {text:?}"))
-}
-
 fn milliseconds(given: Option<u64>, default: Duration) -> Duration {
     given.map_or(default, Duration::from_millis)
 }
 
-fn fault(file: &Path, place: &str, problem: String) -> ConfigError {
-    ConfigError { file: file.to_owned(), place: place.to_owned(), problem }
+fn fault(file: &Path, line: Option<u64>, problem: String) -> ConfigError {
+    ConfigError { file: file.to_owned(), line, problem }
 }
+
+/// What the values of some keys have to be, for those who wrote something else.
+const SOCKET: &str = "an address like 127.0.0.1:4317";
+const ADDRESS: &str = "vsock:CID:PORT, unix:/path or tcp:127.0.0.1:PORT";
+const KEY: &str = "an Ed25519 key as 64 lower-case hex digits";
+const CHECK: &str = "http://host:port/path, grpc://host:port or tcp:host:port";

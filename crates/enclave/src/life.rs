@@ -111,7 +111,6 @@ pub fn software_tee(config: &Config) -> Result<SoftwareTee<SystemClock>, LifeErr
 pub fn live(config: Config) -> Result<Exit, LifeError> {
     harden().map_err(LifeError::Harden)?;
     let tee = software_tee(&config)?;
-    journal::warn("tee", &"INSECURE: software TEE, the evidence proves nothing about hardware");
     let epoch = Epoch::begin(&config, Arc::new(tee)).map_err(LifeError::Birth)?;
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(LifeError::Runtime)?;
     runtime.block_on(serve(config, epoch, &runtime))
@@ -121,6 +120,7 @@ async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, 
     let mut terminate = signal(SignalKind::terminate()).map_err(LifeError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(LifeError::Runtime)?;
     let receiver = bind(&config)?;
+    journal::warn("tee", &"INSECURE: software TEE, the evidence proves nothing about hardware");
     let parts = Channels::new();
     let pipeline = Arc::new(Pipeline::new(
         config.contract,

@@ -13,6 +13,7 @@ use lucarne_platform::Address;
 use lucarne_redact::{Rules, RulesConfig};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_saphyr::Spanned;
 
 use crate::archiver::RollLimits;
 use crate::durable_file;
@@ -37,7 +38,7 @@ struct File {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Uplink {
-    address: String,
+    address: Spanned<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -60,7 +61,7 @@ struct Archive {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Http {
-    address: String,
+    address: Spanned<String>,
     #[serde(default)]
     gate_token_file: Option<PathBuf>,
     #[serde(default)]
@@ -108,12 +109,17 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 #[derive(Debug, Eq, PartialEq)]
 pub struct ConfigError {
     file: PathBuf,
+    line: Option<u64>,
     problem: String,
 }
 
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.file.display(), self.problem)
+        write!(f, "{}:", self.file.display())?;
+        if let Some(line) = self.line {
+            write!(f, "{line}:")?;
+        }
+        write!(f, " {}", self.problem)
     }
 }
 
@@ -122,7 +128,7 @@ impl std::error::Error for ConfigError {}
 impl ConfigError {
     /// A problem with a file.
     pub fn new(file: &Path, problem: impl Into<String>) -> Self {
-        Self { file: file.to_owned(), problem: problem.into() }
+        Self { file: file.to_owned(), line: None, problem: problem.into() }
     }
 }
 
@@ -133,19 +139,18 @@ impl Config {
     /// With file, line where the parser knows it, key, and what was expected.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let file: File = read_yaml(path)?;
-        let fault =
-            |key: &str, problem: String| ConfigError::new(path, format!("{key}: {problem}"));
+        let wrong = |key: &str, at: &Spanned<String>, expected: &str| {
+            let problem = format!("{key}: expected {expected}, found {:?}", at.value);
+            ConfigError { line: Some(at.referenced.line()), ..ConfigError::new(path, problem) }
+        };
         let beside = |inner: &Path| beside(path, inner);
+        let (uplink, http) = (&file.uplink.address, &file.http.address);
         let rules = match file.outer_layer {
             Some(rules) => Rules::compile(rules),
             None => Rules::default_rules(),
         };
         Ok(Self {
-            uplink: file
-                .uplink
-                .address
-                .parse()
-                .map_err(|e| fault("uplink.address", format!("{e}")))?,
+            uplink: (uplink.value.parse()).map_err(|_| wrong("uplink.address", uplink, ADDRESS))?,
             trust: beside(&file.trust),
             acknowledgement_key: read_key(&beside(&file.keys.acknowledgement))?,
             withholding_key: read_key(&beside(&file.keys.withholding))?,
@@ -155,16 +160,11 @@ impl Config {
                 age: file.archive.close_after_ms.map_or(CLOSE_AFTER, Duration::from_millis),
             },
             state: beside(&file.state),
-            http: file.http.address.parse().map_err(|_| {
-                let found = &file.http.address;
-                fault(
-                    "http.address",
-                    format!("expected an address like 127.0.0.1:8080, found {found:?}"),
-                )
-            })?,
+            http: http.value.parse().map_err(|_| wrong("http.address", http, SOCKET))?,
             gate_token_file: file.http.gate_token_file.as_deref().map(beside),
             silent_after: file.http.silent_after_ms.map_or(SILENT_AFTER, Duration::from_millis),
-            rules: rules.map_err(|error| fault("outer_layer", error.to_string()))?,
+            rules: rules
+                .map_err(|error| ConfigError::new(path, format!("outer_layer: {error}")))?,
             exporters: file.exporters,
         })
     }
@@ -179,9 +179,27 @@ pub fn read_yaml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
         .map_err(|error| ConfigError::new(path, format!("cannot read it: {error}")))?
         .ok_or_else(|| ConfigError::new(path, "there is no such file"))?;
     let text = String::from_utf8(text).map_err(|_| ConfigError::new(path, "it is not UTF-8"))?;
-    serde_saphyr::from_str_with_options(&text, serde_saphyr::options! { with_snippet: false })
-        .map_err(|error| ConfigError::new(path, error.to_string()))
+    let mut track = serde_path_to_error::Track::new();
+    let options = serde_saphyr::options! { with_snippet: false };
+    serde_saphyr::with_deserializer_from_str_with_options(&text, options, |yaml| {
+        T::deserialize(serde_path_to_error::Deserializer::new(yaml, &mut track))
+    })
+    .map_err(|error| {
+        let said = error.without_snippet().to_string();
+        // The reader repeats the place at the end of its text.
+        let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(head, _)| head);
+        let key = track.path().to_string();
+        let key = key.strip_suffix(".value").unwrap_or(&key);
+        let key = if matches!(key, "." | "?") { String::new() } else { format!("{key}: ") };
+        let problem = format!("{key}{}", said.lines().collect::<Vec<_>>().join(", "));
+        let line = error.location().map(|place| place.line());
+        ConfigError { line, ..ConfigError::new(path, problem) }
+    })
 }
+
+/// What the values of some keys have to be, for those who wrote something else.
+const SOCKET: &str = "an address like 127.0.0.1:8080";
+const ADDRESS: &str = "vsock:CID:PORT, unix:/path or tcp:127.0.0.1:PORT";
 
 /// Reads the seed of an Ed25519 key: 64 hex digits.
 fn read_key(path: &Path) -> Result<Ed25519Key, ConfigError> {

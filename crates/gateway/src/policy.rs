@@ -314,18 +314,18 @@ mod tests {
 
     #[test]
     fn what_is_wrong_is_said_in_one_line_with_its_place() {
-        refused(&format!("{GOOD}rotos: []\n"), &["line 6", "rotos"]);
-        refused(&GOOD.replace("[audit, telemetry]", "[audits]"), &["line 5", "audit or telemetry"]);
+        refused(&format!("{GOOD}rotos: []\n"), &[":6:", "rotos"]);
+        refused(&GOOD.replace("[audit, telemetry]", "[audits]"), &[":5:", "audit or telemetry"]);
         refused(&GOOD.replace("[audit, telemetry]", "[]"), &["ledgers", "found none"]);
-        refused(&GOOD.replace("- kind: aws-nitro", "- kind: tdx"), &["line 3", "tdx"]);
+        refused(&GOOD.replace("- kind: aws-nitro", "- kind: tdx"), &[":3:", "tdx"]);
         refused(&GOOD.replace("\n  - kind: aws-nitro", " []"), &["roots", "found none"]);
-        refused(&GOOD.replace("[\"11", "[\"zz"), &["line 4", "96 hex digits"]);
-        refused(&GOOD.replace("[\"11", "[\"\", \"11"), &["line 4", "96 hex digits"]);
+        refused(&GOOD.replace("[\"11", "[\"zz"), &[":4:", "96 hex digits"]);
+        refused(&GOOD.replace("[\"11", "[\"\", \"11"), &[":4:", "96 hex digits"]);
         let any = GOOD.lines().take(3).collect::<Vec<_>>().join("\n");
         refused(&format!("{any}\nmeasurements: []\nledgers: [audit]\n"), &["at least one"]);
         refused(&format!("{any}\nmeasurements: any\nledgers: [audit]\n"), &["any-insecure"]);
         let key = format!("{GOOD}withholding_keys: [{{ name: a, ed25519: \"00\" }}]\n");
-        refused(&key, &["line 6", "64 lower-case hex digits"]);
+        refused(&key, &[":6:", "64 lower-case hex digits"]);
     }
 
     #[test]

@@ -47,10 +47,8 @@ fn every_type_in_a_slot_of_another() {
             ("stepCount", V::Map(vec![("a", S("b"))])),
             ("spanId", V::Bytes(b"00f067aa0ba902b7")),
         ]]),
-        &[
-            "log lucarne.withheld=[\"durationMs\",\"errorCode\",\"nodeType\",\"outcome\",\
-             \"spanId\",\"stepCount\"]",
-        ],
+        &["log lucarne.withheld=[\"durationMs\",\"errorCode\",\"nodeType\",\"outcome\",\
+             \"spanId\",\"stepCount\"]"],
         &[
             "durationMs/type=1",
             "errorCode/type=1",
