@@ -147,9 +147,9 @@ pub struct Workload {
     pub timeout: Duration,
 }
 
-/// 32 MiB: about 0.7 s of the highest rate, 5 minutes of a busy workload; well under the 64 MiB of
-/// the agent.
-const QUEUE_BYTES: usize = 32 << 20;
+/// 24 MiB: half a second of the highest rate, minutes of a busy workload; with what the receivers
+/// hold it keeps the agent within 64 MiB.
+const QUEUE_BYTES: usize = 24 << 20;
 /// 64 MiB of raw requests.
 const RAW_BYTES: usize = 64 << 20;
 /// What SDKs send at most is 4 MiB; four times that leaves room for JSON.
