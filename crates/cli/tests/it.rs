@@ -2,10 +2,20 @@
 
 #[path = "it/command_line.rs"]
 mod command_line;
+#[path = "it/configuration.rs"]
+mod configuration;
+#[path = "it/isolation.rs"]
+mod isolation;
 #[path = "it/leash.rs"]
 mod leash;
 #[path = "it/main_job.rs"]
 mod main_job;
+#[path = "it/outage.rs"]
+mod outage;
+#[path = "it/pages.rs"]
+mod pages;
+#[path = "it/process.rs"]
+mod process;
 #[path = "it/proxy.rs"]
 mod proxy;
 #[path = "it/receiver.rs"]
@@ -14,6 +24,10 @@ mod receiver;
 mod sdk;
 #[path = "it/send.rs"]
 mod send;
+#[path = "it/site.rs"]
+mod site;
+#[path = "it/tampering.rs"]
+mod tampering;
 #[path = "it/up.rs"]
 mod up;
 

@@ -53,8 +53,13 @@ pub enum LifeError {
     Mint(MintError),
     /// The epoch.
     Birth(BirthError),
-    /// A socket.
-    Bind(BindError),
+    /// A socket that the configuration asks for.
+    Bind {
+        /// Key of its address.
+        key: &'static str,
+        /// Why it cannot be had.
+        error: BindError,
+    },
     /// No randomness.
     Keys(SigningFailed),
     /// The sealer stopped.
@@ -67,7 +72,7 @@ impl LifeError {
     /// How the process ends with it.
     pub const fn exit(&self) -> Exit {
         match self {
-            Self::Bind(_) => Exit::Configuration,
+            Self::Bind { .. } => Exit::Configuration,
             Self::Harden(_) | Self::Runtime(_) | Self::Mint(_) | Self::Birth(_) | Self::Keys(_) => {
                 Exit::Environment
             }
@@ -83,7 +88,7 @@ impl fmt::Display for LifeError {
             Self::Runtime(error) => write!(f, "the runtime cannot start: {error}"),
             Self::Mint(error) => write!(f, "INSECURE software TEE: {error}"),
             Self::Birth(error) => write!(f, "{error}"),
-            Self::Bind(error) => write!(f, "{error}"),
+            Self::Bind { key, error } => write!(f, "{key}: {error}"),
             Self::Keys(error) => write!(f, "{error}"),
             Self::Seal(error) => write!(f, "{error}"),
             Self::Panicked => write!(f, "a thread panicked; the lines above say where"),
@@ -208,7 +213,11 @@ fn bind(config: &Config) -> Result<Receiver, LifeError> {
     limits.decoded_bytes_max = config.limits.request_bytes;
     limits.request_timeout = limits.request_timeout.max(config.limits.durability_wait * 2);
     let (grpc, http) = (Address::Tcp(config.grpc), Address::Tcp(config.http));
-    Receiver::bind(&receive::Config { grpc, http, limits }).map_err(LifeError::Bind)
+    let asked = receive::Config { grpc, http, limits };
+    Receiver::bind(&asked).map_err(|error| {
+        let key = if *error.address() == asked.http { "otlp.http" } else { "otlp.grpc" };
+        LifeError::Bind { key, error }
+    })
 }
 
 // Nothing relies on the answer; an audit compares it with what is archived.

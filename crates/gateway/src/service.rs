@@ -77,7 +77,18 @@ pub enum ServiceError {
 impl ServiceError {
     /// Whether the operator's configuration is at fault, rather than a disk or a socket.
     pub const fn is_configuration(&self) -> bool {
-        matches!(self, Self::Config(_) | Self::Exporter(_) | Self::Bind(_) | Self::Http(_))
+        matches!(self, Self::Config(_)) || self.is_of_the_main_file()
+    }
+
+    /// Whether a value of the gateway's own file is at fault; the text then begins with its key.
+    pub const fn is_of_the_main_file(&self) -> bool {
+        matches!(
+            self,
+            Self::Exporter(_)
+                | Self::Bind(_)
+                | Self::Http(_)
+                | Self::Gates(GatesError::Token { .. })
+        )
     }
 }
 

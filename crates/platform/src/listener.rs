@@ -95,6 +95,15 @@ impl BindError {
         }
     }
 
+    /// The address that could not be had.
+    pub const fn address(&self) -> &Address {
+        match self {
+            Self::InUse { address }
+            | Self::NotASocket { address }
+            | Self::Refused { address, .. } => address,
+        }
+    }
+
     /// What to do about it, if the kind of error tells.
     fn hint(source: &io::Error) -> Option<&'static str> {
         if source.raw_os_error() == Some(Errno::EAFNOSUPPORT as i32) {

@@ -1,7 +1,8 @@
-//! The main job with real processes: telemetry comes out clean, sealed and archived, and stays so when parts are
-//! killed at random moments.
+//! The main job with real processes: telemetry comes out clean, sealed and archived, and stays so
+//! when parts are killed at random moments.
 //!
-//! `LUCARNE_KILLS` sets how often each part is killed; a few times by default, fifty for the full campaign.
+//! `LUCARNE_KILLS` sets how often each part is killed; a few times by default, fifty for the full
+//! campaign.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
@@ -168,7 +169,7 @@ fn key(root: &Path, ledger: &LedgerId) -> EpochKey {
 }
 
 /// How often each execution id stands in the archive.
-fn archived_ids(root: &Path) -> BTreeMap<String, usize> {
+pub(crate) fn archived_ids(root: &Path) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
     for payload in payloads(root) {
         let Some((_, message)) = batch::split_context(&payload) else { continue };
@@ -273,7 +274,8 @@ fn a_killed_enclave_loses_nothing_archived_and_its_epoch_ends_unclean_and_untamp
     }
 }
 
-/// `lucarne up --demo` until it has exported every kind of telemetry; then stopped as a person would.
+/// `lucarne up --demo` until it has exported every kind of telemetry; then stopped as a person
+/// would.
 fn play_demo(dir: &Path) -> [String; 3] {
     let [grpc, http, page] = free_addresses().map(|address| address.to_string());
     let mut up = Command::new(LUCARNE);
