@@ -79,3 +79,6 @@ impl FrameReader {
         Ok(self.buffer.get(from..self.start))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@
 extern crate alloc;
 
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod message;
 pub mod outbox;
 pub mod session;

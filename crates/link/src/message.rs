@@ -255,3 +255,6 @@ fn previous_head(reader: &mut Reader<'_>) -> Result<PreviousHead, CborError> {
     let kind = LedgerKind::from_code(reader.uint()?).ok_or(CborError::Value)?;
     Ok(PreviousHead { epoch, kind, size: reader.uint()?, root: reader.array_of()? })
 }
+
+#[cfg(test)]
+mod tests;

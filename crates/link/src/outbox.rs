@@ -166,3 +166,6 @@ pub struct Released<T> {
     /// The batches that need not be kept any longer.
     pub batches: Vec<Pending<T>>,
 }
+
+#[cfg(test)]
+mod tests;

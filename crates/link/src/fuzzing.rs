@@ -1,0 +1,93 @@
+//! Entry points for fuzzing: total functions over arbitrary bytes.
+//!
+//! What is read must be written as it came, and a stream must give the same frames however it is
+//! cut into pieces.
+
+use alloc::vec::Vec;
+
+use crate::frame::{BadLength, FrameReader};
+use crate::message::{Down, Up};
+
+/// Small, so that a short input reaches both sides of the limit.
+const FRAME_BYTES_MAX: usize = 300;
+
+/// Reads the bytes as a message towards the gateway.
+///
+/// # Panics
+/// When it has a second spelling, which is a bug.
+pub fn fuzz_up(bytes: &[u8]) {
+    if let Ok(message) = Up::decode(bytes) {
+        assert_eq!(message.encode(), bytes);
+    }
+}
+
+/// Reads the bytes as a message towards the enclave.
+///
+/// # Panics
+/// When it has a second spelling, which is a bug.
+pub fn fuzz_down(bytes: &[u8]) {
+    if let Ok(message) = Down::decode(bytes) {
+        assert_eq!(message.encode(), bytes);
+    }
+}
+
+/// Reads the bytes as a stream of frames, at once and byte by byte.
+///
+/// # Panics
+/// When the two differ, or a frame is not of an allowed length: both are bugs.
+pub fn fuzz_frame(bytes: &[u8]) {
+    let whole = frames(bytes, bytes.len().max(1));
+    assert_eq!(frames(bytes, 1), whole);
+    assert!(whole.0.iter().all(|body| (1..=FRAME_BYTES_MAX).contains(&body.len())));
+}
+
+fn frames(bytes: &[u8], step: usize) -> (Vec<Vec<u8>>, Option<BadLength>) {
+    let mut reader = FrameReader::new(FRAME_BYTES_MAX);
+    let mut bodies = Vec::new();
+    for piece in bytes.chunks(step) {
+        reader.feed(piece);
+        loop {
+            match reader.next_frame() {
+                Ok(Some(body)) => bodies.push(body.to_vec()),
+                Ok(None) => break,
+                Err(error) => return (bodies, Some(error)),
+            }
+        }
+    }
+    (bodies, None)
+}
+
+#[cfg(test)]
+mod tests {
+    extern crate std;
+
+    use std::path::Path;
+
+    use super::*;
+
+    #[track_caller]
+    fn replay(topic: &str, fuzz: fn(&[u8])) {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(topic);
+        let mut count = 0;
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            fuzz(&bytes);
+            // Every seed also cut and bent, so that a replay reaches the refusals too.
+            for at in 0..bytes.len().min(512) {
+                fuzz(bytes.get(..at).unwrap_or_default());
+                let mut bent = bytes.clone();
+                bent[at] ^= 0x41;
+                fuzz(&bent);
+            }
+            count += 1;
+        }
+        assert!(count >= 3, "corpus of {topic} has {count} files");
+    }
+
+    #[test]
+    fn corpora_are_replayed() {
+        replay("link_up", fuzz_up);
+        replay("link_down", fuzz_down);
+        replay("link_frame", fuzz_frame);
+    }
+}

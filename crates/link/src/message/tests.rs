@@ -1,0 +1,160 @@
+//! Every message there and back, and everything one byte away from one.
+
+extern crate std;
+
+use std::string::ToString as _;
+use std::vec;
+
+use proptest::collection::vec as many;
+use proptest::prelude::*;
+
+use super::*;
+
+/// [`Up`] with what it borrows.
+#[derive(Clone, Debug)]
+enum Owned {
+    Hello(Instance, [u8; 16]),
+    Evidence([Vec<u8>; 4]),
+    Batch(bool, Vec<u8>, String),
+}
+
+impl Owned {
+    fn borrowed(&self) -> Up<'_> {
+        match self {
+            Self::Hello(instance, epoch) => {
+                Up::Hello { instance: instance.clone(), epoch: EpochId(*epoch) }
+            }
+            Self::Evidence([binding, evidence, fresh, collateral]) => {
+                Up::Evidence { binding, evidence, fresh, collateral }
+            }
+            Self::Batch(urgent, bytes, note) => Up::Batch { urgent: *urgent, bytes, note },
+        }
+    }
+}
+
+fn ups() -> impl Strategy<Value = Owned> {
+    let blob = || many(any::<u8>(), 0..40);
+    let instance = "[a-z0-9-]{1,63}".prop_map(|text| text.parse::<Instance>().unwrap());
+    prop_oneof![
+        (instance, any::<[u8; 16]>()).prop_map(|(instance, id)| Owned::Hello(instance, id)),
+        [blob(), blob(), blob(), blob()].prop_map(Owned::Evidence),
+        (any::<bool>(), blob(), ".{0,30}").prop_map(|(u, b, n)| Owned::Batch(u, b, n)),
+    ]
+}
+
+fn heads() -> impl Strategy<Value = PreviousHead> {
+    (any::<[u8; 16]>(), any::<bool>(), any::<u64>(), any::<[u8; 32]>()).prop_map(
+        |(epoch, audit, size, root)| {
+            let kind = if audit { LedgerKind::Audit } else { LedgerKind::Telemetry };
+            PreviousHead { epoch: EpochId(epoch), kind, size, root }
+        },
+    )
+}
+
+fn downs() -> impl Strategy<Value = Down> {
+    let blob = || many(any::<u8>(), 0..60);
+    prop_oneof![
+        (any::<[u8; 32]>(), any::<u64>(), many(heads(), 0..=2))
+            .prop_map(|(nonce, time_ms, previous)| Down::Challenge { nonce, time_ms, previous }),
+        many(blob(), 0..=2).prop_map(|archived| Down::Accepted { archived }),
+        blob().prop_map(|acknowledgement| Down::Archived { acknowledgement }),
+        ".{0,100}".prop_map(|reason| Down::Refused { reason }),
+    ]
+}
+
+fn bent(body: &[u8]) -> impl Iterator<Item = Vec<u8>> {
+    let masks = (0..body.len()).flat_map(|at| (1..=u8::MAX).map(move |mask| (at, mask)));
+    masks.map(|(at, mask)| {
+        let mut bent = body.to_vec();
+        bent[at] ^= mask;
+        bent
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn every_message_up_has_one_spelling(message in ups()) {
+        let body = message.borrowed().encode();
+        prop_assert_eq!(Up::decode(&body), Ok(message.borrowed()));
+        for at in 0..body.len() {
+            prop_assert!(Up::decode(&body[..at]).is_err(), "cut at {}", at);
+        }
+        for bent in bent(&body) {
+            if let Ok(other) = Up::decode(&bent) {
+                prop_assert_eq!(other.encode(), &bent[..]);
+                prop_assert_ne!(other, message.borrowed());
+            }
+        }
+        for last in 0..=u8::MAX {
+            let longer = [&body[..], &[last]].concat();
+            prop_assert!(Up::decode(&longer).is_err(), "{} after the end", last);
+        }
+    }
+
+    #[test]
+    fn every_message_down_has_one_spelling(message in downs()) {
+        let body = message.encode();
+        prop_assert_eq!(Down::decode(&body), Ok(message.clone()));
+        for at in 0..body.len() {
+            prop_assert!(Down::decode(&body[..at]).is_err(), "cut at {}", at);
+        }
+        for bent in bent(&body) {
+            if let Ok(other) = Down::decode(&bent) {
+                prop_assert_eq!(other.encode(), bent);
+                prop_assert_ne!(&other, &message);
+            }
+        }
+        for last in 0..=u8::MAX {
+            let longer = [&body[..], &[last]].concat();
+            prop_assert!(Down::decode(&longer).is_err(), "{} after the end", last);
+        }
+    }
+
+    #[test]
+    fn no_message_of_one_direction_is_one_of_the_other(up in ups(), down in downs()) {
+        prop_assert_eq!(Down::decode(&up.borrowed().encode()), Err(CborError::Value));
+        let body = down.encode();
+        prop_assert_eq!(Up::decode(&body), Err(CborError::Value));
+    }
+}
+
+#[test]
+fn lists_hold_one_item_a_ledger() {
+    let three = Down::Accepted { archived: vec![vec![1]; 3] };
+    assert_eq!(Down::decode(&three.encode()), Err(CborError::Value));
+    let head =
+        PreviousHead { epoch: EpochId([1; 16]), kind: LedgerKind::Audit, size: 1, root: [2; 32] };
+    let three = Down::Challenge { nonce: [0; 32], time_ms: 0, previous: vec![head; 3] };
+    assert_eq!(Down::decode(&three.encode()), Err(CborError::Value));
+    // A count that no memory could hold is refused before anything is taken for it.
+    let huge = [&[ACCEPTED, 0x9b][..], &u64::MAX.to_be_bytes()].concat();
+    assert_eq!(Down::decode(&huge), Err(CborError::Value));
+}
+
+#[test]
+fn a_reason_is_cut_when_written_and_refused_when_too_long() {
+    // Three bytes a character: the cut must not go through one.
+    let long = Down::Refused { reason: "€".repeat(400) };
+    let cut = Down::Refused { reason: "€".repeat(170) };
+    assert_eq!(Down::decode(&long.encode()), Ok(cut));
+    let mut out = Writer::after(vec![REFUSED]);
+    out.array(1).text(&"x".repeat(REASON_BYTES_MAX + 1));
+    assert_eq!(Down::decode(&out.finish()), Err(CborError::Value));
+}
+
+#[test]
+fn another_version_of_the_protocol_is_refused() {
+    let hello = |version: u64| {
+        let mut out = Writer::after(vec![HELLO]);
+        out.array(3).uint(version).text("a").bytes(&[0; 16]);
+        out.finish()
+    };
+    let (instance, epoch) = ("a".parse().unwrap(), EpochId([0; 16]));
+    assert_eq!(Up::decode(&hello(1)), Ok(Up::Hello { instance, epoch }));
+    for version in [0, 2, u64::MAX] {
+        let refused = Up::decode(&hello(version)).unwrap_err().to_string();
+        assert_eq!(refused, CborError::Value.to_string(), "version {version}");
+    }
+}
