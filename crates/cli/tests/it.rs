@@ -16,6 +16,8 @@ mod outage;
 mod pages;
 #[path = "it/process.rs"]
 mod process;
+#[path = "it/prometheus.rs"]
+mod prometheus;
 #[path = "it/proxy.rs"]
 mod proxy;
 #[path = "it/receiver.rs"]
