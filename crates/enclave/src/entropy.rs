@@ -17,7 +17,7 @@ pub fn bytes<const N: usize>() -> Result<[u8; N], SigningFailed> {
 /// The seed of a batch.
 ///
 /// # Errors
-/// As [`bytes`].
+/// As [`bytes()`].
 pub fn seed() -> Result<Seed, SigningFailed> {
     bytes().map(Seed::new)
 }
