@@ -303,7 +303,11 @@ impl Uplink {
                 }
                 sent = write_some(&mut write, &mut writing), if writing.is_some() => {
                     sent?;
-                    deadline = Instant::now() + STALL;
+                    // A host that reads and never acknowledges must not look busy for ever:
+                    // only the middle of a frame is progress.
+                    if writing.is_some() {
+                        deadline = Instant::now() + STALL;
+                    }
                 }
                 count = read.read(&mut buffer) => {
                     let count = count?;

@@ -1,5 +1,7 @@
 //! Tests of the enclave from outside.
 
+#[path = "it/host.rs"]
+mod host;
 #[path = "it/software.rs"]
 mod software;
 
@@ -12,5 +14,5 @@ fn no_file_is_forgotten() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     files.sort();
-    assert_eq!(files, ["software.rs"]);
+    assert_eq!(files, ["host", "host.rs", "software.rs"]);
 }
