@@ -5,132 +5,42 @@
 //! campaign.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use lucarne_archive::segment::SegmentReader;
 use lucarne_archive::{Archive, Directory, Name};
-use lucarne_cli::commands::up::layout::{Addresses, Layout};
 use lucarne_cli::demo::workflow::FORBIDDEN;
 use lucarne_ledger::batch::{self, Content, EpochKey};
 use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::identity::LedgerId;
 use lucarne_ledger::key::PublicKey;
 use lucarne_otlp::view::{AnyValue, LogRecord, View};
-use tempfile::TempDir;
 
 use super::command_line::text;
+use super::process::{PATIENCE, Process, until};
+use super::site::{Changes, Site, free_port, http, lucarne_program};
 
-const LUCARNE: &str = env!("CARGO_BIN_EXE_lucarne");
-/// Nothing that is waited for takes longer, even on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
-
-fn enclave_program() -> PathBuf {
-    let enclave = Path::new(LUCARNE).with_file_name("lucarne-enclave");
-    assert!(enclave.is_file(), "build it first: cargo build -p lucarne-enclave");
-    enclave
+/// A sender that wants each small batch archived; the site keeps what was acknowledged.
+fn sender(site: &Site, seconds: u64) -> Process {
+    let wants = ["--durability", "archived", "--batch", "20", "--rate", "2000"];
+    let patience = ["--patience", "60", "--timeout", "40", "--in-flight", "2"];
+    let seconds = seconds.to_string();
+    site.send(&[&wants[..], &patience, &["--duration", &seconds]].concat())
 }
 
-fn free_addresses() -> [SocketAddr; 3] {
-    let held = [0; 3].map(|port| TcpListener::bind(("127.0.0.1", port)).unwrap());
-    held.each_ref().map(|listener| listener.local_addr().unwrap())
+fn await_acknowledgement(site: &Site) {
+    let any = || (!site.acknowledged().is_empty()).then_some(());
+    until("the first acknowledgement", PATIENCE, any);
 }
 
-/// A child that does not outlive its test.
-struct Part(Child);
-
-impl Drop for Part {
-    fn drop(&mut self) {
-        drop(self.0.kill().and_then(|()| self.0.wait()));
-    }
-}
-
-impl Part {
-    fn start(program: &Path, args: &[std::ffi::OsString], log: &Path) -> Self {
-        let log = std::fs::File::options().create(true).append(true).open(log).unwrap();
-        let mut child =
-            Command::new(program).args(args).stdout(Stdio::piped()).stderr(log).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert_eq!(line, "ready\n", "{} {args:?}", program.display());
-        Self(child)
-    }
-
-    fn signal(&self, name: &str) {
-        let status = Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap();
-        assert_eq!(status.code(), Some(0));
-    }
-
-    fn end(mut self, signal: &str) -> ExitStatus {
-        self.signal(signal);
-        self.0.wait().unwrap()
-    }
-}
-
-/// Gateway, proxy and enclave as processes of their own, so that each can be killed.
-struct Site {
-    _dir: TempDir,
-    layout: Layout,
-    grpc: SocketAddr,
-}
-
-impl Site {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let [grpc, http, gateway] = free_addresses();
-        let addresses = Addresses { grpc, http, gateway, workload: None };
-        let layout = Layout::prepare(dir.path(), &addresses).unwrap();
-        let mut root = Command::new(enclave_program());
-        let root = root.args(layout.enclave_args()).arg("--software-root").output().unwrap();
-        layout.trust(text(&root.stdout).trim()).unwrap();
-        Self { _dir: dir, layout, grpc }
-    }
-
-    fn gateway(&self) -> Part {
-        self.part(Path::new(LUCARNE), &self.layout.gateway_args(), "gateway")
-    }
-
-    fn proxy(&self) -> Part {
-        self.part(Path::new(LUCARNE), &self.layout.proxy_args(), "proxy")
-    }
-
-    fn enclave(&self) -> Part {
-        self.part(&enclave_program(), &self.layout.enclave_args(), "enclave")
-    }
-
-    fn part(&self, program: &Path, args: &[std::ffi::OsString], name: &str) -> Part {
-        Part::start(program, args, &self.layout.logs().join(format!("{name}.log")))
-    }
-
-    /// A sender that wants each small batch archived, and keeps what was acknowledged.
-    fn sender(&self, ids: &Path, seconds: u64) -> Part {
-        let child = Command::new(LUCARNE)
-            .args(["send", "--durability", "archived", "--batch", "20", "--rate", "2000"])
-            .args(["--patience", "60", "--timeout", "40", "--in-flight", "2"])
-            .args(["--endpoint", &format!("http://{}", self.grpc)])
-            .args(["--duration", &seconds.to_string(), "--ids"])
-            .arg(ids)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        Part(child)
-    }
-
-    fn archive(&self) -> PathBuf {
-        self.layout.dir().join("archive")
-    }
-
-    fn audit(&self) -> (i32, String) {
-        audit(&self.archive(), &self.layout.dir().join("audit-policy.yaml"))
-    }
+fn audit_site(site: &Site) -> (i32, String) {
+    audit(&site.path("archive"), &site.path("audit-policy.yaml"))
 }
 
 fn audit(archive: &Path, policy: &Path) -> (i32, String) {
-    let output = Command::new(LUCARNE)
+    let output = Command::new(lucarne_program())
         .args(["audit", "verify", "--records-dir"])
         .arg(archive)
         .arg("--policy")
@@ -183,25 +93,12 @@ pub(crate) fn archived_ids(root: &Path) -> BTreeMap<String, usize> {
     found
 }
 
-fn acknowledged(ids: &Path) -> Vec<String> {
-    let lines = std::fs::read_to_string(ids).unwrap_or_default();
-    lines.lines().filter_map(|line| Some(line.split_once(' ')?.0.to_owned())).collect()
-}
-
 #[track_caller]
 fn check_exactly_once(site: &Site, acknowledged: &[String]) {
-    let archived = archived_ids(&site.archive());
+    let archived = archived_ids(&site.path("archive"));
     let wrong: Vec<_> =
         acknowledged.iter().filter(|id| archived.get(*id) != Some(&1)).take(5).collect();
     assert_eq!(wrong, Vec::<&String>::new(), "of {} acknowledged ids", acknowledged.len());
-}
-
-fn wait_for(what: &str, mut condition: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "{what} did not happen in {PATIENCE:?}");
-        std::thread::park_timeout(Duration::from_millis(20));
-    }
 }
 
 fn kills() -> u32 {
@@ -221,51 +118,44 @@ fn a_random_while() {
 
 #[test]
 fn gateway_and_proxy_killed_at_random_moments_lose_nothing_and_store_nothing_twice() {
-    let site = Site::new();
-    let mut gateway = site.gateway();
-    let mut proxy = site.proxy();
-    let enclave = site.enclave();
-    let ids = site.layout.dir().join("ids");
-    let mut sender = site.sender(&ids, 4 + 2 * u64::from(kills()));
-    wait_for("the first acknowledgement", || !acknowledged(&ids).is_empty());
+    let mut site = Site::start(&Changes::default());
+    let mut sender = sender(&site, 4 + 2 * u64::from(kills()));
+    await_acknowledgement(&site);
     for _ in 0..kills() {
         a_random_while();
-        gateway.end("-KILL");
-        gateway = site.gateway();
+        site.gateway.take().unwrap().stop("-KILL");
+        site.start_gateway();
         a_random_while();
-        proxy.end("-KILL");
-        proxy = site.proxy();
+        site.proxy.take().unwrap().stop("-KILL");
+        site.start_proxy();
     }
-    assert_eq!(sender.0.wait().unwrap().code(), Some(0), "every batch was acknowledged in the end");
-    assert_eq!(enclave.end("-TERM").code(), Some(0));
-    drop((gateway, proxy));
-    let acknowledged = acknowledged(&ids);
+    assert_eq!(sender.end(), Some(0), "every batch was acknowledged in the end");
+    assert_eq!(site.stop(), [Some(0); 3]);
+    let acknowledged = site.acknowledged();
     assert!(acknowledged.len() > 100, "{} acknowledged", acknowledged.len());
     check_exactly_once(&site, &acknowledged);
-    let (exit, said) = site.audit();
+    let (exit, said) = audit_site(&site);
     assert_eq!(exit, 5, "{said}");
 }
 
 #[test]
 fn a_killed_enclave_loses_nothing_archived_and_its_epoch_ends_unclean_and_untampered() {
-    let site = Site::new();
-    let gateway = site.gateway();
-    let proxy = site.proxy();
+    let mut site = Site::prepare(&Changes::default());
+    site.start_gateway();
+    site.start_proxy();
     let mut all = Vec::new();
-    for round in 0..kills() {
-        let enclave = site.enclave();
-        let ids = site.layout.dir().join(format!("ids-{round}"));
-        let sender = site.sender(&ids, 30);
-        wait_for("the first acknowledgement", || !acknowledged(&ids).is_empty());
+    for _ in 0..kills() {
+        site.start_enclave();
+        let sender = sender(&site, 30);
+        await_acknowledgement(&site);
         a_random_while();
-        enclave.end("-KILL");
+        site.enclave.take().unwrap().stop("-KILL");
         drop(sender);
-        all.extend(acknowledged(&ids));
+        all.extend(site.acknowledged());
     }
-    drop(proxy);
-    assert_eq!(gateway.end("-TERM").code(), Some(0));
+    assert_eq!(site.stop(), [None, Some(0), Some(0)]);
     check_exactly_once(&site, &all);
-    let (exit, said) = site.audit();
+    let (exit, said) = audit_site(&site);
     assert_eq!(exit, 2, "{said}");
     let unclean = said.lines().filter(|line| line.contains("UNCLEAN_END")).count();
     assert!(unclean >= kills() as usize, "{said}");
@@ -277,24 +167,13 @@ fn a_killed_enclave_loses_nothing_archived_and_its_epoch_ends_unclean_and_untamp
 /// `lucarne up --demo` until it has exported every kind of telemetry; then stopped as a person
 /// would.
 fn play_demo(dir: &Path) -> [String; 3] {
-    let [grpc, http, page] = free_addresses().map(|address| address.to_string());
-    let mut up = Command::new(LUCARNE);
-    up.args([
-        "up",
-        "--demo",
-        "--otlp-grpc",
-        &grpc,
-        "--otlp-http",
-        &http,
-        "--http",
-        &page,
-        "--data",
-    ]);
-    let child = up.arg(dir).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let mut up = Part(child);
-    let mut line = String::new();
-    BufReader::new(up.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert_eq!(line, "ready\n");
+    let page = free_port();
+    let addresses = [free_port(), free_port(), page].map(|address| address.to_string());
+    let [grpc, http_, page_] = &addresses;
+    let mut command = Command::new(lucarne_program());
+    command.args(["up", "--demo", "--otlp-grpc", grpc, "--otlp-http", http_, "--http", page_]);
+    command.arg("--data").arg(dir);
+    let mut up = Process::start(&mut command, &dir.join("up.log")).ready();
     let read =
         |name: &str| std::fs::read_to_string(dir.join("export").join(name)).unwrap_or_default();
     let expected = [
@@ -303,22 +182,13 @@ fn play_demo(dir: &Path) -> [String; 3] {
         ("traces.jsonl", "\"POST /workflow\""),
     ];
     for (file, sign) in expected {
-        wait_for(sign, || read(file).contains(sign));
+        until(sign, PATIENCE, || read(file).contains(sign).then_some(()));
     }
-    assert_eq!(get(&page, "/health"), "{\"processengine\":\"healthy\"}");
-    assert!(get(&page, "/metrics").contains("lucarne_gateway_records_total"));
-    assert_eq!(up.end("-INT").code(), Some(0));
+    let get = |path: &str| http(page, &format!("GET {path} HTTP/1.1\r\n"), "").unwrap();
+    assert_eq!(get("/health"), (200, "{\"processengine\":\"healthy\"}".to_owned()));
+    assert!(get("/metrics").1.contains("lucarne_gateway_records_total"));
+    assert_eq!(up.stop("-INT"), Some(0));
     expected.map(|(file, _)| read(file))
-}
-
-/// The body of a plain HTTP answer.
-fn get(address: &str, path: &str) -> String {
-    let mut stream = std::net::TcpStream::connect(address).unwrap();
-    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
-    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer.split_once("\r\n\r\n").unwrap().1.to_owned()
 }
 
 #[test]
