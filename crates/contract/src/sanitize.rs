@@ -29,8 +29,9 @@ use crate::tally::{Key, Reason, Tally};
 /// Only a contract makes one:
 ///
 /// ```compile_fail
-/// let parts: lucarne_contract::Parts = todo!();
-/// let forged = lucarne_contract::Sanitized { parts }; // the field is private
+/// fn forge(parts: lucarne_contract::Parts) -> lucarne_contract::Sanitized {
+///     lucarne_contract::Sanitized { parts } // the field is private
+/// }
 /// ```
 #[derive(Debug)]
 pub struct Sanitized {

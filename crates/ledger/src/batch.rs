@@ -159,8 +159,8 @@ impl core::error::Error for BatchError {
 ///
 /// ```compile_fail
 /// use lucarne_ledger::batch::VerifiedBatch;
-/// fn forge(bytes: &[u8]) -> VerifiedBatch<'_> {
-///     VerifiedBatch { bytes, records: vec![] } // private fields: trust cannot be typed in
+/// fn forge(batch: VerifiedBatch<'_>) -> VerifiedBatch<'_> {
+///     VerifiedBatch { records: vec![], ..batch } // private fields: trust cannot be typed in
 /// }
 /// ```
 #[derive(Debug)]

@@ -67,7 +67,10 @@ impl core::error::Error for AppendError {}
 /// A batch with its signature: what may cross the boundary. Only [`Ledger::seal`] makes one.
 ///
 /// ```compile_fail
-/// let forged = lucarne_ledger::seal::Sealed { bytes: vec![], statement: todo!() };
+/// use lucarne_ledger::seal::Sealed;
+/// fn forge(sealed: Sealed) -> Sealed {
+///     Sealed { bytes: vec![], ..sealed } // private fields: what was signed cannot be swapped
+/// }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Sealed {
