@@ -260,11 +260,6 @@ impl Epochs {
         };
         LedgerKind::ALL.into_iter().filter_map(head).collect()
     }
-
-    /// The epoch, if it is being served.
-    pub fn live(&self, instance: &Instance, epoch: EpochId) -> Option<Arc<Epoch>> {
-        self.lock().live.get(&(instance.clone(), epoch)).cloned()
-    }
 }
 
 impl Inner {
