@@ -24,23 +24,17 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 #[repr(u8)]
 pub enum Kind {
-    /// A verified batch, with what was withheld already replaced.
+    /// A verified batch with its checkpoint; what was withheld is already replaced, and the copies
+    /// that were rewritten for export lie beside it.
     Batch = 1,
-    /// The rewritten copy of a withheld record, for export only: not sealed.
-    Copy = 2,
     /// A batch that did not verify: statement, hashes and sizes, no content.
     Unverified = 3,
-    /// A signed head.
-    Checkpoint = 4,
-    /// A file of an epoch: evidence, collateral, binding or first head.
-    Epoch = 5,
     /// A message of the host side itself, for export only.
     Message = 6,
 }
 
 impl Kind {
-    const ALL: [Self; 6] =
-        [Self::Batch, Self::Copy, Self::Unverified, Self::Checkpoint, Self::Epoch, Self::Message];
+    const ALL: [Self; 3] = [Self::Batch, Self::Unverified, Self::Message];
 
     const fn code(self) -> u8 {
         self as u8

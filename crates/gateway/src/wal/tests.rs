@@ -27,7 +27,7 @@ fn entry(kind: Kind, payload: &[u8]) -> Entry {
 
 /// A group that tells its number.
 fn group(number: u64) -> Vec<Entry> {
-    vec![entry(Kind::Batch, &number.to_be_bytes()), entry(Kind::Copy, b"a copy")]
+    vec![entry(Kind::Batch, &number.to_be_bytes()), entry(Kind::Message, b"a message")]
 }
 
 fn number_of(group: &Group) -> u64 {
