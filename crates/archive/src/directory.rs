@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::disk::{Disk, EntryKind, Lock, RealDisk};
+use crate::hold::{self, Clearance, Holds};
 use crate::name::Name;
 use crate::store::{Archive, ArchiveError, Listing, Put, Step};
 
@@ -99,6 +100,33 @@ impl Directory {
         let disk: Arc<dyn Disk> = Arc::new(RealDisk);
         disk.list(root).map_err(failed(Step::Open, root))?;
         Ok(Self { root: root.to_owned(), disk, writer: None })
+    }
+
+    /// Removes a file that no hold covers; on return that is durable.
+    ///
+    /// For what may be erased by order. A file that is not there is no error.
+    ///
+    /// # Errors
+    /// When it is open for reading only, or the disk fails: the file may then be there or not, and
+    /// the same call may be made again.
+    pub fn remove(&self, clearance: &Clearance) -> Result<(), ArchiveError> {
+        if self.writer.is_none() {
+            return Err(ArchiveError::ReadOnly);
+        }
+        let path = self.root.join(clearance.seal().to_string());
+        match self.disk.remove(&path) {
+            Err(error) if error.kind() != ErrorKind::NotFound => {
+                return Err(failed(Step::Remove, &path)(error));
+            }
+            _ => {}
+        }
+        let folder = path.parent().unwrap_or(&self.root);
+        self.disk.sync_dir(folder).map_err(failed(Step::Remove, folder))
+    }
+
+    /// The holds on what it has.
+    pub fn holds(&self) -> Holds {
+        Holds::at(Arc::clone(&self.disk), &Holds::folder_of(&self.root))
     }
 
     /// Where it lies.
@@ -253,7 +281,7 @@ fn failed(step: Step, path: &Path) -> impl Fn(io::Error) -> ArchiveError {
 /// Whether an entry of the root belongs to the archive's own working.
 fn is_own(depth: usize, name: &str, kind: EntryKind) -> bool {
     depth == 0
-        && ((name == STAGING && kind == EntryKind::Directory)
+        && ((matches!(name, STAGING | hold::FOLDER) && kind == EntryKind::Directory)
             || (name == LOCK && kind == EntryKind::File))
 }
 

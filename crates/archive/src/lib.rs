@@ -9,9 +9,11 @@
 
 pub mod directory;
 pub mod disk;
+pub mod hold;
 pub mod name;
 pub mod segment;
 pub mod store;
+pub mod withhold;
 
 #[doc(hidden)]
 pub mod fuzzing;

@@ -11,7 +11,7 @@ use lucarne_ledger::identity::{EpochId, Instance, LedgerId, LedgerKind};
 
 mod date;
 
-pub use date::Date;
+pub use date::{Date, NotADate};
 
 /// The name of an object, relative to the root of the archive.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -65,7 +65,9 @@ pub enum EpochFile {
     Open,
 }
 
-/// `checkpoints/<instance>/<epoch>/<ledger>/<size>-<root>.note`
+/// `checkpoints/<instance>/<epoch>/<ledger>/<size>-<root>.note`, or `.cosigned.note` beside it.
+///
+/// An object never changes, so what witnesses add to a checkpoint is a second object.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub struct CheckpointName {
     /// Whose head.
@@ -74,6 +76,8 @@ pub struct CheckpointName {
     pub size: u64,
     /// Its root.
     pub root: Hash,
+    /// Whether the note also has the lines of a quorum of witnesses.
+    pub cosigned: bool,
 }
 
 impl EpochFile {
@@ -116,7 +120,8 @@ impl fmt::Display for EpochName {
 
 impl fmt::Display for CheckpointName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "checkpoints/{}/{:020}-{}.note", self.ledger, self.size, self.root)
+        let ending = if self.cosigned { COSIGNED } else { "" };
+        write!(f, "checkpoints/{}/{:020}-{}{ending}.note", self.ledger, self.size, self.root)
     }
 }
 
@@ -172,11 +177,17 @@ fn parse(text: &str) -> Option<Name> {
             file: EpochFile::ALL.into_iter().find(|known| known.as_str() == file)?,
         })),
         ["checkpoints", instance, epoch, ledger, file] => {
-            let (size, root) = file.strip_suffix(".note")?.split_once('-')?;
+            let stem = file.strip_suffix(".note")?;
+            let (stem, cosigned) = match stem.strip_suffix(COSIGNED) {
+                Some(stem) => (stem, true),
+                None => (stem, false),
+            };
+            let (size, root) = stem.split_once('-')?;
             Some(Name::Checkpoint(CheckpointName {
                 ledger: ledger_id(instance, epoch, ledger)?,
                 size: number(size)?,
                 root: root.parse().ok()?,
+                cosigned,
             }))
         }
         [year, month, day, instance, epoch, ledger, file] => {
@@ -210,6 +221,7 @@ fn number<N: FromStr>(text: &str) -> Option<N> {
     if digits { text.parse().ok() } else { None }
 }
 
+const COSIGNED: &str = ".cosigned";
 const PARTS_MAX: usize = 7; // of a seal
 const NAME_BYTES_MAX: usize = 320; // the longest seal has 306
 

@@ -62,6 +62,8 @@ pub enum Step {
     Link,
     /// Making the name durable.
     Settle,
+    /// Taking an object away, by order.
+    Remove,
     /// Reading an object.
     Read,
     /// Reading a directory.
@@ -172,6 +174,7 @@ impl fmt::Display for Step {
             Self::Parents => "make directories of",
             Self::Link => "link",
             Self::Settle => "sync",
+            Self::Remove => "remove",
             Self::Read => "read",
             Self::List => "list",
         })

@@ -2,8 +2,12 @@
 
 #[path = "it/faults.rs"]
 mod faults;
+#[path = "it/hold.rs"]
+mod hold;
 #[path = "it/layout.rs"]
 mod layout;
+#[path = "it/withhold.rs"]
+mod withhold;
 
 /// Every file in `tests/it` is a module above: a forgotten one would test nothing.
 #[test]
@@ -14,5 +18,5 @@ fn no_file_is_forgotten() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     files.sort();
-    assert_eq!(files, ["faults.rs", "layout.rs"]);
+    assert_eq!(files, ["faults.rs", "hold.rs", "layout.rs", "withhold.rs"]);
 }

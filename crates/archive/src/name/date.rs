@@ -1,6 +1,7 @@
 //! Days of the Gregorian calendar in UTC, as the folders of an archive have them.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// A day between 1970 and 9999.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -44,6 +45,33 @@ impl fmt::Display for Date {
     }
 }
 
+/// A text that is not a day of the calendar as `yyyy/mm/dd`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NotADate;
+
+impl fmt::Display for NotADate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "a day is written yyyy/mm/dd")
+    }
+}
+
+impl std::error::Error for NotADate {}
+
+impl FromStr for Date {
+    type Err = NotADate;
+
+    fn from_str(text: &str) -> Result<Self, NotADate> {
+        let parts: Vec<&str> = text.splitn(4, '/').collect();
+        let &[year, month, day] = &parts[..] else { return Err(NotADate) };
+        let date = match (year.parse(), month.parse(), day.parse()) {
+            (Ok(year), Ok(month), Ok(day)) => Self::new(year, month, day),
+            _ => None,
+        };
+        // Comparing with our own spelling refuses every other one at once.
+        date.filter(|date| date.to_string() == text).ok_or(NotADate)
+    }
+}
+
 const fn days_of(year: u16, month: u8) -> u8 {
     match month {
         2 if year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400)) => {
@@ -75,6 +103,14 @@ mod tests {
         check(4_107_542_400_000, "2100/03/01");
         check(253_402_300_799_999, "9999/12/31");
         check(u64::MAX, "9999/12/31");
+    }
+
+    #[test]
+    fn a_day_has_one_spelling() {
+        assert_eq!("2024/02/29".parse(), Ok(Date::new(2024, 2, 29).unwrap()));
+        for wrong in ["2024-02-29", "2024/2/29", "2023/02/29", "2024/02/29/", "+2024/02/9", ""] {
+            assert_eq!(wrong.parse::<Date>(), Err(NotADate), "{wrong}");
+        }
     }
 
     #[test]
