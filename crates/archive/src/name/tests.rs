@@ -23,13 +23,22 @@ fn refused(text: &str) {
 }
 
 #[test]
-fn the_three_kinds_round_trip() {
+fn the_kinds_round_trip() {
     check(&seal());
     check(&seal().replace(".r0.", ".r4294967295."));
     for file in EpochFile::ALL {
         check(&format!("epochs/a/{EPOCH}/{}", file.as_str()));
     }
     check(&format!("checkpoints/a-1/{EPOCH}/telemetry/18446744073709551615-{ROOT}.note"));
+    check(&format!("register/{:020}.cbor", 7));
+    check(&format!("register/{:020}-{ROOT}.note", 7));
+    check(&format!("register/{:020}-{ROOT}.cosigned.note", 7));
+    refused("register/7.cbor");
+    refused(&format!("register/{:020}-{ROOT}.cbor", 7));
+    refused(&format!("register/a/{:020}.cbor", 7));
+    check(&format!("checkpoints/a-1/{EPOCH}/telemetry/{:020}-{ROOT}.cosigned.note", 7));
+    refused(&format!("checkpoints/a-1/{EPOCH}/audit/{:020}-{ROOT}.cosigned.cosigned.note", 7));
+    refused(&format!("checkpoints/a-1/{EPOCH}/audit/{:020}.cosigned-{ROOT}.note", 7));
 }
 
 #[test]

@@ -1,0 +1,110 @@
+//! Reading the register of an archive: its entries as far as they go, and every head held against
+//! them. What cannot be *read* ends the command; what is wrong is a finding.
+
+use std::io::Read as _;
+
+use lucarne_archive::name::RegisterName;
+use lucarne_archive::{Archive, ArchiveError, Name};
+use lucarne_ledger::audit::register::{RegisterFault, RegisterLog};
+use lucarne_ledger::key::PublicKey;
+use lucarne_ledger::note::NOTE_BYTES_MAX;
+use lucarne_ledger::register::{ENTRY_BYTES_MAX, Register, RegisterError, note_key};
+
+use super::catalogue::unreadable;
+use crate::failure::Failure;
+
+/// The register that the policy's key speaks for.
+///
+/// # Errors
+/// When an object cannot be read.
+pub(in crate::commands) fn read(
+    archive: &dyn Archive,
+    log_prefix: &str,
+    key: &PublicKey,
+) -> Result<RegisterLog, Failure> {
+    let mut log = RegisterLog::default();
+    let mut register = Register::new(log_prefix);
+    // The register at each size: a head may be of any.
+    let mut states = vec![register.clone()];
+    let mut heads = Vec::new();
+    for name in archive.list(FOLDER).map_err(|error| unreadable(&error))? {
+        match name {
+            Ok(Name::Register(RegisterName::Entry { index })) => {
+                if index != register.size() {
+                    log.faults.push(RegisterFault::Gap { index: register.size() });
+                    break;
+                }
+                let bytes = content(archive, RegisterName::Entry { index }, ENTRY_BYTES_MAX)?;
+                match register.append(&bytes) {
+                    Ok(entry) => log.entries.push(entry),
+                    Err(_) => {
+                        log.faults.push(RegisterFault::Entry { index });
+                        break;
+                    }
+                }
+                states.push(register.clone());
+            }
+            Ok(Name::Register(name @ RegisterName::Checkpoint { .. })) => heads.push(name),
+            // Strays are in the catalogue already.
+            Ok(_) | Err(ArchiveError::Stray { .. }) => {}
+            Err(error) => return Err(unreadable(&error)),
+        }
+    }
+    if log.entries.is_empty() && log.faults.is_empty() && heads.is_empty() {
+        log.faults.push(RegisterFault::Absent);
+        return Ok(log);
+    }
+    check_heads(archive, heads, &states, (log_prefix, key), &mut log)?;
+    Ok(log)
+}
+
+fn check_heads(
+    archive: &dyn Archive,
+    heads: Vec<RegisterName>,
+    states: &[Register],
+    (log_prefix, key): (&str, &PublicKey),
+    log: &mut RegisterLog,
+) -> Result<(), Failure> {
+    let key = note_key(log_prefix, key.clone());
+    let there = log.entries.len() as u64;
+    let broken = !log.faults.is_empty();
+    let mut signed = 0;
+    let Some(newest) = states.last() else { return Ok(()) };
+    for name in heads {
+        let RegisterName::Checkpoint { size, root, .. } = name else { continue };
+        let note = content(archive, name, NOTE_BYTES_MAX)?;
+        let state = usize::try_from(size).ok().and_then(|size| states.get(size));
+        let against = state.unwrap_or(newest);
+        let checked = str::from_utf8(&note).map(|note| against.check(note, &key));
+        match checked {
+            Ok(Ok(())) if against.root() == root => signed = signed.max(size),
+            Ok(Err(RegisterError::Head { stated: (stated, _), .. })) if stated > there => {
+                // Of a register with a hole it is known already that entries are missing.
+                if !broken {
+                    log.faults.push(RegisterFault::Short { size: stated, found: there });
+                }
+                signed = signed.max(there);
+            }
+            Ok(Err(RegisterError::Head { root: found, stated: (size, stated), .. })) => {
+                log.faults.push(RegisterFault::Head { size, stated, found });
+            }
+            Ok(_) | Err(_) => log.faults.push(RegisterFault::Note { size }),
+        }
+    }
+    if signed < there {
+        log.faults.push(RegisterFault::Unsigned { signed });
+    }
+    Ok(())
+}
+
+fn content(archive: &dyn Archive, name: RegisterName, max: usize) -> Result<Vec<u8>, Failure> {
+    let object = archive.open(&name.into()).map_err(|error| unreadable(&error))?;
+    let mut bytes = Vec::new();
+    object
+        .take(max as u64 + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|cause| Failure::unreadable("read the archive", &cause))?;
+    Ok(bytes)
+}
+
+const FOLDER: &str = "register/";
