@@ -7,13 +7,14 @@
 //! good.
 
 use std::collections::HashMap;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use lucarne_archive::name::{EpochFile, EpochName, SealName};
 use lucarne_archive::segment::SegmentReader;
-use lucarne_archive::{Archive, Name};
+use lucarne_archive::withhold::REVISIONS_MAX;
+use lucarne_archive::{Archive, ArchiveError, Name};
 use lucarne_attest::{Expect, Policy, When, verify_epoch};
 use lucarne_ledger::batch::{
     Content, EpochKey, Record as Sealed, VerifiedBatch, split_context, verify,
@@ -26,8 +27,7 @@ use lucarne_ledger::record::Stream;
 use crate::archiver::Archived;
 use crate::delivery::{Batch, Delivery, Refused};
 use crate::export::{
-    Entry, HostJob, HostMessage, Item, Origin, Position, Record, Source, SourceError, Telemetry,
-    Unverified,
+    Entry, HostMessage, Item, Origin, Position, Record, Source, SourceError, Telemetry, Unverified,
 };
 use crate::run_of_batches;
 use crate::wal::WalError;
@@ -78,7 +78,7 @@ impl LogSource {
         let names = self.rolls.archived.names.of(roll);
         let seals = names.iter().filter_map(|name| match name {
             Name::Seal(seal) => Some(seal),
-            Name::Epoch(_) | Name::Checkpoint(_) => None,
+            Name::Epoch(_) | Name::Checkpoint(_) | Name::Register(_) => None,
         });
         let seals: Vec<SealName> = seals.cloned().collect();
         let mut entries = Vec::new();
@@ -105,9 +105,9 @@ impl LogSource {
             match Delivery::decode(&entry.payload).map_err(|_| corrupt())? {
                 Delivery::Batch(batch) => batches.push(batch),
                 Delivery::Refused(one) => others.push(Item::Unverified(unverified(one))),
-                Delivery::Message(json) => {
+                Delivery::Message(job, json) => {
                     let json = Bytes::from(json);
-                    others.push(Item::Host(HostMessage { job: HostJob::Gateway, json }));
+                    others.push(Item::Host(HostMessage { job, json }));
                 }
             }
         }
@@ -127,9 +127,7 @@ impl LogSource {
         for seal in seals {
             let name = Name::Seal(seal.clone());
             let corrupt = || SourceError::Corrupt { name: name.to_string() };
-            let unreadable =
-                |_| SourceError::Read { name: name.to_string(), kind: ErrorKind::Other };
-            let file = self.rolls.archive.open(&name).map_err(unreadable)?;
+            let file = self.open_seal(seal)?;
             let mut reader = SegmentReader::open(file).map_err(|_| corrupt())?;
             while let Some(frame) = reader.next_frame().map_err(|_| corrupt())? {
                 let bytes = frame.content.to_vec();
@@ -138,6 +136,21 @@ impl LogSource {
             }
         }
         Ok(slots)
+    }
+
+    // The file that a roll became, or the revision that took its place when records were left out
+    // of it by order.
+    fn open_seal(&self, seal: &SealName) -> Result<Box<dyn Read + Send>, SourceError> {
+        let name = |revision| Name::Seal(SealName { revision, ..seal.clone() });
+        let unreadable = |kind| SourceError::Read { name: name(seal.revision).to_string(), kind };
+        for revision in seal.revision..=seal.revision.saturating_add(REVISIONS_MAX) {
+            match self.rolls.archive.open(&name(revision)) {
+                Ok(file) => return Ok(file),
+                Err(ArchiveError::NotFound { .. }) => {}
+                Err(_) => return Err(unreadable(ErrorKind::Other)),
+            }
+        }
+        Err(unreadable(ErrorKind::NotFound))
     }
 
     fn add(
@@ -217,7 +230,7 @@ impl LogSource {
         let mut bytes = Vec::new();
         let mut object =
             self.rolls.archive.open(&name).map_err(|_| unreadable(ErrorKind::NotFound))?;
-        std::io::Read::read_to_end(&mut object, &mut bytes).map_err(|e| unreadable(e.kind()))?;
+        object.read_to_end(&mut bytes).map_err(|e| unreadable(e.kind()))?;
         Ok((bytes, name.to_string()))
     }
 }
@@ -261,6 +274,13 @@ fn place(position: &Position) -> Result<(u64, usize), SourceError> {
     let (roll, ordinal) = position.0.split_once(':').ok_or(SourceError::Position)?;
     let roll = roll.parse().map_err(|_| SourceError::Position)?;
     Ok((roll, ordinal.parse().map_err(|_| SourceError::Position)?))
+}
+
+/// A place that is read is written as the same place.
+pub(crate) fn check_position(from: &Position) {
+    if let Ok((roll, ordinal)) = place(from) {
+        assert_eq!(place(&position(roll, ordinal)), Ok((roll, ordinal)));
+    }
 }
 
 fn position(roll: u64, ordinal: usize) -> Position {

@@ -11,6 +11,8 @@
 mod entry;
 mod error;
 mod frames;
+#[doc(hidden)]
+pub mod fuzzing;
 mod manifest;
 mod reader;
 
@@ -229,6 +231,16 @@ impl Wal {
     /// When the disk fails; the names are then still known.
     pub fn forget_before(&mut self, roll: u64) -> Result<(), WalError> {
         self.manifest.forget_before(roll)
+    }
+
+    /// Says whether everything in it is archived.
+    ///
+    /// # Errors
+    /// `NotArchived` with the first roll that is not.
+    pub fn check_archived(&self) -> Result<(), WalError> {
+        let first = self.manifest.archived_through().map_or(0, |through| through.saturating_add(1));
+        let whole = first == self.current.number() && self.current.is_empty();
+        if whole { Ok(()) } else { Err(WalError::NotArchived { roll: first }) }
     }
 
     /// Which objects the rolls became.

@@ -32,6 +32,26 @@ fn groups_come_back_in_order_and_across_rolls() {
 }
 
 #[test]
+fn a_log_says_whether_all_of_it_is_archived() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut wal, _) = open(folder.path());
+    let first_left = |wal: &Wal| match wal.check_archived() {
+        Ok(()) => None,
+        Err(WalError::NotArchived { roll }) => Some(roll),
+        Err(error) => panic!("{error}"),
+    };
+    assert_eq!(first_left(&wal), None);
+    wal.append(&group(0)).unwrap();
+    assert_eq!(first_left(&wal), Some(0), "what is being written is not archived");
+    wal.seal_roll().unwrap();
+    assert_eq!(first_left(&wal), Some(0), "what is sealed is not archived either");
+    wal.record(0, &[]).unwrap();
+    assert_eq!(first_left(&wal), None);
+    wal.append(&group(1)).unwrap();
+    assert_eq!(first_left(&wal), Some(1));
+}
+
+#[test]
 fn every_kind_of_entry_round_trips() {
     let folder = tempfile::tempdir().unwrap();
     let (mut wal, _) = open(folder.path());

@@ -1,0 +1,295 @@
+//! `lucarne archive withhold`: leaves records out of an archive by order. The seals stay valid and
+//! every report names the order.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use lucarne_archive::name::SealName;
+use lucarne_archive::withhold::{Order, Outcome, WithholdError, told, withhold};
+use lucarne_archive::{Archive, ArchiveError, Directory, Name};
+use lucarne_gateway::config::{ArchivePlace, Config, key_file};
+use lucarne_gateway::{policy, service};
+use lucarne_ledger::hash::Hash;
+use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
+use lucarne_ledger::key::{Ed25519Key, Signer};
+use lucarne_ledger::statement::RULE_BYTES_MAX;
+use serde_json::json;
+
+use super::hold::{Output, refused};
+use crate::commands::audit::epochs;
+use crate::failure::{Exit, Failure, chain};
+
+/// Leave records out of an archive by order; its seals stay valid
+///
+/// The payload of each record is replaced by its commitment and the signed order. A later audit
+/// still verifies every batch and counts the hole under that order. The earlier form of the file is
+/// removed, and with --config also what the stopped gateway's log still tells. What exporters have
+/// sent on is not called back. A hold on the file stops the command.
+///
+/// Example: lucarne archive withhold 1042 1043 --ledger audit --config gateway.yaml --authority
+/// "data protection officer" --reason "request 17"
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Sequence numbers of the records
+    #[arg(required = true, value_name = "SEQ")]
+    records: Vec<u64>,
+    /// Their ledger: audit or telemetry
+    #[arg(long)]
+    ledger: LedgerKind,
+    /// Their instance, when the archive has several
+    #[arg(long)]
+    instance: Option<Instance>,
+    /// Their epoch, when the archive has several
+    #[arg(long)]
+    epoch: Option<EpochId>,
+    /// On whose authority
+    #[arg(long)]
+    authority: String,
+    /// Why
+    #[arg(long)]
+    reason: String,
+    /// The gateway whose archive it is; it must be stopped
+    #[arg(long, value_name = "FILE", required_unless_present = "records_dir")]
+    config: Option<PathBuf>,
+    /// An archive that belongs to no gateway
+    #[arg(long, value_name = "DIR", conflicts_with = "config", requires_all = ["policy", "key"])]
+    records_dir: Option<PathBuf>,
+    /// What to trust there (audit-policy.yaml)
+    #[arg(long, value_name = "FILE")]
+    policy: Option<PathBuf>,
+    /// The key that withholds: a file with an Ed25519 seed in hex
+    #[arg(long, value_name = "FILE")]
+    key: Option<PathBuf>,
+    /// Say what would be done, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// For people, or for programs
+    #[arg(long, value_enum, default_value = "text")]
+    output: Output,
+}
+
+/// Where the archive is, and who may withhold.
+struct Place {
+    archive: PathBuf,
+    policy: PathBuf,
+    key: Ed25519Key,
+    // of the gateway, if it is one's
+    state: Option<PathBuf>,
+}
+
+/// The revisions of each range of records, by the range and its root.
+type Files = BTreeMap<(u64, u64, Hash), Vec<SealName>>;
+
+/// What was done, or would be.
+#[derive(Default)]
+struct Done {
+    withheld: u64,
+    files: Vec<Outcome>,
+    rolls: u64,
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// When the order cannot be carried out; what was done until then is whole, and the same order may
+/// be given again.
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    let rule = format!("order of {}: {}", args.authority, args.reason);
+    if rule.len() > RULE_BYTES_MAX {
+        let text =
+            format!("authority and reason have {} bytes, at most {RULE_BYTES_MAX} fit", rule.len());
+        return Err(Failure::usage(text));
+    }
+    let place = args.place()?;
+    let trust = policy::read(&place.policy).map_err(|error| Failure::usage(error.to_string()))?;
+    if !trust.audit.withholding_keys.contains(place.key.public_key()) {
+        return Err(Failure::usage("the policy does not name this key under withholding_keys")
+            .hint("an auditor would report the holes as MISSING"));
+    }
+    let archive = open(args, &place)?;
+    let records: BTreeSet<u64> = args.records.iter().copied().collect();
+    let files = args.files(&archive, &records)?;
+    let Some((instance, epoch)) = files.values().flatten().next().map(epoch_of) else {
+        let text = "no file of the archive is named for these records";
+        return Err(Failure::new(Exit::CouldNotTell, text));
+    };
+    let attested = epochs::attest(&archive, &instance, epoch, &trust)?
+        .map_err(|cause| Failure::new(Exit::No, format!("{instance}/{epoch}: {cause}")))?;
+    let order = Order {
+        records: &records,
+        rule: &rule,
+        time_ms: now_ms(),
+        signer: &place.key,
+        epoch: &attested.keys.statement,
+    };
+    let mut done = Done::default();
+    for revisions in files.values() {
+        args.leave_out(&archive, revisions, &order, &mut done)?;
+    }
+    if let Some(state) = place.state.filter(|_| !args.dry_run) {
+        let all: Vec<SealName> = files.into_values().flatten().collect();
+        done.rolls = service::cut_log(&state, &all).map_err(|error| {
+            Failure::new(Exit::No, format!("the gateway's log: {error}")).hint(
+                "the archive is done; start and stop the gateway, then give the same order again",
+            )
+        })?;
+    }
+    args.say(&done, &mut std::io::stdout().lock())
+}
+
+impl Args {
+    fn place(&self) -> Result<Place, Failure> {
+        if let Some(path) = &self.config {
+            let config = Config::load(path).map_err(|error| Failure::usage(error.to_string()))?;
+            let ArchivePlace::Directory(archive) = config.archive else {
+                return Err(Failure::usage("the archive is a bucket: what is locked there stays")
+                    .hint("payloads that may have to go are encrypted before they are stored"));
+            };
+            return Ok(Place {
+                archive,
+                policy: config.trust.value,
+                key: config.withholding_key,
+                state: Some(config.state),
+            });
+        }
+        let (Some(archive), Some(policy), Some(key)) = (&self.records_dir, &self.policy, &self.key)
+        else {
+            return Err(Failure::usage("--records-dir goes with --policy and --key"));
+        };
+        let key = key_file(key).map_err(Failure::usage)?;
+        Ok(Place { archive: archive.clone(), policy: policy.clone(), key, state: None })
+    }
+
+    /// The revisions of each range that holds one of the records, in the one epoch that has such.
+    fn files(&self, archive: &Directory, records: &BTreeSet<u64>) -> Result<Files, Failure> {
+        let mut files = Files::new();
+        let mut epochs = BTreeSet::new();
+        for name in archive.list("").map_err(|error| unreadable(&error))? {
+            let seal = match name {
+                Ok(Name::Seal(seal)) => seal,
+                Ok(_) | Err(ArchiveError::Stray { .. }) => continue,
+                Err(error) => return Err(unreadable(&error)),
+            };
+            let meant = seal.ledger.kind == self.ledger
+                && self.instance.as_ref().is_none_or(|only| *only == seal.ledger.instance)
+                && self.epoch.is_none_or(|only| only == seal.ledger.epoch);
+            if meant && records.range(seal.first..=seal.last).next().is_some() {
+                epochs.insert(epoch_of(&seal));
+                files.entry((seal.first, seal.last, seal.root)).or_default().push(seal);
+            }
+        }
+        if epochs.len() > 1 {
+            let list: Vec<String> = (epochs.iter())
+                .map(|(instance, epoch)| format!("--instance {instance} --epoch {epoch}"))
+                .collect();
+            return Err(Failure::usage(format!("{} epochs have such records", list.len()))
+                .hint(format!("say which: {}", list.join(", or "))));
+        }
+        files.values_mut().for_each(|revisions| revisions.sort_by_key(|name| name.revision));
+        Ok(files)
+    }
+
+    fn leave_out(
+        &self,
+        archive: &Directory,
+        revisions: &[SealName],
+        order: &Order<'_>,
+        done: &mut Done,
+    ) -> Result<(), Failure> {
+        if self.dry_run {
+            for name in revisions {
+                let told = told(archive, name, order).map_err(|error| failed(&error))?;
+                if told > 0 {
+                    archive.holds().clear(name).map_err(|error| refused(&error))?;
+                    done.withheld += told;
+                    let removed = vec![name.clone()];
+                    done.files.push(Outcome { kept: name.clone(), withheld: told, removed });
+                }
+            }
+            return Ok(());
+        }
+        let outcome = withhold(archive, &archive.holds(), revisions, order);
+        if let Some(outcome) = outcome.map_err(|error| failed(&error))? {
+            done.withheld += outcome.withheld;
+            done.files.push(outcome);
+        }
+        Ok(())
+    }
+
+    fn say(&self, done: &Done, out: &mut dyn Write) -> Result<Exit, Failure> {
+        if self.output == Output::Json {
+            let files: Vec<_> = (done.files.iter())
+                .map(|file| {
+                    let removed: Vec<String> = file.removed.iter().map(text).collect();
+                    json!({ "kept": text(&file.kept), "withheld": file.withheld, "removed": removed })
+                })
+                .collect();
+            let report = json!({
+                "dry_run": self.dry_run,
+                "withheld": done.withheld,
+                "files": files,
+                "log_rolls_removed": done.rolls,
+            });
+            serde_json::to_writer_pretty(&mut *out, &report).map_err(std::io::Error::from)?;
+            writeln!(out)?;
+            return Ok(Exit::Yes);
+        }
+        let (count, files) = (done.withheld, done.files.len());
+        if self.dry_run {
+            writeln!(out, "would withhold {count} records in {files} files; nothing was done")?;
+        } else if files == 0 {
+            writeln!(out, "nothing to do: the archive does not tell these records any more")?;
+        } else {
+            writeln!(out, "withheld {count} records in {files} files; the seals stay valid")?;
+        }
+        for file in &done.files {
+            writeln!(out, "  {}", text(&file.kept))?;
+        }
+        Ok(Exit::Yes)
+    }
+}
+
+/// A directory that a gateway writes is locked by it; a dry run only reads.
+fn open(args: &Args, place: &Place) -> Result<Directory, Failure> {
+    let opened = if args.dry_run {
+        Directory::open_read_only(&place.archive)
+    } else {
+        Directory::open(&place.archive)
+    };
+    opened.map_err(|error| match error {
+        ArchiveError::Locked { .. } => Failure::new(Exit::No, error.to_string())
+            .hint("stop the gateway first; enclaves keep what is not acknowledged"),
+        error => unreadable(&error),
+    })
+}
+
+fn failed(error: &WithholdError) -> Failure {
+    match error {
+        WithholdError::Hold(error) => refused(error),
+        WithholdError::Archive(error) => unreadable(error),
+        WithholdError::Control { .. } => Failure::new(Exit::No, error.to_string())
+            .hint("control records tell the life of a ledger and hold nothing of a workload"),
+        error => Failure::new(Exit::No, chain(error))
+            .hint("run `lucarne audit verify` and settle what it finds first"),
+    }
+}
+
+fn unreadable(error: &ArchiveError) -> Failure {
+    Failure::unreadable("use the archive", error)
+}
+
+fn epoch_of(seal: &SealName) -> (Instance, EpochId) {
+    (seal.ledger.instance.clone(), seal.ledger.epoch)
+}
+
+fn text(seal: &SealName) -> String {
+    Name::Seal(seal.clone()).to_string()
+}
+
+/// The time of an order is the operator's own word.
+pub(super) fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
