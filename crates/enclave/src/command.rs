@@ -90,7 +90,7 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
         Task::Run => match life::live(config) {
             Ok(exit) => exit.into(),
             Err(error) if error.exit() == Exit::Configuration => {
-                fail(error.exit(), &format_args!("{}: {error}", path.display()))
+                fail(error.exit(), &format_args!("{}:{error}", path.display()))
             }
             Err(error) => fail(error.exit(), &error),
         },

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ struct File {
     deployment: Option<String>,
     tee: Tee,
     #[serde(default)]
-    contract: Option<PathBuf>,
+    contract: Option<Spanned<PathBuf>>,
     otlp: Otlp,
     uplink: Uplink,
     #[serde(default)]
@@ -68,15 +69,15 @@ struct Uplink {
 #[serde(deny_unknown_fields)]
 struct FileLimits {
     #[serde(default)]
-    queue_bytes: Option<usize>,
+    queue_bytes: Option<Spanned<u64>>,
     #[serde(default)]
-    raw_bytes: Option<usize>,
+    raw_bytes: Option<Spanned<u64>>,
     #[serde(default)]
-    request_bytes: Option<usize>,
+    request_bytes: Option<Spanned<u64>>,
     #[serde(default)]
-    heartbeat_ms: Option<u64>,
+    heartbeat_ms: Option<Spanned<u64>>,
     #[serde(default)]
-    durability_wait_ms: Option<u64>,
+    durability_wait_ms: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -84,9 +85,9 @@ struct FileLimits {
 struct FileWorkload {
     check: Spanned<String>,
     #[serde(default)]
-    interval_ms: Option<u64>,
+    interval_ms: Option<Spanned<u64>>,
     #[serde(default)]
-    timeout_ms: Option<u64>,
+    timeout_ms: Option<Spanned<u64>>,
 }
 
 /// The configuration, checked.
@@ -108,8 +109,12 @@ pub struct Config {
     pub sha256: [u8; 32],
     /// OTLP/gRPC, default port 4317.
     pub grpc: SocketAddr,
+    /// The line of its key, from 1.
+    pub grpc_line: u64,
     /// OTLP/HTTP, default port 4318.
     pub http: SocketAddr,
+    /// The line of its key, from 1.
+    pub http_line: u64,
     /// Where batches go.
     pub uplink: Address,
     /// Whose word that something is archived is believed.
@@ -148,18 +153,27 @@ pub struct Workload {
 }
 
 /// 24 MiB: half a second of the highest rate, minutes of a busy workload; with what the receivers
-/// hold it keeps the agent within 64 MiB.
-const QUEUE_BYTES: usize = 24 << 20;
-/// 64 MiB of raw requests.
-const RAW_BYTES: usize = 64 << 20;
+/// hold it keeps the agent within 64 MiB. Less than 64 KiB would refuse ordinary requests.
+const QUEUE_BYTES: Numbered =
+    Numbered { key: "limits.queue_bytes", default: 24 << 20, range: 64 << 10..=1 << 30 };
+/// 64 MiB of raw requests; 0 keeps none.
+const RAW_BYTES: Numbered =
+    Numbered { key: "limits.raw_bytes", default: 64 << 20, range: 0..=1 << 30 };
 /// What SDKs send at most is 4 MiB; four times that leaves room for JSON.
-const REQUEST_BYTES: usize = 16 << 20;
+const REQUEST_BYTES: Numbered =
+    Numbered { key: "limits.request_bytes", default: 16 << 20, range: 1 << 10..=256 << 20 };
 /// The design's 15 s: silence is a fact after two of them.
-const HEARTBEAT: Duration = Duration::from_secs(15);
+const HEARTBEAT_MS: Numbered =
+    Numbered { key: "limits.heartbeat_ms", default: 15_000, range: 10..=HOUR_MS };
 /// Longer than the archive's 10 s, shorter than any client's patience.
-const DURABILITY_WAIT: Duration = Duration::from_secs(30);
-const PROBE_INTERVAL: Duration = Duration::from_secs(5);
-const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+const DURABILITY_WAIT_MS: Numbered =
+    Numbered { key: "limits.durability_wait_ms", default: 30_000, range: 10..=HOUR_MS };
+const PROBE_INTERVAL_MS: Numbered =
+    Numbered { key: "workload.interval_ms", default: 5_000, range: 10..=HOUR_MS };
+const PROBE_TIMEOUT_MS: Numbered =
+    Numbered { key: "workload.timeout_ms", default: 2_000, range: 1..=HOUR_MS };
+/// Whoever asks for more has most likely mistaken the unit.
+const HOUR_MS: u64 = 3_600_000;
 /// A configuration is read by people.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -199,7 +213,8 @@ impl Config {
             let problem = format!("{key}: expected {expected}, found {:?}", at.value);
             fault(path, Some(at.referenced.line()), problem)
         };
-        let contract = load_contract(path, file.contract.as_deref())?;
+        let contract = load_contract(path, file.contract.as_ref())?;
+        let checks = Ranges { path };
         let graphic = |byte: u8| byte.is_ascii_graphic() && byte != b'+';
         let prefix = &file.log_prefix;
         if prefix.value.is_empty() || !prefix.value.bytes().all(graphic) {
@@ -217,42 +232,74 @@ impl Config {
             contract,
             sha256: Hash::of(text.as_bytes()).0,
             grpc: grpc.value.parse().map_err(|_| wrong("otlp.grpc", grpc, SOCKET))?,
+            grpc_line: grpc.referenced.line(),
+            http_line: http.referenced.line(),
             http: http.value.parse().map_err(|_| wrong("otlp.http", http, SOCKET))?,
             uplink: uplink.value.parse().map_err(|_| wrong("uplink.address", uplink, ADDRESS))?,
             acknowledgement_key: from_hex(&key.value)
                 .map(|raw| PublicKey::from_ed25519(&raw))
                 .map_err(|_| wrong("uplink.acknowledgement_key", key, KEY))?,
-            limits: file.limits.check(),
+            limits: checks.limits(&file.limits)?,
             workload: match &file.workload {
                 None => None,
                 Some(asked) => {
-                    let workload = asked.check();
-                    Some(workload.ok_or_else(|| wrong("workload.check", &asked.check, CHECK))?)
+                    let check = asked.check.value.parse();
+                    let check = check.map_err(|_| wrong("workload.check", &asked.check, CHECK))?;
+                    Some(checks.workload(check, asked)?)
                 }
             },
         })
     }
 }
 
-impl FileLimits {
-    fn check(&self) -> Limits {
-        Limits {
-            queue_bytes: self.queue_bytes.unwrap_or(QUEUE_BYTES),
-            raw_bytes: self.raw_bytes.unwrap_or(RAW_BYTES),
-            request_bytes: self.request_bytes.unwrap_or(REQUEST_BYTES),
-            heartbeat: milliseconds(self.heartbeat_ms, HEARTBEAT),
-            durability_wait: milliseconds(self.durability_wait_ms, DURABILITY_WAIT),
-        }
-    }
+/// A number that may be written, or its default.
+struct Numbered {
+    key: &'static str,
+    default: u64,
+    range: RangeInclusive<u64>,
 }
 
-impl FileWorkload {
-    fn check(&self) -> Option<Workload> {
-        Some(Workload {
-            check: self.check.value.parse().ok()?,
-            interval: milliseconds(self.interval_ms, PROBE_INTERVAL),
-            timeout: milliseconds(self.timeout_ms, PROBE_TIMEOUT),
+/// Checks numbers of one file.
+struct Ranges<'a> {
+    path: &'a Path,
+}
+
+impl Ranges<'_> {
+    fn number(&self, written: Option<&Spanned<u64>>, of: &Numbered) -> Result<u64, ConfigError> {
+        match written {
+            None => Ok(of.default),
+            Some(at) if of.range.contains(&at.value) => Ok(at.value),
+            Some(at) => {
+                let (least, most) = (of.range.start(), of.range.end());
+                let problem = format!("{}: expected {least} to {most}, found {}", of.key, at.value);
+                Err(fault(self.path, Some(at.referenced.line()), problem))
+            }
+        }
+    }
+
+    fn bytes(&self, written: Option<&Spanned<u64>>, of: &Numbered) -> Result<usize, ConfigError> {
+        // No range goes beyond what a 32-bit machine could address.
+        self.number(written, of).map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX))
+    }
+
+    fn limits(&self, file: &FileLimits) -> Result<Limits, ConfigError> {
+        let time = |written: &Option<Spanned<u64>>, of| {
+            self.number(written.as_ref(), of).map(Duration::from_millis)
+        };
+        Ok(Limits {
+            queue_bytes: self.bytes(file.queue_bytes.as_ref(), &QUEUE_BYTES)?,
+            raw_bytes: self.bytes(file.raw_bytes.as_ref(), &RAW_BYTES)?,
+            request_bytes: self.bytes(file.request_bytes.as_ref(), &REQUEST_BYTES)?,
+            heartbeat: time(&file.heartbeat_ms, &HEARTBEAT_MS)?,
+            durability_wait: time(&file.durability_wait_ms, &DURABILITY_WAIT_MS)?,
         })
+    }
+
+    fn workload(&self, check: Check, file: &FileWorkload) -> Result<Workload, ConfigError> {
+        let interval = self.number(file.interval_ms.as_ref(), &PROBE_INTERVAL_MS)?;
+        let timeout = self.number(file.timeout_ms.as_ref(), &PROBE_TIMEOUT_MS)?;
+        let [interval, timeout] = [interval, timeout].map(Duration::from_millis);
+        Ok(Workload { check, interval, timeout })
     }
 }
 
@@ -268,17 +315,32 @@ fn parse(text: &str) -> Result<File, (Option<u64>, String)> {
         let said = error.without_snippet().to_string();
         // The reader repeats the place at the end of its text.
         let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(head, _)| head);
-        let key = track.path().to_string();
-        let key = key.strip_suffix(".value").unwrap_or(&key);
-        let key = if matches!(key, "." | "?") { String::new() } else { format!("{key}: ") };
+        // `value` is the wrapper that keeps the place of a value, not a key that anybody wrote.
+        let key = track.path().to_string().replace(".value", "");
+        let key = if matches!(&*key, "." | "?") { String::new() } else { format!("{key}: ") };
         (line, format!("{key}{}", said.lines().collect::<Vec<_>>().join(", ")))
     })
 }
 
-fn load_contract(config: &Path, path: Option<&Path>) -> Result<Contract, ConfigError> {
-    let Some(path) = path else { return Ok(Contract::default_contract()) };
-    let path = beside(config, path);
-    Contract::parse(&read(&path)?).map_err(|error| fault(&path, None, error.to_string()))
+/// What is wrong with the shape of a text, if anything is; reads no other file.
+pub(crate) fn problem_of(text: &str) -> Option<String> {
+    parse(text).err().map(|(line, problem)| fault(Path::new(""), line, problem).to_string())
+}
+
+fn load_contract(
+    config: &Path,
+    written: Option<&Spanned<PathBuf>>,
+) -> Result<Contract, ConfigError> {
+    let Some(written) = written else { return Ok(Contract::default_contract()) };
+    let path = beside(config, &written.value);
+    let text = read(&path).map_err(|error| {
+        fault(config, Some(written.referenced.line()), format!("contract: {error}"))
+    })?;
+    Contract::parse(&text).map_err(|error| {
+        let key = if error.key.is_empty() { String::new() } else { format!("{}: ", error.key) };
+        let line = (error.line > 0).then_some(error.line);
+        fault(&path, line, format!("{key}{}", error.problem))
+    })
 }
 
 fn read(path: &Path) -> Result<String, ConfigError> {
@@ -297,10 +359,6 @@ fn read(path: &Path) -> Result<String, ConfigError> {
 // A relative path in a file is meant from that file.
 fn beside(file: &Path, path: &Path) -> PathBuf {
     file.parent().map_or_else(|| path.to_owned(), |parent| parent.join(path))
-}
-
-fn milliseconds(given: Option<u64>, default: Duration) -> Duration {
-    given.map_or(default, Duration::from_millis)
 }
 
 fn fault(file: &Path, line: Option<u64>, problem: String) -> ConfigError {

@@ -7,9 +7,12 @@ pub mod command;
 pub mod config;
 pub mod entropy;
 pub mod epoch;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod intake;
 pub mod journal;
 pub mod life;
+mod own_points;
 pub mod pipeline;
 pub mod probe;
 pub mod progress;

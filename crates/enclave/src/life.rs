@@ -3,6 +3,7 @@
 //! Order of the end: refuse new requests, seal what was taken, close both ledgers, wait for the
 //! archive. The epoch's keys go with the process.
 
+use std::error::Error;
 use std::fmt;
 use std::io::Write;
 use std::path::Path;
@@ -53,8 +54,10 @@ pub enum LifeError {
     Mint(MintError),
     /// The epoch.
     Birth(BirthError),
-    /// A socket that the configuration asks for.
+    /// A socket that the configuration asks for; the text begins with the line of its file.
     Bind {
+        /// Line of the file that names its address.
+        line: u64,
         /// Key of its address.
         key: &'static str,
         /// Why it cannot be had.
@@ -88,7 +91,10 @@ impl fmt::Display for LifeError {
             Self::Runtime(error) => write!(f, "the runtime cannot start: {error}"),
             Self::Mint(error) => write!(f, "INSECURE software TEE: {error}"),
             Self::Birth(error) => write!(f, "{error}"),
-            Self::Bind { key, error } => write!(f, "{key}: {error}"),
+            Self::Bind { line, key, error } => {
+                write!(f, "{line}: {key}: {error}")?;
+                error.source().map_or(Ok(()), |cause| write!(f, ": {cause}"))
+            }
             Self::Keys(error) => write!(f, "{error}"),
             Self::Seal(error) => write!(f, "{error}"),
             Self::Panicked => write!(f, "a thread panicked; the lines above say where"),
@@ -96,7 +102,7 @@ impl fmt::Display for LifeError {
     }
 }
 
-impl std::error::Error for LifeError {}
+impl Error for LifeError {}
 
 /// The INSECURE software TEE that the configuration names.
 ///
@@ -125,6 +131,7 @@ async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, 
     let mut terminate = signal(SignalKind::terminate()).map_err(LifeError::Runtime)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(LifeError::Runtime)?;
     let receiver = bind(&config)?;
+    let received = receiver.counters();
     journal::warn("tee", &"INSECURE: software TEE, the evidence proves nothing about hardware");
     let parts = Channels::new();
     let pipeline = Arc::new(Pipeline::new(
@@ -155,6 +162,7 @@ async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, 
         log_prefix: config.log_prefix,
         clock: SystemClock,
         pipeline: Arc::clone(&pipeline),
+        received,
         work: parts.work,
         outgoing: parts.outgoing,
         sealed: parts.sealed,
@@ -215,8 +223,10 @@ fn bind(config: &Config) -> Result<Receiver, LifeError> {
     let (grpc, http) = (Address::Tcp(config.grpc), Address::Tcp(config.http));
     let asked = receive::Config { grpc, http, limits };
     Receiver::bind(&asked).map_err(|error| {
-        let key = if *error.address() == asked.http { "otlp.http" } else { "otlp.grpc" };
-        LifeError::Bind { key, error }
+        let is_http = *error.address() == asked.http;
+        let grpc = (config.grpc_line, "otlp.grpc");
+        let (line, key) = if is_http { (config.http_line, "otlp.http") } else { grpc };
+        LifeError::Bind { line, key, error }
     })
 }
 

@@ -252,6 +252,14 @@ async fn http(target: &Target, path: &str) -> Result<(), ProbeError> {
     }
 }
 
+/// Reads bytes as each of the answers that there are.
+pub(crate) fn judge_bytes(answer: &[u8]) {
+    if let Some(start) = answer.first_chunk() {
+        assert!(status(start).is_none_or(|status| status <= 999), "three digits");
+    }
+    let _state = serving_status(answer);
+}
+
 /// The status out of `HTTP/1.1 200`; the rest of the answer is not read.
 fn status(start: &[u8; STATUS_LINE_BYTES]) -> Option<u16> {
     let rest = start.strip_prefix(b"HTTP/1.")?;

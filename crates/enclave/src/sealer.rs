@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use lucarne_contract::{OwnKind, OwnPoint, OwnTime, Tally};
+use lucarne_contract::{OwnTime, Tally};
 use lucarne_ledger::checkpoint::{Checkpoint, origin};
 use lucarne_ledger::control::{Close, Control, Gap, Heartbeat, Open, Workload};
 use lucarne_ledger::hash::Hash;
@@ -23,8 +23,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::budget::{Budget, Reservation};
 use crate::clock::Clock;
 use crate::entropy;
+use crate::own_points::own_points;
 use crate::pipeline::{Pipeline, Work};
 use crate::progress::Position;
+use crate::receive::Counters;
 use crate::signer::EpochKeys;
 
 /// A batch closes when it has this many records.
@@ -36,6 +38,9 @@ const BATCH_AGE: Duration = Duration::from_millis(200);
 /// Room for records of the ledgers' own life while the uplink is down: a day of heartbeats in both
 /// ledgers.
 const CONTROL_BYTES: usize = 4 << 20;
+/// Room for the enclave's own metrics while the uplink is down. Their newest values say all that is
+/// lost when there is none, so it is small and takes nothing from the heartbeats.
+const OWN_METRICS_BYTES: usize = 1 << 20;
 const NS_IN_MS: u64 = 1_000_000;
 /// What one control record is taken to hold until it is archived.
 const CONTROL_RECORD_BYTES: usize = 700;
@@ -57,11 +62,13 @@ pub struct Sealer<C> {
     log_prefix: String,
     clock: C,
     pipeline: Arc<Pipeline>,
+    received: Arc<Counters>,
     work: mpsc::Receiver<Work>,
     outgoing: mpsc::Sender<Outgoing>,
     sealed: watch::Sender<Position>,
     workload: watch::Receiver<Workload>,
     control_room: Budget,
+    own_metrics_room: Budget,
     tally: Tally,
     started_ns: u64,
     lost: Lost,
@@ -90,6 +97,8 @@ pub struct Parts<C> {
     pub clock: C,
     /// Whose contract and counters the enclave's own metrics come from.
     pub pipeline: Arc<Pipeline>,
+    /// What the receivers took and refused.
+    pub received: Arc<Counters>,
     /// Where work comes from.
     pub work: mpsc::Receiver<Work>,
     /// Where batches go.
@@ -171,11 +180,13 @@ impl<C: Clock> Sealer<C> {
             log_prefix: parts.log_prefix,
             clock: parts.clock,
             pipeline: parts.pipeline,
+            received: parts.received,
             work: parts.work,
             outgoing: parts.outgoing,
             sealed: parts.sealed,
             workload: parts.workload,
             control_room: Budget::new(CONTROL_BYTES),
+            own_metrics_room: Budget::new(OWN_METRICS_BYTES),
             tally: Tally::default(),
             started_ns,
             lost: Lost::default(),
@@ -362,23 +373,12 @@ impl<C: Clock> Sealer<C> {
 
     // The enclave's own counters leave by the same contract and the same ledger as everything else.
     async fn own_metrics(&mut self) -> Result<(), SealError> {
-        let counters = self.pipeline.counters();
-        let points = [
-            ("lucarne_requests_accepted_total", &counters.accepted),
-            ("lucarne_requests_malformed_total", &counters.malformed),
-            ("lucarne_requests_refused_total", &counters.refused),
-        ];
-        let points = points.map(|(name, count)| OwnPoint {
-            name,
-            kind: OwnKind::Counter,
-            label: None,
-            value: count.load(Ordering::Relaxed),
-        });
+        let points = own_points(self.pipeline.counters(), &self.received.snapshot());
         let unix_nano = self.clock.now_ms().saturating_mul(NS_IN_MS);
         let time = OwnTime { start_unix_nano: self.started_ns, unix_nano };
         let own = self.pipeline.contract().own_metrics(time, &self.tally, &points).into_parts();
         let held = own.telemetry.iter().map(Payloads::size_bytes).sum();
-        let Some(room) = self.control_room.reserve(held) else { return Ok(()) };
+        let Some(room) = self.own_metrics_room.reserve(held) else { return Ok(()) };
         for mut payloads in own.telemetry {
             self.append(&mut payloads).await?;
         }

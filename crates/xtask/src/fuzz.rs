@@ -94,6 +94,8 @@ const SECONDS: u32 = 60;
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
 
     fn parse(line: &str) -> Result<Request, String> {
@@ -125,27 +127,70 @@ mod tests {
     fn every_function_of_a_fuzzing_module_has_a_target() {
         let mut functions = Vec::new();
         for name in names_in("crates") {
-            let module = root().join("crates").join(&name).join("src/fuzzing.rs");
-            let text = fs::read_to_string(module).unwrap_or_default();
-            for function in text.split("pub fn fuzz_").skip(1) {
-                let function = function.split('(').next().unwrap();
-                functions.push(format!("{name}_{function}"));
+            let mut modules = Vec::new();
+            fuzzing_modules(&root().join("crates").join(&name).join("src"), &mut modules);
+            for text in modules {
+                for function in text.split("pub fn fuzz_").skip(1) {
+                    let function = function.split('(').next().unwrap();
+                    functions.push(format!("{name}_{function}"));
+                }
             }
         }
         functions.sort();
-        assert_eq!(
-            targets(&fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap()),
-            functions
-        );
+        let mut named = targets(&fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap());
+        named.sort();
+        assert_eq!(named, functions);
+    }
+
+    /// The texts of all files called `fuzzing.rs`, however deep.
+    fn fuzzing_modules(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                fuzzing_modules(&path, found);
+            } else if path.ends_with("fuzzing.rs") {
+                found.push(fs::read_to_string(&path).unwrap());
+            }
+        }
     }
 
     #[test]
-    fn every_corpus_belongs_to_a_target() {
-        let manifest = fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap();
-        let targets = targets(&manifest);
-        let strays: Vec<String> =
-            names_in("fuzz/corpus").into_iter().filter(|name| !targets.contains(name)).collect();
-        assert_eq!(strays, [""; 0]);
+    fn a_module_for_fuzzing_is_found_however_deep() {
+        let folder = std::env::temp_dir().join(format!("lucarne-xtask-{}", std::process::id()));
+        fs::create_dir_all(folder.join("a/b")).unwrap();
+        fs::write(folder.join("a/b/fuzzing.rs"), "deep").unwrap();
+        fs::write(folder.join("a/other.rs"), "other").unwrap();
+        let mut found = Vec::new();
+        fuzzing_modules(&folder, &mut found);
+        fs::remove_dir_all(&folder).unwrap();
+        assert_eq!(found, ["deep"]);
+    }
+
+    #[test]
+    fn every_target_has_a_corpus_and_every_corpus_its_target_and_its_replay() {
+        let mut targets = targets(&fs::read_to_string(root().join("fuzz/Cargo.toml")).unwrap());
+        targets.sort();
+        assert_eq!(names_in("fuzz/corpus"), targets);
+        let mut tests = Vec::new();
+        for name in names_in("crates") {
+            let name = root().join("crates").join(name);
+            rust_files(&name, &mut tests);
+        }
+        let is_replayed = |target: &&String| tests.iter().any(|text| text.contains(&***target));
+        let forgotten: Vec<&String> = targets.iter().filter(|name| !is_replayed(name)).collect();
+        assert_eq!(forgotten, Vec::<&String>::new());
+    }
+
+    /// The texts of all Rust files below a folder.
+    fn rust_files(folder: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                rust_files(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(fs::read_to_string(&path).unwrap());
+            }
+        }
     }
 
     fn names_in(folder: &str) -> Vec<String> {

@@ -1,21 +1,24 @@
-//! What the tests need beside Rust: Debian packages, the Python and the Node SDK of OpenTelemetry.
+//! What the tests need beside Rust: Debian packages, the SDKs of OpenTelemetry, foreign verifiers.
 //!
-//! The tests send with real SDKs to a real Prometheus, so these must be here. As root on Debian
-//! they are installed; anywhere else the chore stops and says what is missing and how to get it.
-//! The SDKs go below `target/`, pinned by the files in `tests/sdk`, and are installed again only
-//! when those files change.
+//! The tests send with real SDKs to a real Prometheus, and proofs are judged by programs that are
+//! not ours, so these must be here. As root on Debian they are installed; anywhere else the chore
+//! stops and says what is missing and how to get it. SDKs and verifiers go below `target/`, pinned
+//! by the files in `tests/sdk` and `tests/verifiers`, and are installed again only when those files
+//! change.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::command::{Failure, program, root, step, succeeds};
+use crate::command::{Failure, output, program, root, step, succeeds};
 use crate::up::target_directory;
 
 /// Finds out what is missing and gets it, or fails with the list.
 pub(crate) fn provide() -> Result<(), Failure> {
     debian_packages()?;
     python_sdk()?;
-    node_sdk()
+    node_sdk()?;
+    verifiers()?;
+    s3_double()
 }
 
 /// A program from a Debian package, and who cannot do without it.
@@ -25,7 +28,7 @@ struct Need {
     why: &'static str,
 }
 
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 11] = [
     Need { probe: ("cc", &["--version"]), package: "gcc", why: "aws-lc-sys and zstd-sys build C" },
     Need { probe: ("c++", &["--version"]), package: "g++", why: "libFuzzer is C++" },
     Need {
@@ -45,10 +48,22 @@ const NEEDS: [Need; 7] = [
     },
     Need { probe: ("npm", &["--version"]), package: "npm", why: "installs the Node SDK" },
     Need {
+        probe: ("openssl", &["version"]),
+        package: "openssl",
+        why: "time stamps are proven against it",
+    },
+    Need {
         probe: ("strace", &["-V"]),
         package: "strace",
         why: "shows which sockets the enclave opens",
     },
+    Need {
+        probe: ("radosgw", &["--version"]),
+        package: "radosgw",
+        why: "the archive on S3 is proven against Ceph",
+    },
+    Need { probe: ("ceph-mon", &["--version"]), package: "ceph-mon", why: "radosgw needs one" },
+    Need { probe: ("ceph-osd", &["--version"]), package: "ceph-osd", why: "radosgw needs one" },
 ];
 
 fn debian_packages() -> Result<(), Failure> {
@@ -91,12 +106,16 @@ fn python_sdk() -> Result<(), Failure> {
     let requirements = root().join("tests/sdk/python/requirements.txt");
     let venv = target_directory().join("venv");
     unless_stamped(&venv, std::slice::from_ref(&requirements), || {
-        step(program("python3").args(["-m", "venv", "--clear"]).arg(&venv))?;
-        let pip = venv.join("bin/pip");
-        let mut install = program(&pip.to_string_lossy());
-        install.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]);
-        step(install.arg(&requirements))
+        install_python(&venv, &requirements)
     })
+}
+
+fn install_python(venv: &Path, requirements: &Path) -> Result<(), Failure> {
+    step(program("python3").args(["-m", "venv", "--clear"]).arg(venv))?;
+    let pip = venv.join("bin/pip");
+    let mut install = program(&pip.to_string_lossy());
+    install.args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]);
+    step(install.arg(requirements))
 }
 
 /// `target/node` with a copy of `tests/sdk/node` and its packages beside it, where Node looks for
@@ -112,6 +131,64 @@ fn node_sdk() -> Result<(), Failure> {
         // `ci` installs exactly what the lock file says, and fails if there is none.
         step(program("npm").args(NPM_INSTALL).current_dir(&copy))
     })
+}
+
+/// `target/verifiers`: a virtual environment with the packages of `tests/verifiers`, and the
+/// checker built by the Go toolchain that is one of them.
+fn verifiers() -> Result<(), Failure> {
+    let requirements = root().join("tests/verifiers/requirements.txt");
+    let folder = target_directory().join("verifiers");
+    let venv = folder.join("venv");
+    unless_stamped(&venv, std::slice::from_ref(&requirements), || {
+        install_python(&venv, &requirements)
+    })?;
+    let source = root().join("tests/verifiers/go");
+    let mut files = files_of(&source)?;
+    let copy = folder.join("go");
+    let sources = files.clone();
+    files.push(requirements);
+    unless_stamped(&copy, &files, || {
+        for file in &sources {
+            copy_into(file, &copy)?;
+        }
+        let go_root = go_root(&venv)?;
+        copy_x_mod(&go_root, &copy.join("xmod"))?;
+        let mut build = program(&go_root.join("bin/go").to_string_lossy());
+        build.args(["build", "-o", "checker", "."]).current_dir(&copy);
+        // Nothing is fetched: what it needs is in the toolchain's own package.
+        build.env("GOPROXY", "off").env("GOTOOLCHAIN", "local").env("GOFLAGS", "-mod=mod");
+        step(build.env("GOCACHE", folder.join("go-cache")))
+    })
+}
+
+/// `target/s3-double` with `moto`, for what Ceph does not do.
+fn s3_double() -> Result<(), Failure> {
+    let requirements = root().join("tests/s3/requirements.txt");
+    let venv = target_directory().join("s3-double");
+    unless_stamped(&venv, std::slice::from_ref(&requirements), || {
+        install_python(&venv, &requirements)
+    })
+}
+
+/// The Go toolchain in a virtual environment.
+fn go_root(venv: &Path) -> Result<PathBuf, Failure> {
+    let python = venv.join("bin/python3");
+    let find = "import os, go; print(os.path.dirname(go.__file__))";
+    let found = output(program(&python.to_string_lossy()).args(["-c", find]))?;
+    Ok(PathBuf::from(found.trim()))
+}
+
+/// The toolchain carries `golang.org/x/mod` for its own use, without a `go.mod`.
+fn copy_x_mod(go_root: &Path, folder: &Path) -> Result<(), Failure> {
+    let x_mod = go_root.join("src/cmd/vendor/golang.org/x/mod");
+    for part in ["sumdb/note", "sumdb/tlog"] {
+        for file in files_of(&x_mod.join(part))? {
+            copy_into(&file, &folder.join(part))?;
+        }
+    }
+    let manifest = folder.join("go.mod");
+    fs::write(&manifest, "module golang.org/x/mod\n\ngo 1.25\n")
+        .map_err(|cause| Failure::File { path: manifest, cause })
 }
 
 /// Runs `install` unless the folder carries a stamp with the very contents of the files; then

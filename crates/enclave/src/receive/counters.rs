@@ -99,7 +99,9 @@ pub struct Counters {
 }
 
 impl Counters {
-    pub(super) const fn new() -> Self {
+    /// Nothing taken, nothing refused.
+    #[expect(clippy::new_without_default, reason = "an array of atomics has no default")]
+    pub const fn new() -> Self {
         Self {
             accepted: [const { [const { AtomicU64::new(0) }; 3] }; 2],
             rejected: [const { AtomicU64::new(0) }; 3],
@@ -110,13 +112,13 @@ impl Counters {
 
     /// One accepted request of so many decompressed bytes, with the items in it that were
     /// malformed.
-    pub(super) fn accept(&self, protocol: Protocol, signal: Signal, bytes: usize, rejected: u64) {
+    pub(crate) fn accept(&self, protocol: Protocol, signal: Signal, bytes: usize, rejected: u64) {
         add(self.accepted.get(protocol as usize).and_then(|row| row.get(column(signal))), 1);
         add(self.rejected.get(column(signal)), rejected);
         add(Some(&self.bytes), bytes as u64);
     }
 
-    pub(super) fn refuse(&self, reason: Reason) {
+    pub(crate) fn refuse(&self, reason: Reason) {
         add(self.refused.get(reason as usize), 1);
     }
 

@@ -21,6 +21,7 @@ use lucarne_enclave::intake::{Accepted, Durability, Intake as _, Raw, Refusal};
 use lucarne_enclave::pipeline::Pipeline;
 use lucarne_enclave::progress::{Position, Progress};
 use lucarne_enclave::raw_ring::RawRing;
+use lucarne_enclave::receive::Counters;
 use lucarne_enclave::sealer::{self, SealError, Sealer};
 use lucarne_enclave::software::{Machine, SoftwareTee};
 use lucarne_enclave::uplink::Uplink;
@@ -128,6 +129,7 @@ impl Enclave {
             Uplink::new(config.uplink, identity, config.acknowledgement_key, archived, to_uplink);
         let (probe, workload) = watch::channel(Workload::Unknown);
         let sealer = Sealer::new(sealer::Parts {
+            received: Arc::new(Counters::new()),
             instance: epoch.identity.instance.clone(),
             epoch: epoch.id,
             keys: Arc::clone(&epoch.keys),

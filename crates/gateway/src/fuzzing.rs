@@ -1,0 +1,118 @@
+//! Total functions over hostile input, for the fuzz targets and the replay of their corpora.
+//!
+//! Those of the write-ahead log are in `wal::fuzzing`.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, StatusCode};
+
+use crate::delivery::Delivery;
+use crate::export::backoff::Backoff;
+use crate::export::client::Answer;
+use crate::export::cursor::Cursor;
+use crate::export::line::line;
+use crate::export::otlp::OtlpTransport;
+use crate::export::otlp::answer::judge;
+use crate::export::push::{Verdict, retry_after};
+use crate::export::sink::Stuck;
+use crate::export::{HostJob, HostMessage, Item};
+use crate::proxy::allowlist::Allowlist;
+use crate::proxy::message::Message;
+use crate::proxy::place::{Local, Remote, Route};
+use crate::{config, http as pages, policy, source};
+
+/// What an OTLP receiver answers: a line with the gRPC status, a line with its details, a line with
+/// `Retry-After`, and the body, judged as the answer over both transports.
+pub fn fuzz_otlp_answer(data: &[u8]) {
+    let mut parts = data.splitn(4, |byte| *byte == b'\n');
+    let mut headers = HeaderMap::new();
+    for name in ["grpc-status", "grpc-status-details-bin", "retry-after"] {
+        let value = HeaderValue::from_bytes(parts.next().unwrap_or_default());
+        value.into_iter().for_each(|value| drop(headers.insert(name, value)));
+    }
+    let body = Bytes::copy_from_slice(parts.next().unwrap_or_default());
+    let _after = retry_after(&headers);
+    for status in [StatusCode::OK, StatusCode::TOO_MANY_REQUESTS, StatusCode::BAD_GATEWAY] {
+        let answer = Answer { status, headers: headers.clone(), body: body.clone() };
+        for transport in [OtlpTransport::Grpc, OtlpTransport::Http] {
+            if let Verdict::Later(Stuck { retry_after, .. }) = judge(transport, &answer) {
+                // A receiver may ask for patience, not for silence.
+                assert!(Backoff::new(1).failed(retry_after) < Duration::from_secs(3600));
+            }
+        }
+    }
+}
+
+/// The allow-list of the proxy: a list, or a line of text.
+pub fn fuzz_allowlist(yaml: &[u8]) {
+    let Ok(yaml) = std::str::from_utf8(yaml) else { return };
+    if let Err(error) = Allowlist::parse(yaml, Path::new("list.yaml")) {
+        assert!(!error.to_string().contains('\n'), "an error is one line");
+    }
+}
+
+/// Places as the command line writes them. What is understood is printed in one spelling.
+pub fn fuzz_place(text: &[u8]) {
+    let Ok(text) = std::str::from_utf8(text) else { return };
+    if let Ok(remote) = text.parse::<Remote>() {
+        assert_eq!(remote.to_string().parse(), Ok(remote));
+    }
+    if let Ok(local) = text.parse::<Local>() {
+        assert_eq!(local.to_string().parse(), Ok(local));
+    }
+    drop(text.parse::<Route>());
+}
+
+/// A line of a proxy. What is read is what was written.
+pub fn fuzz_proxy_line(line: &[u8]) {
+    if let Ok(message) = Message::parse(line) {
+        assert_eq!(message.encode(), line);
+    }
+}
+
+/// An entry of the write-ahead log. What is read is what was written.
+pub fn fuzz_delivery(bytes: &[u8]) {
+    if let Ok(delivery) = Delivery::decode(bytes) {
+        assert_eq!(delivery.encode(), bytes);
+    }
+}
+
+/// A cursor, and the position in it.
+pub fn fuzz_cursor(bytes: &[u8]) {
+    if let Some(cursor) = Cursor::parse(bytes) {
+        source::check_position(&cursor.position);
+    }
+}
+
+/// The body that sets a gate.
+pub fn fuzz_gate(body: &[u8]) {
+    pages::gates::check_body(body);
+}
+
+/// The exported line of a message: one JSON object, if it is one.
+pub fn fuzz_host_line(json: &[u8]) {
+    let message = HostMessage { job: HostJob::Proxy, json: Bytes::copy_from_slice(json) };
+    if let Ok(Some(line)) = line(&Item::Host(message)) {
+        let whole: serde_json::Map<_, _> = serde_json::from_slice(&line.into_whole())
+            .unwrap_or_else(|error| unreachable!("a line is a JSON object: {error}"));
+        assert_eq!(whole.get("job").and_then(|job| job.as_str()), Some("vsock-proxy"));
+    }
+}
+
+/// The configuration; whatever it is, the answer is a configuration or a line of text.
+pub fn fuzz_config(yaml: &[u8]) {
+    let Ok(yaml) = std::str::from_utf8(yaml) else { return };
+    if let Err(error) = config::shape(yaml, Path::new("gateway.yaml")) {
+        assert!(!error.to_string().contains('\n'), "an error is one line");
+    }
+}
+
+/// The policy file; whatever it is, the answer is a policy or a line of text.
+pub fn fuzz_policy(yaml: &[u8]) {
+    let Ok(yaml) = std::str::from_utf8(yaml) else { return };
+    if let Err(error) = policy::shape(yaml, Path::new("policy.yaml")) {
+        assert!(!error.to_string().contains('\n'), "an error is one line");
+    }
+}

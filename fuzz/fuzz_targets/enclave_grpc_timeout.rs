@@ -1,0 +1,6 @@
+//! Fuzzes `lucarne_enclave::receive::fuzzing::fuzz_grpc_timeout`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    lucarne_enclave::receive::fuzzing::fuzz_grpc_timeout(data)
+});

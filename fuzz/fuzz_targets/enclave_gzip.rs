@@ -1,0 +1,4 @@
+//! Fuzzes `lucarne_enclave::receive::fuzzing::fuzz_gzip`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lucarne_enclave::receive::fuzzing::fuzz_gzip(data));

@@ -1,0 +1,4 @@
+//! Fuzzes `lucarne_ledger::fuzzing::fuzz_json_batch`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lucarne_ledger::fuzzing::fuzz_json_batch(data));
