@@ -33,7 +33,10 @@ use crate::shutdown;
 /// A line of the file of secrets is a value with an optional place before it:
 /// attr:form.income=95000, body:TEXT, resource:KEY=VALUE, scope:TEXT,
 /// span:KEY=VALUE, name:TEXT (of a span), status:TEXT, event:KEY=VALUE,
-/// label:KEY=VALUE. A value without a place goes into a random one.
+/// label:KEY=VALUE, key:TEXT (of an attribute), event-name:TEXT, metric:TEXT,
+/// unit:TEXT. attr.int:KEY=95000 and body.double:1500000.5 plant numbers, not
+/// texts; so do the other places that have a KEY. A value without a place goes
+/// into a random one.
 ///
 /// Exits with 1 when a record was given up or a planted value was not delivered.
 #[derive(Debug, clap::Args)]

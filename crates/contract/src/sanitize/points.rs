@@ -226,7 +226,9 @@ impl Value {
             }
             Self::Exponential(histogram) => {
                 let buckets = [&histogram.positive, &histogram.negative];
-                histogram.totals.is_within(limit)
+                // One sample in buckets this fine is a measured value and no distribution.
+                histogram.totals.count != 1
+                    && histogram.totals.is_within(limit)
                     && few(histogram.zero_count, limit)
                     && small(histogram.zero_threshold, limit)
                     && buckets

@@ -180,11 +180,11 @@ fn histograms_that_are_none() {
     assert_eq!(points(&captured), ["(0..0 count=2 [] [])"]);
 }
 
-fn exponential(labels: &[(&str, V<'_>)]) -> Vec<u8> {
+fn exponential(count: u64, labels: &[(&str, V<'_>)]) -> Vec<u8> {
     message(|w| {
         attributes(w, 1, labels);
         w.fixed64(3, 9);
-        w.fixed64(4, 6);
+        w.fixed64(4, count);
         w.double(5, 1.5);
         w.zigzag(6, -2);
         w.fixed64(7, 1);
@@ -201,8 +201,8 @@ fn exponential(labels: &[(&str, V<'_>)]) -> Vec<u8> {
 fn exponential_histograms_cross_and_cannot_be_merged() {
     let name = "bizfirst_node_duration_ms";
     let points_in = [
-        exponential(&[("outcome", S("failed"))]),
-        exponential(&[("amount_range", S("a")), ("outcome", S("failed"))]),
+        exponential(6, &[("outcome", S("failed"))]),
+        exponential(6, &[("amount_range", S("a")), ("outcome", S("failed"))]),
     ];
     let captured = default(&metrics(&[metric(name, 10, &points_in)]));
     assert_eq!(
@@ -210,6 +210,21 @@ fn exponential_histograms_cross_and_cannot_be_merged() {
         ["(0..9 outcome=\"failed\" count=6 sum=1.5 scale=-2 zero=1 -1[2, 300] 0[3])"]
     );
     assert_eq!(captured.withheld(), ["other/unlisted=1", &format!("{name}/collision=1")]);
+}
+
+#[test]
+fn an_exponential_histogram_of_one_sample_does_not_cross() {
+    let name = "bizfirst_node_duration_ms";
+    let points_in = [
+        exponential(1, &[("outcome", S("failed"))]),
+        exponential(2, &[("outcome", S("completed"))]),
+    ];
+    let captured = default(&metrics(&[metric(name, 10, &points_in)]));
+    assert_eq!(
+        points(&captured),
+        ["(0..9 outcome=\"completed\" count=2 sum=1.5 scale=-2 zero=1 -1[2, 300] 0[3])"]
+    );
+    assert_eq!(captured.withheld(), [format!("{name}/value=1")]);
 }
 
 #[test]
