@@ -10,8 +10,10 @@ use lucarne_ledger::hash::Hash;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerId, LedgerKind};
 
 mod date;
+mod register;
 
 pub use date::{Date, NotADate};
+pub use register::RegisterName;
 
 /// The name of an object, relative to the root of the archive.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -22,6 +24,8 @@ pub enum Name {
     Epoch(EpochName),
     /// A signed head.
     Checkpoint(CheckpointName),
+    /// An entry or a head of the register.
+    Register(RegisterName),
 }
 
 /// `<yyyy>/<mm>/<dd>/<instance>/<epoch>/<ledger>/<first>-<last>-<root>.r<revision>.seal`
@@ -101,6 +105,7 @@ impl fmt::Display for Name {
             Self::Seal(name) => name.fmt(f),
             Self::Epoch(name) => name.fmt(f),
             Self::Checkpoint(name) => name.fmt(f),
+            Self::Register(name) => name.fmt(f),
         }
     }
 }
@@ -134,6 +139,12 @@ impl From<SealName> for Name {
 impl From<EpochName> for Name {
     fn from(name: EpochName) -> Self {
         Self::Epoch(name)
+    }
+}
+
+impl From<RegisterName> for Name {
+    fn from(name: RegisterName) -> Self {
+        Self::Register(name)
     }
 }
 
@@ -176,6 +187,7 @@ fn parse(text: &str) -> Option<Name> {
             epoch: epoch.parse().ok()?,
             file: EpochFile::ALL.into_iter().find(|known| known.as_str() == file)?,
         })),
+        ["register", file] => Some(Name::Register(RegisterName::parse(file)?)),
         ["checkpoints", instance, epoch, ledger, file] => {
             let stem = file.strip_suffix(".note")?;
             let (stem, cosigned) = match stem.strip_suffix(COSIGNED) {

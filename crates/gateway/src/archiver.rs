@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use lucarne_archive::hold::Holds;
 use lucarne_archive::segment::SegmentWriter;
+use lucarne_archive::withhold::REVISIONS_MAX;
 use lucarne_archive::{Archive, ArchiveError, Name, Put};
 use lucarne_ledger::identity::{EpochId, LedgerId, LedgerKind, NotAnInstance};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
@@ -17,7 +19,9 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use crate::counters::Counters;
 use crate::delivery::{Batch, Delivery, Refused};
 use crate::epochs::{ArchivedHead, Epochs};
+use crate::export::HostJob;
 use crate::journal::{Journal, Level, Value};
+use crate::register::SiteRegister;
 use crate::run_of_batches::{self, Run};
 use crate::wal::{Entry, Kind, Wal, WalError, WalReader};
 
@@ -27,21 +31,19 @@ const WAITING_BYTES: u32 = 64 << 20;
 const WAITING_JOBS: usize = 1024;
 /// One group commit takes no further job when it has this many bytes.
 const GROUP_BYTES: u64 = 4 << 20;
-/// Archived rolls are kept up to this many bytes, so that exporters that keep up never read the
-/// archive.
-const KEPT_BYTES: u64 = 256 << 20;
 /// Pause before a failed write is tried again.
 const RETRY: Duration = Duration::from_secs(1);
-/// Most revisions of one name: each is a finding, and somebody should have looked long before.
-const REVISIONS_MAX: u32 = 100;
 
-/// When a roll is closed.
+/// When a roll is closed, and how long it stays.
 #[derive(Clone, Copy, Debug)]
 pub struct RollLimits {
-    /// At this many bytes.
+    /// Closed at this many bytes.
     pub bytes: u64,
-    /// At this age of its first entry.
+    /// Closed at this age of its first entry.
     pub age: Duration,
+    /// Archived rolls are kept up to this many bytes, so that exporters that keep up never read
+    /// the archive.
+    pub kept_bytes: u64,
 }
 
 /// What is to be written.
@@ -64,24 +66,25 @@ impl Job {
         Self { ledger, delivery: Delivery::Refused(refused), urgent: false, permit: None }
     }
 
-    /// A message of the gateway itself, for export; it goes into no file of the archive.
+    /// A message of a process on the host, for export; it goes into no file of the archive.
     ///
     /// # Errors
     /// Never: the name that stands for the gateway is a valid one.
-    pub fn message(json: Vec<u8>) -> Result<Self, NotAnInstance> {
+    pub fn message(job: HostJob, json: Vec<u8>) -> Result<Self, NotAnInstance> {
         let ledger = LedgerId {
             instance: "gateway".parse()?,
             epoch: EpochId([0; 16]),
             kind: LedgerKind::Telemetry,
         };
-        Ok(Self { ledger, delivery: Delivery::Message(json), urgent: false, permit: None })
+        let delivery = Delivery::Message(job, json);
+        Ok(Self { ledger, delivery, urgent: false, permit: None })
     }
 
     fn entry(&self) -> Entry {
         let kind = match self.delivery {
             Delivery::Batch(_) => Kind::Batch,
             Delivery::Refused(_) => Kind::Unverified,
-            Delivery::Message(_) => Kind::Message,
+            Delivery::Message(..) => Kind::Message,
         };
         Entry { kind, origin: self.ledger.clone(), payload: self.delivery.encode() }
     }
@@ -89,7 +92,8 @@ impl Job {
     fn size(&self) -> u32 {
         let bytes = match &self.delivery {
             Delivery::Batch(batch) => batch.bytes.len(),
-            Delivery::Refused(_) | Delivery::Message(_) => 0,
+            Delivery::Message(_, json) => json.len(),
+            Delivery::Refused(_) => 0,
         };
         u32::try_from(bytes).unwrap_or(WAITING_BYTES).clamp(1, WAITING_BYTES)
     }
@@ -130,7 +134,7 @@ impl Names {
         names.get(&roll).cloned().unwrap_or_default()
     }
 
-    fn insert(&self, roll: u64, names: &[Name]) {
+    pub(crate) fn insert(&self, roll: u64, names: &[Name]) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(roll, names.into());
     }
 }
@@ -152,6 +156,8 @@ pub struct Worker {
     archive: Arc<dyn Archive>,
     epochs: Arc<Epochs>,
     names: Names,
+    holds: Holds,
+    register: Option<Arc<SiteRegister>>,
     limits: RollLimits,
     counters: Arc<Counters>,
     journal: Journal,
@@ -212,6 +218,10 @@ pub struct Parts {
     pub wal: Wal,
     /// Where files go.
     pub archive: Arc<dyn Archive>,
+    /// What keeps the log from being cut.
+    pub holds: Holds,
+    /// Where the ends of ledgers are noted, if the site keeps a register.
+    pub register: Option<Arc<SiteRegister>>,
     /// Who is told.
     pub epochs: Arc<Epochs>,
     /// When rolls close.
@@ -238,6 +248,8 @@ impl Worker {
             wal: parts.wal,
             archive: parts.archive,
             epochs: parts.epochs,
+            holds: parts.holds,
+            register: parts.register,
             names,
             limits: parts.limits,
             counters: parts.counters,
@@ -347,15 +359,29 @@ impl Worker {
         for run in &runs {
             let head = ArchivedHead { first: run.first, size: run.size, root: run.root };
             self.epochs.note_archived(&run.ledger, head);
+            self.note_end(&run.ledger, run.size);
         }
         self.archived.send_replace(number + 1);
         self.counters.rolls.add(1);
         self.trim(number)
     }
 
-    // The log is bounded and cut behind the archive; a late exporter reads on from there.
+    // An end that cannot be noted now is noted with the next epoch of its instance.
+    fn note_end(&self, ledger: &LedgerId, size: u64) {
+        let Some(register) = &self.register else { return };
+        if let Err(error) = register.archived(ledger, size) {
+            let fields = [("error", Value::Shown(&error))];
+            self.journal.note(Level::Error, "cannot note the end of a ledger", &fields);
+        }
+    }
+
+    // The log is bounded and cut behind the archive; a late exporter reads on from there. While
+    // anything is held it stays, and a log that is full then refuses, which enclaves feel as a delay.
     fn trim(&mut self, archived: u64) -> Result<(), ArchiverError> {
-        while self.wal.total_bytes() > KEPT_BYTES {
+        if self.wal.total_bytes() > self.limits.kept_bytes && self.is_held() {
+            return Ok(());
+        }
+        while self.wal.total_bytes() > self.limits.kept_bytes {
             let oldest = self.wal.reader().oldest().roll;
             if oldest > archived {
                 break;
@@ -365,6 +391,11 @@ impl Worker {
             })?;
         }
         Ok(())
+    }
+
+    // Holds that cannot be looked up hold: in doubt, nothing is lost.
+    fn is_held(&self) -> bool {
+        self.holds.any().unwrap_or(true)
     }
 
     fn archive_run(&self, run: &Run, roll: u64) -> Result<Name, ArchiverError> {
@@ -421,7 +452,7 @@ impl Worker {
                     let delivery = Delivery::decode(&entry.payload);
                     match delivery.map_err(|_| ArchiverError::Corrupt { roll: number })? {
                         Delivery::Batch(batch) => batches.push(batch),
-                        Delivery::Refused(_) | Delivery::Message(_) => {}
+                        Delivery::Refused(_) | Delivery::Message(..) => {}
                     }
                 }
             }

@@ -1,13 +1,17 @@
 //! The configuration of the gateway: one YAML file, checked before anything starts.
 //!
 //! `File` is what was written, `Config` what it means: addresses parsed, keys read, rules compiled.
-//! Every refusal is one line that names file, key and what was expected.
+//! Every refusal is one line that names file, line, key and what was expected; a value that turns
+//! out wrong only when it is used (a port that is taken) is [`Placed`] for that.
 
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
+use lucarne_archive::s3::{Settings, SettingsFile};
 use lucarne_ledger::key::Ed25519Key;
 use lucarne_platform::Address;
 use lucarne_redact::{Rules, RulesConfig};
@@ -18,21 +22,28 @@ use serde_saphyr::Spanned;
 use crate::archiver::RollLimits;
 use crate::durable_file;
 use crate::export::config::ExporterFile;
+use crate::witnessing::{Witnesses, WitnessesFile};
 
 /// What the file says.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     uplink: Uplink,
-    trust: PathBuf,
+    trust: Spanned<PathBuf>,
     keys: Keys,
-    archive: Archive,
+    archive: Spanned<Archive>,
     state: PathBuf,
+    #[serde(default)]
+    keep_log_bytes: Option<u64>,
     http: Http,
     #[serde(default)]
-    outer_layer: Option<RulesConfig>,
+    proxy_log: Option<Spanned<String>>,
+    #[serde(default)]
+    outer_layer: Option<Spanned<RulesConfig>>,
     #[serde(default)]
     exporters: Vec<ExporterFile>,
+    #[serde(default)]
+    witnesses: Option<WitnessesFile>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -44,14 +55,19 @@ struct Uplink {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Keys {
-    acknowledgement: PathBuf,
-    withholding: PathBuf,
+    acknowledgement: Spanned<PathBuf>,
+    withholding: Spanned<PathBuf>,
+    #[serde(default)]
+    register: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Archive {
-    directory: PathBuf,
+    #[serde(default)]
+    directory: Option<PathBuf>,
+    #[serde(default)]
+    s3: Option<Spanned<SettingsFile>>,
     #[serde(default)]
     close_after_ms: Option<u64>,
     #[serde(default)]
@@ -63,7 +79,7 @@ struct Archive {
 struct Http {
     address: Spanned<String>,
     #[serde(default)]
-    gate_token_file: Option<PathBuf>,
+    gate_token_file: Option<Spanned<PathBuf>>,
     #[serde(default)]
     silent_after_ms: Option<u64>,
 }
@@ -71,35 +87,45 @@ struct Http {
 /// The configuration, checked.
 #[derive(Debug)]
 pub struct Config {
+    /// The file itself.
+    pub file: PathBuf,
     /// Where enclaves connect.
-    pub uplink: Address,
+    pub uplink: Placed<Address>,
     /// The policy file: which roots and measurements are believed.
-    pub trust: PathBuf,
+    pub trust: Placed<PathBuf>,
     /// Signs acknowledgements.
     pub acknowledgement_key: Ed25519Key,
     /// Signs authorisations to withhold.
     pub withholding_key: Ed25519Key,
-    /// Root of the archive.
-    pub archive: PathBuf,
+    /// Signs the heads of the register; without it the site has none.
+    pub register_key: Option<Ed25519Key>,
+    /// Where the archive is.
+    pub archive: ArchivePlace,
     /// When a `.seal` file closes.
     pub rolls: RollLimits,
     /// Write-ahead log, cursors and gates.
     pub state: PathBuf,
     /// Health, metrics and gates.
-    pub http: SocketAddr,
+    pub http: Placed<SocketAddr>,
     /// Who may set gates; `None`: nobody.
-    pub gate_token_file: Option<PathBuf>,
+    pub gate_token_file: Option<Placed<PathBuf>>,
     /// An instance without a heartbeat for this long is not responding.
     pub silent_after: Duration,
+    /// Unix socket on which proxies hand over their lines; `None`: those stay with the proxies.
+    pub proxy_log: Option<Placed<Address>>,
     /// What must not be written.
     pub rules: Rules,
     /// Where records go.
     pub exporters: Vec<ExporterFile>,
+    /// Who is asked to cosign checkpoints; `None`: nobody.
+    pub witnesses: Option<Witnesses>,
 }
 
 /// The design's 10 s and 8 MiB.
 const CLOSE_AFTER: Duration = Duration::from_secs(10);
 const CLOSE_AT_BYTES: u64 = 8 << 20;
+/// Some minutes of a busy enclave.
+const KEPT_BYTES: u64 = 256 << 20;
 /// Three heartbeats of 15 s.
 const SILENT_AFTER: Duration = Duration::from_secs(45);
 /// A configuration is read by people.
@@ -130,6 +156,38 @@ impl ConfigError {
     pub fn new(file: &Path, problem: impl Into<String>) -> Self {
         Self { file: file.to_owned(), line: None, problem: problem.into() }
     }
+
+    /// A problem in a line of a file, counted from 1.
+    pub fn at(file: &Path, line: u64, problem: impl Into<String>) -> Self {
+        Self { line: Some(line), ..Self::new(file, problem) }
+    }
+
+    /// Whether it is about something in the file rather than about the file.
+    pub const fn has_line(&self) -> bool {
+        self.line.is_some()
+    }
+}
+
+/// A value with the place where it is written, for what only its use can find wrong.
+#[derive(Clone, Debug)]
+pub struct Placed<T> {
+    /// The value.
+    pub value: T,
+    file: Arc<Path>,
+    line: u64,
+    key: &'static str,
+}
+
+impl<T> Placed<T> {
+    /// Something is wrong with the value: one line that leads to it.
+    pub fn fault(&self, problem: &dyn fmt::Display) -> ConfigError {
+        ConfigError::at(&self.file, self.line, format!("{}: {problem}", self.key))
+    }
+
+    fn map<U>(self, change: impl FnOnce(T) -> U) -> Placed<U> {
+        let Self { value, file, line, key } = self;
+        Placed { value: change(value), file, line, key }
+    }
 }
 
 impl Config {
@@ -139,34 +197,125 @@ impl Config {
     /// With file, line where the parser knows it, key, and what was expected.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         let file: File = read_yaml(path)?;
-        let wrong = |key: &str, at: &Spanned<String>, expected: &str| {
-            let problem = format!("{key}: expected {expected}, found {:?}", at.value);
-            ConfigError { line: Some(at.referenced.line()), ..ConfigError::new(path, problem) }
-        };
-        let beside = |inner: &Path| beside(path, inner);
-        let (uplink, http) = (&file.uplink.address, &file.http.address);
-        let rules = match file.outer_layer {
-            Some(rules) => Rules::compile(rules),
-            None => Rules::default_rules(),
-        };
+        let places = Places(path.into());
+        let beside = |inner: PathBuf| beside(path, &inner);
+        let keys = file.keys;
+        let acknowledgement = places.of("keys.acknowledgement", keys.acknowledgement).map(beside);
+        let withholding = places.of("keys.withholding", keys.withholding).map(beside);
+        let register = keys.register.map(|at| places.of("keys.register", at).map(beside));
+        let gate_token = file.http.gate_token_file;
+        let archive = places.of("archive", file.archive);
+        let Archive { close_at_bytes, close_after_ms, .. } = archive.value;
         Ok(Self {
-            uplink: (uplink.value.parse()).map_err(|_| wrong("uplink.address", uplink, ADDRESS))?,
-            trust: beside(&file.trust),
-            acknowledgement_key: read_key(&beside(&file.keys.acknowledgement))?,
-            withholding_key: read_key(&beside(&file.keys.withholding))?,
-            archive: beside(&file.archive.directory),
+            uplink: places.parse("uplink.address", file.uplink.address, ADDRESS)?,
+            trust: places.of("trust", file.trust).map(beside),
+            acknowledgement_key: read_key(&acknowledgement)?,
+            withholding_key: read_key(&withholding)?,
+            register_key: register.as_ref().map(read_key).transpose()?,
+            archive: places.archive(archive.map(|written| (written.directory, written.s3)))?,
             rolls: RollLimits {
-                bytes: file.archive.close_at_bytes.unwrap_or(CLOSE_AT_BYTES),
-                age: file.archive.close_after_ms.map_or(CLOSE_AFTER, Duration::from_millis),
+                bytes: close_at_bytes.unwrap_or(CLOSE_AT_BYTES),
+                age: close_after_ms.map_or(CLOSE_AFTER, Duration::from_millis),
+                kept_bytes: file.keep_log_bytes.unwrap_or(KEPT_BYTES),
             },
-            state: beside(&file.state),
-            http: http.value.parse().map_err(|_| wrong("http.address", http, SOCKET))?,
-            gate_token_file: file.http.gate_token_file.as_deref().map(beside),
+            state: beside(file.state),
+            http: places.parse("http.address", file.http.address, SOCKET)?,
+            gate_token_file: gate_token
+                .map(|token| places.of("http.gate_token_file", token).map(beside)),
             silent_after: file.http.silent_after_ms.map_or(SILENT_AFTER, Duration::from_millis),
-            rules: rules
-                .map_err(|error| ConfigError::new(path, format!("outer_layer: {error}")))?,
+            proxy_log: file.proxy_log.map(|at| places.unix("proxy_log", at)).transpose()?,
+            rules: places.rules(file.outer_layer)?,
             exporters: file.exporters,
+            witnesses: file.witnesses.map(|written| written.check(path)).transpose()?,
+            file: path.to_owned(),
         })
+    }
+}
+
+/// Where an archive is.
+#[derive(Clone, Debug)]
+pub enum ArchivePlace {
+    /// A local directory.
+    Directory(PathBuf),
+    /// A bucket with Object Lock.
+    S3(Box<Settings>),
+}
+
+/// Reads a file with the settings of a bucket: what stands below `archive.s3` in a gateway's.
+///
+/// # Errors
+/// One line that says what was expected where.
+pub fn read_s3(path: &Path) -> Result<Settings, ConfigError> {
+    let base = path.parent().unwrap_or(Path::new(""));
+    Settings::check(read_yaml(path)?, base)
+        .map_err(|error| ConfigError::new(path, error.to_string()))
+}
+
+/// Gives values their place in one file.
+struct Places(Arc<Path>);
+
+impl Places {
+    fn of<T>(&self, key: &'static str, at: Spanned<T>) -> Placed<T> {
+        let line = at.referenced.line();
+        Placed { value: at.value, file: Arc::clone(&self.0), line, key }
+    }
+
+    fn parse<T: FromStr>(
+        &self,
+        key: &'static str,
+        at: Spanned<String>,
+        expected: &str,
+    ) -> Result<Placed<T>, ConfigError> {
+        let written = self.of(key, at);
+        let parsed = written.value.parse().map_err(|_| {
+            written.fault(&format_args!("expected {expected}, found {:?}", written.value))
+        })?;
+        Ok(written.map(|_| parsed))
+    }
+
+    /// The file system says who may speak on a Unix socket; other addresses have no such guard.
+    fn unix(&self, key: &'static str, at: Spanned<String>) -> Result<Placed<Address>, ConfigError> {
+        let address: Placed<Address> = self.parse(key, at, UNIX)?;
+        match &address.value {
+            Address::Unix(_) => Ok(address),
+            other @ (Address::Tcp(_) | Address::Vsock { .. }) => {
+                Err(address.fault(&format_args!("expected {UNIX}, found {:?}", other.to_string())))
+            }
+        }
+    }
+
+    fn archive(
+        &self,
+        written: Placed<(Option<PathBuf>, Option<Spanned<SettingsFile>>)>,
+    ) -> Result<ArchivePlace, ConfigError> {
+        match written.value {
+            (Some(directory), None) => Ok(ArchivePlace::Directory(beside(&self.0, &directory))),
+            (None, Some(s3)) => {
+                let s3 = self.of("archive.s3", s3);
+                let base = self.0.parent().unwrap_or(Path::new(""));
+                let settings = Settings::check(s3.value.clone(), base);
+                let settings = settings.map_err(|error| s3.fault(&error))?;
+                if settings.retention().is_none() {
+                    return Err(s3.fault(&"retention_days: needed for writing"));
+                }
+                Ok(ArchivePlace::S3(Box::new(settings)))
+            }
+            (ref directory, _) => {
+                let given = if directory.is_some() { "both" } else { "neither" };
+                Err(written.fault(&format_args!("expected either directory or s3, found {given}")))
+            }
+        }
+    }
+
+    fn rules(&self, written: Option<Spanned<RulesConfig>>) -> Result<Rules, ConfigError> {
+        match written {
+            None => Rules::default_rules()
+                .map_err(|error| ConfigError::new(&self.0, format!("outer_layer: {error}"))),
+            Some(written) => {
+                let rules = self.of("outer_layer", written);
+                Rules::compile(rules.value.clone()).map_err(|error| rules.fault(&error))
+            }
+        }
     }
 }
 
@@ -179,18 +328,28 @@ pub fn read_yaml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
         .map_err(|error| ConfigError::new(path, format!("cannot read it: {error}")))?
         .ok_or_else(|| ConfigError::new(path, "there is no such file"))?;
     let text = String::from_utf8(text).map_err(|_| ConfigError::new(path, "it is not UTF-8"))?;
+    parse_yaml(&text, path)
+}
+
+/// Whether a text has the shape of the configuration; reads no file.
+pub(crate) fn shape(text: &str, path: &Path) -> Result<(), ConfigError> {
+    parse_yaml::<File>(text, path).map(drop)
+}
+
+/// Reads the text of a YAML file; `path` is for the error.
+pub(crate) fn parse_yaml<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ConfigError> {
     let mut track = serde_path_to_error::Track::new();
     let options = serde_saphyr::options! { with_snippet: false };
-    serde_saphyr::with_deserializer_from_str_with_options(&text, options, |yaml| {
+    serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
         T::deserialize(serde_path_to_error::Deserializer::new(yaml, &mut track))
     })
     .map_err(|error| {
         let said = error.without_snippet().to_string();
         // The reader repeats the place at the end of its text.
         let said = said.rsplit_once(" at line ").map_or(said.as_str(), |(head, _)| head);
-        let key = track.path().to_string();
-        let key = key.strip_suffix(".value").unwrap_or(&key);
-        let key = if matches!(key, "." | "?") { String::new() } else { format!("{key}: ") };
+        // `value` is the wrapper that keeps the place of a value, not a key that anybody wrote.
+        let key = track.path().to_string().replace(".value", "");
+        let key = if matches!(&*key, "." | "?") { String::new() } else { format!("{key}: ") };
         let problem = format!("{key}{}", said.lines().collect::<Vec<_>>().join(", "));
         let line = error.location().map(|place| place.line());
         ConfigError { line, ..ConfigError::new(path, problem) }
@@ -200,12 +359,20 @@ pub fn read_yaml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
 /// What the values of some keys have to be, for those who wrote something else.
 const SOCKET: &str = "an address like 127.0.0.1:8080";
 const ADDRESS: &str = "vsock:CID:PORT, unix:/path or tcp:127.0.0.1:PORT";
+const UNIX: &str = "a Unix socket like unix:/run/lucarne/proxy-log.sock";
+
+fn read_key(at: &Placed<PathBuf>) -> Result<Ed25519Key, ConfigError> {
+    key_file(&at.value).map_err(|problem| at.fault(&problem))
+}
 
 /// Reads the seed of an Ed25519 key: 64 hex digits.
-fn read_key(path: &Path) -> Result<Ed25519Key, ConfigError> {
-    let fault = |problem: &str| ConfigError::new(path, problem);
+///
+/// # Errors
+/// One line with the file and what was expected in it.
+pub fn key_file(path: &Path) -> Result<Ed25519Key, String> {
+    let fault = |problem: &str| format!("{}: {problem}", path.display());
     let text = durable_file::read(path, 1024)
-        .map_err(|error| ConfigError::new(path, format!("cannot read the key: {error}")))?
+        .map_err(|error| fault(&format!("cannot read the key: {error}")))?
         .ok_or_else(|| fault("there is no such key file"))?;
     let text = std::str::from_utf8(&text).map_err(|_| fault("expected 64 hex digits"))?;
     let seed = lucarne_ledger::hash::from_hex::<32>(text.trim_end())

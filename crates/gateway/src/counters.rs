@@ -35,6 +35,12 @@ pub struct Counters {
     pub forks: Counter,
     /// Records that the outer layer withheld.
     pub withheld: Counter,
+    /// Lines of proxies that were taken.
+    pub proxy_lines: Counter,
+    /// Lines of proxies that the outer layer withheld or rewrote.
+    pub proxy_lines_withheld: Counter,
+    /// Lines that were none of a proxy.
+    pub proxy_lines_refused: Counter,
     /// Objects whose name was taken by other bytes.
     pub conflicts: Counter,
     /// Failed attempts to write log or archive.

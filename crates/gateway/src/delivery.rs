@@ -6,6 +6,8 @@
 
 use lucarne_ledger::cbor::{CborError, Reader, Writer};
 
+use crate::export::HostJob;
+
 /// One entry of the write-ahead log.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Delivery {
@@ -13,8 +15,8 @@ pub enum Delivery {
     Batch(Batch),
     /// A batch that did not verify. No content.
     Refused(Refused),
-    /// A message of the gateway itself, for export: a flat JSON object.
-    Message(Vec<u8>),
+    /// A message of the gateway itself or of a proxy, for export: a flat JSON object.
+    Message(HostJob, Vec<u8>),
 }
 
 /// A verified and screened batch.
@@ -50,6 +52,7 @@ pub struct Refused {
 const BATCH: u64 = 1;
 const REFUSED: u64 = 2;
 const MESSAGE: u64 = 3;
+const PROXY_MESSAGE: u64 = 4;
 
 impl Delivery {
     /// The bytes for the log.
@@ -72,8 +75,12 @@ impl Delivery {
                 out.text(&refused.thumbprint).text(&refused.reason).bytes(&refused.digest);
                 out.uint(refused.length).uint(refused.received_ns);
             }
-            Self::Message(json) => {
-                out.array(2).uint(MESSAGE).bytes(json);
+            Self::Message(job, json) => {
+                let code = match job {
+                    HostJob::Gateway => MESSAGE,
+                    HostJob::Proxy => PROXY_MESSAGE,
+                };
+                out.array(2).uint(code).bytes(json);
             }
         }
         out.finish()
@@ -101,7 +108,8 @@ impl Delivery {
                 length: reader.uint()?,
                 received_ns: reader.uint()?,
             }),
-            (MESSAGE, 2) => Self::Message(reader.bytes()?.to_vec()),
+            (MESSAGE, 2) => Self::Message(HostJob::Gateway, reader.bytes()?.to_vec()),
+            (PROXY_MESSAGE, 2) => Self::Message(HostJob::Proxy, reader.bytes()?.to_vec()),
             _ => return Err(CborError::Value),
         };
         reader.end()?;
@@ -142,8 +150,9 @@ mod tests {
             received_ns: 11,
         };
         let other = Delivery::Refused(Refused { first: Some(5), ..refused.clone() });
-        let message = Delivery::Message(b"{}".to_vec());
-        for delivery in [batch, Delivery::Refused(refused), other, message] {
+        let message = |job| Delivery::Message(job, b"{}".to_vec());
+        let [own, proxy] = [HostJob::Gateway, HostJob::Proxy].map(message);
+        for delivery in [batch, Delivery::Refused(refused), other, own, proxy] {
             let mut bytes = delivery.encode();
             assert_eq!(Delivery::decode(&bytes), Ok(delivery));
             bytes.push(0);

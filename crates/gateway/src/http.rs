@@ -65,7 +65,7 @@ pub struct BindError {
 
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "http.address: cannot listen on {}: {}", self.address, self.source)
+        write!(f, "cannot listen on {}: {}", self.address, self.source)
     }
 }
 
@@ -81,9 +81,17 @@ impl Server {
     /// # Errors
     /// When it is taken or not ours to take.
     pub async fn bind(address: SocketAddr, pages: Pages) -> Result<Self, BindError> {
+        Self::bind_router(address, router(pages)).await
+    }
+
+    /// Binds the port for the pages of another role.
+    pub(crate) async fn bind_router(
+        address: SocketAddr,
+        router: Router,
+    ) -> Result<Self, BindError> {
         let listener =
             TcpListener::bind(address).await.map_err(|source| BindError { address, source })?;
-        Ok(Self { listener, router: router(pages) })
+        Ok(Self { listener, router })
     }
 
     /// Where it listens.

@@ -13,6 +13,7 @@ use lucarne_ledger::control::Workload;
 use crate::counters::{Counter, Counters};
 use crate::export::sink::Tally;
 use crate::heartbeats::Heartbeats;
+use crate::witnessing::Measures;
 
 /// What `/metrics` shows.
 #[derive(Clone)]
@@ -23,6 +24,8 @@ pub struct Metrics {
     pub heartbeats: Heartbeats,
     /// Exporters by name.
     pub exporters: Vec<(String, Arc<ExporterMetrics>)>,
+    /// Witnesses, if any are asked.
+    pub witnesses: Option<Arc<Measures>>,
 }
 
 impl fmt::Debug for Metrics {
@@ -79,6 +82,7 @@ impl Metrics {
         self.receiving(&mut page);
         self.exporting(&mut page);
         self.heartbeats(&mut page);
+        self.witnessing(&mut page);
         page.out
     }
 
@@ -92,6 +96,16 @@ impl Metrics {
             ("repeated", &c.repeated),
             ("forked", &c.forks),
             ("after_hole", &c.holes),
+        ];
+        for (result, counter) in results {
+            page.line(name, &[("result", result)], counter.value() as f64);
+        }
+        let name = "lucarne_gateway_proxy_lines_total";
+        page.head(name, "counter", "Lines received from proxies, by what became of them");
+        let results = [
+            ("taken", &c.proxy_lines),
+            ("withheld", &c.proxy_lines_withheld),
+            ("refused", &c.proxy_lines_refused),
         ];
         for (result, counter) in results {
             page.line(name, &[("result", result)], counter.value() as f64);
@@ -149,6 +163,24 @@ impl Metrics {
             let lag = metrics.lag_seconds.load(Ordering::Relaxed);
             page.line(name, &[("exporter", exporter)], lag as f64);
         }
+    }
+
+    fn witnessing(&self, page: &mut Page) {
+        let Some(measures) = &self.witnesses else { return };
+        let name = "lucarne_gateway_witness_requests_total";
+        page.head(name, "counter", "Checkpoints shown to witnesses, by what became of them");
+        for (witness, tally) in measures.witnesses() {
+            for (result, counter) in tally.results() {
+                let labels = [("witness", witness.as_str()), ("result", result)];
+                page.line(name, &labels, counter.value() as f64);
+            }
+        }
+        let name = "lucarne_gateway_cosigned_checkpoints_total";
+        page.head(name, "counter", "Checkpoints stored with the cosignatures of a quorum");
+        page.line(name, &[], measures.cosigned.value() as f64);
+        let name = "lucarne_gateway_witness_lag_seconds";
+        page.head(name, "gauge", "Time since the oldest checkpoint without a quorum was stored");
+        page.line(name, &[], measures.lag().as_secs_f64());
     }
 
     fn heartbeats(&self, page: &mut Page) {

@@ -82,6 +82,34 @@ impl OuterLayer {
     }
 }
 
+/// What the outer layer makes of a line that nothing has sealed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ScreenedLine {
+    /// Nothing forbidden was found.
+    Clean,
+    /// Something was found by this rule; the copy without it, if hits are to be rewritten.
+    Hit {
+        /// The rule.
+        rule: String,
+        /// What may be exported instead.
+        copy: Option<Vec<u8>>,
+    },
+}
+
+impl OuterLayer {
+    /// Screens one JSON object of a process on the host.
+    pub fn screen_line(&self, json: &[u8]) -> ScreenedLine {
+        match self.rules.inspect(Shape::Json, json) {
+            Verdict::Clean => ScreenedLine::Clean,
+            Verdict::Hit(hit) => {
+                let rewrites = self.rules.on_hit() == OnHit::Rewrite;
+                let copy = rewrites.then(|| self.rules.rewrite(Shape::Json, json, &hit)).flatten();
+                ScreenedLine::Hit { rule: hit.rule.to_string(), copy }
+            }
+        }
+    }
+}
+
 // What the rules are to look at: the shape, the context index in front, the message behind it.
 fn shape<'a>(record: &Record<'a>) -> Option<(Shape, &'a [u8], &'a [u8])> {
     let Content::Present { payload, .. } = record.content else { return None };

@@ -17,7 +17,7 @@ use lucarne_ledger::key::PublicKey;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
-use crate::config::{ConfigError, read_yaml};
+use crate::config::{ConfigError, parse_yaml, read_yaml};
 
 /// What the file says, checked.
 #[derive(Debug)]
@@ -28,6 +28,8 @@ pub struct Policy {
     pub audit: audit::Policy,
     /// Whether whatever code some root vouches for is accepted: every verdict is then insecure.
     pub any_measurement: bool,
+    /// The key of the site's register, if there has to be one.
+    pub register: Option<PublicKey>,
 }
 
 /// Reads the policy.
@@ -38,6 +40,11 @@ pub fn read(path: &Path) -> Result<Policy, ConfigError> {
     let file: File = read_yaml(path)?;
     let policy = file.check(path.parent().unwrap_or(Path::new("")));
     policy.map_err(|problem| ConfigError::new(path, problem))
+}
+
+/// Whether a text has the shape of a policy; reads no file.
+pub(crate) fn shape(text: &str, path: &Path) -> Result<(), ConfigError> {
+    parse_yaml::<File>(text, path).map(drop)
 }
 
 #[derive(Deserialize)]
@@ -58,9 +65,18 @@ struct File {
     /// Whose word leaves a record out.
     #[serde(default)]
     withholding_keys: Vec<WithholdingKey>,
+    /// The key of the site's register, which the archive then has to have.
+    #[serde(default)]
+    register: Option<RegisterKey>,
     /// Epochs without an end that a person has explained.
     #[serde(default)]
     accept_unclean_end: Vec<UncleanEnd>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegisterKey {
+    ed25519: Parsed<Ed25519>,
 }
 
 #[derive(Deserialize)]
@@ -157,6 +173,7 @@ impl File {
                 range: None,
             },
             any_measurement,
+            register: self.register.map(|key| PublicKey::from_ed25519(&key.ed25519.0.0)),
         })
     }
 }

@@ -7,7 +7,9 @@
 //! Refused here: resolving a name that is not listed, and any default that would allow.
 
 pub mod allowlist;
+mod forward;
 pub mod log;
+pub mod message;
 pub mod metrics;
 pub mod place;
 mod relay;
@@ -19,14 +21,16 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use lucarne_platform::{BindError, Listener, Stream};
+use lucarne_platform::{Address, BindError, Listener, Stream};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use self::allowlist::{Allowlist, AllowlistError};
+use self::forward::Forwarder;
 use self::log::{Line, Log, Reason};
+use self::message::Event;
 use self::metrics::{Metrics, Open};
 use self::place::{Remote, Route};
 use self::relay::{Carried, Ended};
@@ -46,6 +50,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where the lines go.
     pub log: Log,
+    /// Where a gateway takes them, too.
+    pub log_to: Option<Address>,
 }
 
 /// Which addresses of a name are tried.
@@ -148,8 +154,8 @@ impl fmt::Display for StartError {
                 allowlist.display()
             ),
             Self::NoRelay => write!(f, "no relay was given"),
-            Self::Bind(_) => write!(f, "a relay cannot listen"),
-            Self::BindMetrics { address, .. } => write!(f, "serve metrics at {address}"),
+            Self::Bind(_) => write!(f, "LOCAL"),
+            Self::BindMetrics { address, .. } => write!(f, "--metrics {address}"),
         }
     }
 }
@@ -170,6 +176,7 @@ impl std::error::Error for StartError {
 pub struct Proxy {
     listeners: Vec<(Listener, Remote)>,
     page: Option<TcpListener>,
+    forwarder: Option<Forwarder>,
     shared: Arc<Shared>,
 }
 
@@ -218,16 +225,24 @@ impl Proxy {
             ),
             None => None,
         };
+        let metrics = Arc::new(Metrics::default());
+        let (log, forwarder) = match config.log_to {
+            Some(address) => {
+                let (feed, forwarder) = forward::queue(address, Arc::clone(&metrics));
+                (config.log.feeding(feed), Some(forwarder))
+            }
+            None => (config.log, None),
+        };
         let shared = Arc::new(Shared {
             allowlist: RwLock::new(allowlist),
             path: config.allowlist,
             family: config.family,
             limits: config.limits,
-            log: config.log,
-            metrics: Arc::new(Metrics::default()),
+            log,
+            metrics,
             slots: Arc::new(tokio::sync::Semaphore::new(config.limits.connections_max)),
         });
-        Ok(Self { listeners, page, shared })
+        Ok(Self { listeners, page, forwarder, shared })
     }
 
     /// Where it listens, in the order of the relays, with the ports that the kernel chose.
@@ -253,6 +268,9 @@ impl Proxy {
     pub async fn run(self, mut stop: watch::Receiver<bool>, mut reload: watch::Receiver<u64>) {
         let mut parts = JoinSet::new();
         let (closing, closed) = watch::channel(None);
+        let (silence, silenced) = watch::channel(false);
+        let log = self.shared.log.clone();
+        let forwarding = self.forwarder.map(|it| tokio::spawn(it.run(log, silenced)));
         for (listener, remote) in self.listeners {
             let shared = Arc::clone(&self.shared);
             parts.spawn(accept_loop(listener, remote, shared, stop.clone(), closed.clone()));
@@ -276,7 +294,12 @@ impl Proxy {
         }
         closing.send_replace(Some(Instant::now() + self.shared.limits.drain));
         while parts.join_next().await.is_some() {}
-        self.shared.log.write(&Line::new("stopped"));
+        self.shared.log.write(&Line::new(Event::Stopped));
+        silence.send_replace(true);
+        if let Some(forwarding) = forwarding {
+            // It ends by itself within a moment; its panic would have been said.
+            forwarding.await.ok();
+        }
     }
 }
 
@@ -291,14 +314,14 @@ impl Shared {
         match Allowlist::load(&self.path) {
             Ok(list) => {
                 *self.allowlist.write().unwrap_or_else(PoisonError::into_inner) = list;
-                self.log.write(&Line::new("allow-list read again"));
+                self.log.write(&Line::new(Event::Reloaded));
             }
             Err(cause) => {
                 self.metrics.end(Some(Reason::Allowlist));
                 self.log.write(&Line {
                     reason: Some(Reason::Allowlist),
                     detail: Some(&cause),
-                    ..Line::new("allow-list not usable, the one before stays in force")
+                    ..Line::new(Event::NotReloaded)
                 });
             }
         }
@@ -313,7 +336,7 @@ async fn accept_loop(
     closed: watch::Receiver<Option<Instant>>,
 ) {
     let (local, place) = (listener.address().to_string(), remote.to_string());
-    shared.log.write(&Line { ends: Some((&local, &place)), ..Line::new("listening") });
+    shared.log.write(&Line { ends: Some((&local, &place)), ..Line::new(Event::Listening) });
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -414,10 +437,10 @@ fn note_end(
     let reason = ended.map(|ended| ended.reason);
     shared.metrics.end(reason);
     shared.log.write(&Line {
-        message: match reason {
-            None => "connection finished",
-            Some(Reason::NotAllowed) => "connection closed: not in the allow-list",
-            Some(_) => "connection failed",
+        event: match reason {
+            None => Event::Finished,
+            Some(Reason::NotAllowed) => Event::NotAllowed,
+            Some(_) => Event::Failed,
         },
         reason,
         detail: ended
@@ -425,13 +448,14 @@ fn note_end(
             .map(|cause| cause as &dyn fmt::Display),
         ends: Some(ends),
         carried: Some(carried),
+        dropped: None,
     });
 }
 
 fn note_bug(shared: &Shared, ended: &Result<(), tokio::task::JoinError>) {
     if let Err(cause) = ended {
         shared.metrics.end(Some(Reason::Bug));
-        let line = Line::new("a relay task failed");
+        let line = Line::new(Event::TaskFailed);
         shared.log.write(&Line { reason: Some(Reason::Bug), detail: Some(cause), ..line });
     }
 }

@@ -42,7 +42,8 @@ impl Run {
 
     /// The name of the checkpoint of their end.
     pub fn checkpoint_name(&self) -> CheckpointName {
-        CheckpointName { ledger: self.ledger.clone(), size: self.size, root: self.root }
+        let ledger = self.ledger.clone();
+        CheckpointName { ledger, size: self.size, root: self.root, cosigned: false }
     }
 
     /// The checkpoint of their end.

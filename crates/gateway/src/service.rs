@@ -3,13 +3,18 @@
 //! Order of the end: no more enclaves, the archiver writes what it has, the exporters finish what
 //! is archived.
 
+use std::error::Error;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lucarne_archive::{Archive, ArchiveError, Directory};
-use lucarne_platform::{BindError, Listener};
+use lucarne_archive::disk::RealDisk;
+use lucarne_archive::hold::Holds;
+use lucarne_archive::name::SealName;
+use lucarne_archive::s3::Settings;
+use lucarne_archive::{Archive, ArchiveError, Directory, Name, S3};
+use lucarne_platform::{Address, Listener};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -18,11 +23,11 @@ use tokio::time::timeout;
 
 use crate::archiver::{self, Archiver, ArchiverError, Job, Worker};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{Config, ConfigError};
+use crate::config::{ArchivePlace, Config, ConfigError, Placed};
 use crate::counters::Counters;
 use crate::epochs::Epochs;
 use crate::export::HostMessage;
-use crate::export::config::{ExporterConfigError, build};
+use crate::export::config::build;
 use crate::export::cursor::CursorFile;
 use crate::export::runner::{Runner, StartError, Surroundings};
 use crate::export::sink::Sink;
@@ -33,10 +38,13 @@ use crate::journal::{Journal, Level, Value};
 use crate::metrics::{ExporterMetrics, Metrics};
 use crate::outer_layer::OuterLayer;
 use crate::policy;
+use crate::proxy_log;
 use crate::source::{LogSource, Rolls};
 
+use crate::register::{RegisterError, SiteRegister};
 use crate::uplink::{self, Shared};
 use crate::wal::{Limits, Wal, WalError};
+use crate::witnessing::Witnessing;
 
 /// The log may hold this much before enclaves have to wait.
 const LOG_BYTES_MAX: u64 = 2 << 30;
@@ -52,23 +60,19 @@ const PARTS: [Part; 3] = [Part::Archiver, Part::Uplink, Part::Exporters];
 pub enum ServiceError {
     /// The configuration.
     Config(ConfigError),
-    /// The exporters' part of it.
-    Exporter(ExporterConfigError),
-    /// The uplink's address.
-    Bind(BindError),
-    /// The address of health and metrics.
-    Http(http::BindError),
     /// The archive.
     Archive(ArchiveError),
     /// The write-ahead log.
     Wal(WalError),
+    /// The register.
+    Register(RegisterError),
     /// Recovery, or work after it.
     Archiver(ArchiverError),
     /// An exporter's cursor or file.
     Start(String, StartError),
     /// A file of the gateway's own state.
     State(std::path::PathBuf, std::io::Error),
-    /// The file of gates, or the token.
+    /// The file of gates.
     Gates(GatesError),
     /// Signals or threads.
     System(std::io::Error),
@@ -77,18 +81,7 @@ pub enum ServiceError {
 impl ServiceError {
     /// Whether the operator's configuration is at fault, rather than a disk or a socket.
     pub const fn is_configuration(&self) -> bool {
-        matches!(self, Self::Config(_)) || self.is_of_the_main_file()
-    }
-
-    /// Whether a value of the gateway's own file is at fault; the text then begins with its key.
-    pub const fn is_of_the_main_file(&self) -> bool {
-        matches!(
-            self,
-            Self::Exporter(_)
-                | Self::Bind(_)
-                | Self::Http(_)
-                | Self::Gates(GatesError::Token { .. })
-        )
+        matches!(self, Self::Config(_))
     }
 }
 
@@ -96,11 +89,9 @@ impl fmt::Display for ServiceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Config(error) => write!(f, "{error}"),
-            Self::Exporter(error) => write!(f, "{error}"),
-            Self::Bind(error) => write!(f, "uplink.address: {error}"),
-            Self::Http(error) => write!(f, "{error}"),
             Self::Archive(error) => write!(f, "{error}"),
             Self::Wal(error) => write!(f, "{error}"),
+            Self::Register(error) => write!(f, "{error}"),
             Self::Archiver(error) => write!(f, "{error}"),
             Self::Start(name, error) => write!(f, "exporter {name}: {error}"),
             Self::State(path, error) => write!(f, "{}: {error}", path.display()),
@@ -110,7 +101,7 @@ impl fmt::Display for ServiceError {
     }
 }
 
-impl std::error::Error for ServiceError {}
+impl Error for ServiceError {}
 
 /// Says whether a configuration can be used, without starting anything.
 ///
@@ -118,18 +109,68 @@ impl std::error::Error for ServiceError {}
 /// One line that says what cannot be used and why.
 pub fn check(path: &Path) -> Result<(), ServiceError> {
     let config = Config::load(path).map_err(ServiceError::Config)?;
-    policy::read(&config.trust).map_err(ServiceError::Config)?;
-    build(&config.exporters).map_err(ServiceError::Exporter)?;
+    read_trust(&config)?;
+    build_exporters(&config)?;
     Ok(())
+}
+
+// What is wrong inside of the policy names its own place; a policy that is not there is the main
+// file's mistake.
+fn read_trust(config: &Config) -> Result<policy::Policy, ServiceError> {
+    policy::read(&config.trust.value).map_err(|error| {
+        let error = if error.has_line() { error } else { config.trust.fault(&error) };
+        ServiceError::Config(error)
+    })
+}
+
+fn build_exporters(config: &Config) -> Result<Vec<(String, Sink)>, ServiceError> {
+    build(&config.exporters).map_err(|error| {
+        let text = error.to_string();
+        ServiceError::Config(ConfigError::at(&config.file, error.line, text))
+    })
+}
+
+fn bind(at: &Placed<Address>) -> Result<Listener, ServiceError> {
+    Listener::bind(&at.value).map_err(|error| {
+        let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+        ServiceError::Config(at.fault(&format_args!("{error}{cause}")))
+    })
+}
+
+fn open_gates(config: &Config) -> Result<Gates, ServiceError> {
+    let token = config.gate_token_file.as_ref();
+    let opened = Gates::open(config.state.join("gates"), token.map(|at| at.value.as_path()));
+    opened.map_err(|error| match (token, error) {
+        (Some(at), error @ GatesError::Token { .. }) => ServiceError::Config(at.fault(&error)),
+        (_, error) => ServiceError::Gates(error),
+    })
+}
+
+async fn bind_pages(
+    config: &Config,
+    readiness: Readiness,
+    metrics: Metrics,
+) -> Result<http::Server, ServiceError> {
+    let pages = Pages {
+        heartbeats: metrics.heartbeats.clone(),
+        silent_after: config.silent_after,
+        readiness,
+        metrics,
+        gates: Arc::new(open_gates(config)?),
+    };
+    let bound = http::Server::bind(config.http.value, pages).await;
+    bound.map_err(|error| ServiceError::Config(config.http.fault(&error)))
 }
 
 /// Everything that is open and bound before anything is served.
 struct Opened {
     uplink: Listener,
+    proxy_log: Option<Listener>,
     http: http::Server,
     shared: Arc<Shared>,
     worker: Worker,
     runners: Vec<Runner<LogSource>>,
+    witnessing: Option<Witnessing>,
     readiness: Readiness,
     messages: JoinHandle<()>,
 }
@@ -153,7 +194,13 @@ pub async fn run(path: &Path, on_ready: impl FnOnce()) -> Result<(), ServiceErro
     for runner in opened.runners {
         exporters.spawn(runner.run(draining.clone()));
     }
+    if let Some(witnessing) = opened.witnessing {
+        exporters.spawn(witnessing.run(draining.clone()));
+    }
     let http = tokio::spawn(opened.http.run(draining));
+    let proxies = opened.proxy_log.map(|listener| {
+        tokio::spawn(proxy_log::serve(listener, Arc::clone(&opened.shared), stopping.clone()))
+    });
     let enclaves = tokio::spawn(uplink::serve(opened.uplink, opened.shared, stopping));
     PARTS.iter().for_each(|part| opened.readiness.ready(*part));
     journal.note(Level::Information, "gateway is ready", &[]);
@@ -166,6 +213,9 @@ pub async fn run(path: &Path, on_ready: impl FnOnce()) -> Result<(), ServiceErro
     PARTS.iter().for_each(|part| opened.readiness.waiting(*part));
     stop.send_replace(true);
     drop(enclaves.await);
+    if let Some(proxies) = proxies {
+        drop(proxies.await);
+    }
     // The archiver ends when nobody can send any more; what is said from now on is on standard
     // error.
     opened.messages.abort();
@@ -184,25 +234,32 @@ pub async fn run(path: &Path, on_ready: impl FnOnce()) -> Result<(), ServiceErro
         .map_err(ServiceError::Archiver)
 }
 
-async fn open(config: Config) -> Result<Opened, ServiceError> {
+async fn open(mut config: Config) -> Result<Opened, ServiceError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let (feed, messages) = mpsc::channel(MESSAGES_MAX);
     let journal = Journal::new(Arc::clone(&clock), Box::new(std::io::stderr()), Some(feed));
-    let trust = policy::read(&config.trust).map_err(ServiceError::Config)?;
-    let sinks = build(&config.exporters).map_err(ServiceError::Exporter)?;
-    let uplink = Listener::bind(&config.uplink).map_err(ServiceError::Bind)?;
-    let archive: Arc<dyn Archive> =
-        Arc::new(Directory::open(&config.archive).map_err(ServiceError::Archive)?);
+    let trust = read_trust(&config)?;
+    let sinks = build_exporters(&config)?;
+    let uplink = bind(&config.uplink)?;
+    let proxy_log = config.proxy_log.as_ref().map(bind).transpose()?;
+    let (archive, holds) = open_archive(&config)?;
     let state = |path: &Path| {
         std::fs::create_dir_all(path).map_err(|error| ServiceError::State(path.to_owned(), error))
     };
     state(&config.state)?;
     let wal = open_log(&config, &journal)?;
+    let prefix = &trust.audit.log_prefix;
+    let register = config.register_key.take().map(|key| {
+        SiteRegister::open(Arc::clone(&archive), key, prefix, Arc::clone(&clock)).map(Arc::new)
+    });
+    let register = register.transpose().map_err(ServiceError::Register)?;
     let epochs = Arc::new(Epochs::new(&trust.audit.log_prefix));
     let counters = Arc::new(Counters::default());
     let (worker, archiver, archived) = Worker::recover(archiver::Parts {
         wal,
         archive: Arc::clone(&archive),
+        holds,
+        register: register.clone(),
         epochs: Arc::clone(&epochs),
         limits: config.rolls,
         counters: Arc::clone(&counters),
@@ -211,27 +268,24 @@ async fn open(config: Config) -> Result<Opened, ServiceError> {
     .map_err(ServiceError::Archiver)?;
     let rolls =
         Rolls { archived, archive: Arc::clone(&archive), policy: Arc::new(trust.attest.clone()) };
+    let witnessing = config.witnesses.take().map(|witnesses| {
+        let log_prefix = trust.audit.log_prefix.clone();
+        Witnessing::new(witnesses, &rolls, log_prefix, Arc::clone(&clock), journal.clone())
+    });
     let cursors = config.state.join("cursors");
     state(&cursors)?;
     let surroundings =
         |metrics| Surroundings { metrics, journal: journal.clone(), clock: Arc::clone(&clock) };
     let (runners, exporters) = runners(sinks, &rolls, &cursors, surroundings)?;
     let heartbeats = Heartbeats::new(Arc::clone(&clock));
-    let gates = Gates::open(config.state.join("gates"), config.gate_token_file.as_deref())
-        .map_err(ServiceError::Gates)?;
     let readiness = Readiness::new();
-    let pages = Pages {
+    let metrics = Metrics {
+        counters: Arc::clone(&counters),
         heartbeats: heartbeats.clone(),
-        silent_after: config.silent_after,
-        readiness: readiness.clone(),
-        metrics: Metrics {
-            counters: Arc::clone(&counters),
-            heartbeats: heartbeats.clone(),
-            exporters,
-        },
-        gates: Arc::new(gates),
+        exporters,
+        witnesses: witnessing.as_ref().map(Witnessing::measures),
     };
-    let http = http::Server::bind(config.http, pages).await.map_err(ServiceError::Http)?;
+    let http = bind_pages(&config, readiness.clone(), metrics).await?;
     let messages = tokio::spawn(export_messages(messages, archiver.clone()));
     let shared = Shared {
         epochs,
@@ -239,19 +293,40 @@ async fn open(config: Config) -> Result<Opened, ServiceError> {
         outer_layer: OuterLayer::new(config.rules, config.withholding_key),
         archiver,
         archive,
+        register,
         acknowledgement_key: config.acknowledgement_key,
         heartbeats,
         counters,
         clock,
         journal,
     };
-    Ok(Opened { uplink, http, shared: Arc::new(shared), worker, runners, readiness, messages })
+    let shared = Arc::new(shared);
+    Ok(Opened { uplink, proxy_log, http, shared, worker, runners, witnessing, readiness, messages })
+}
+
+/// The archive, and the holds on it. A bucket has nobody who would honour a file among its objects,
+/// so holds on it lie in the gateway's state; the locks of what is stored are not theirs to lift.
+fn open_archive(config: &Config) -> Result<(Arc<dyn Archive>, Holds), ServiceError> {
+    match &config.archive {
+        ArchivePlace::Directory(path) => {
+            let directory = Directory::open(path).map_err(ServiceError::Archive)?;
+            let holds = directory.holds();
+            Ok((Arc::new(directory), holds))
+        }
+        ArchivePlace::S3(settings) => {
+            let settings = Settings::clone(settings);
+            // The first calls go out here, and the async runtime has other things to do meanwhile.
+            let opened = tokio::task::block_in_place(|| S3::open(settings));
+            let holds = Holds::at(Arc::new(RealDisk), &Holds::folder_of(&config.state));
+            Ok((Arc::new(opened.map_err(ServiceError::Archive)?), holds))
+        }
+    }
 }
 
 // The gateway's own messages are exported like everything else, after the log has them.
 async fn export_messages(mut messages: mpsc::Receiver<HostMessage>, archiver: Archiver) {
     while let Some(message) = messages.recv().await {
-        let Ok(job) = Job::message(message.json.to_vec()) else { continue };
+        let Ok(job) = Job::message(message.job, message.json.to_vec()) else { continue };
         if archiver.send(job).await.is_err() {
             return;
         }
@@ -280,6 +355,27 @@ fn runners(
         runners.push(runner);
     }
     Ok((runners, measured))
+}
+
+/// Cuts the log of a stopped gateway behind the last roll that became one of these files, so that
+/// it no longer tells what they told. Exporters that are late read on from the archive; messages of
+/// the gateway itself that they had not read are gone. Gives the number of rolls removed.
+///
+/// # Errors
+/// `NotArchived` when the gateway was killed and has not archived all yet: start and stop it first.
+pub fn cut_log(state: &Path, files: &[SealName]) -> Result<u64, ServiceError> {
+    let limits = Limits { total_bytes_max: LOG_BYTES_MAX };
+    let (mut wal, _) = Wal::open(&state.join("wal"), limits).map_err(ServiceError::Wal)?;
+    wal.check_archived().map_err(ServiceError::Wal)?;
+    let became = |name: &Name| matches!(name, Name::Seal(seal) if files.contains(seal));
+    let last = (0..wal.current_roll())
+        .rfind(|roll| wal.manifest().names(*roll).is_some_and(|names| names.iter().any(became)));
+    let (oldest, mut removed) = (wal.reader().oldest().roll, 0);
+    for roll in oldest..last.map_or(oldest, |last| last + 1) {
+        wal.remove_roll(roll).map_err(ServiceError::Wal)?;
+        removed += 1;
+    }
+    Ok(removed)
 }
 
 fn open_log(config: &Config, journal: &Journal) -> Result<Wal, ServiceError> {

@@ -13,11 +13,16 @@ use aws_lc_rs::rand;
 use lucarne_archive::name::{EpochFile, EpochName};
 use lucarne_archive::{Archive, Name, Put};
 use lucarne_attest::{Expect, Policy, Time, When, verify_epoch};
-use lucarne_ledger::batch::{self, BatchError, EpochKey, VerifiedBatch, claimed_statement};
+use lucarne_ledger::batch::{
+    self, BatchError, Content, EpochKey, VerifiedBatch, claimed_statement,
+};
 use lucarne_ledger::binding::EpochBinding;
+use lucarne_ledger::control::Control;
 use lucarne_ledger::hash::Hash;
-use lucarne_ledger::identity::LedgerKind;
+use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
 use lucarne_ledger::key::{Ed25519Key, PublicKey};
+use lucarne_ledger::record;
+use lucarne_ledger::register;
 use lucarne_ledger::statement::Archived;
 use lucarne_link::frame::{self, FrameReader, UP_BYTES_MAX};
 use lucarne_link::message::Down;
@@ -36,6 +41,7 @@ use crate::epochs::{Admission, Epoch, Epochs};
 use crate::heartbeats::Heartbeats;
 use crate::journal::{Journal, Level, Value};
 use crate::outer_layer::OuterLayer;
+use crate::register::SiteRegister;
 
 /// A peer that has not shown evidence within this time is let go.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -58,6 +64,8 @@ pub struct Shared {
     pub archiver: Archiver,
     /// Where evidence goes.
     pub archive: Arc<dyn Archive>,
+    /// Where epochs are noted, if the site keeps a register.
+    pub register: Option<Arc<SiteRegister>>,
     /// Signs acknowledgements; its public half is pinned in the enclaves.
     pub acknowledgement_key: Ed25519Key,
     /// Signs of life, for `/health`.
@@ -246,6 +254,7 @@ async fn handshake(
         return Err(EndOfSession::Refused("hello and evidence name different epochs".into()));
     }
     keep_evidence(shared, &state.instance, keys.epoch, [binding, evidence, collateral])?;
+    note_epoch(shared, &state.instance, keys.epoch, [binding, evidence])?;
     let key = PublicKey::from_spki(&bound.p256_spki).map_err(|e| refused(&e))?;
     let key = EpochKey { instance: state.instance.clone(), epoch: keys.epoch, key };
     let measurement = keys.claims.measurement().to_string();
@@ -260,8 +269,8 @@ async fn handshake(
 
 fn keep_evidence(
     shared: &Shared,
-    instance: &lucarne_ledger::identity::Instance,
-    epoch: lucarne_ledger::identity::EpochId,
+    instance: &Instance,
+    epoch: EpochId,
     [binding, evidence, collateral]: [&[u8]; 3],
 ) -> Result<(), EndOfSession> {
     let files = [
@@ -287,6 +296,37 @@ fn keep_evidence(
         }
     }
     Ok(())
+}
+
+// No batch of an epoch is taken that the register does not name.
+fn note_epoch(
+    shared: &Shared,
+    instance: &Instance,
+    epoch: EpochId,
+    [binding, evidence]: [&[u8]; 2],
+) -> Result<(), EndOfSession> {
+    let Some(register) = &shared.register else { return Ok(()) };
+    let previous = shared.epochs.previous(instance, epoch);
+    let heads = previous.iter().map(|head| {
+        let (kind, size, root) = (head.kind, head.size, Hash(head.root));
+        register::Head { kind, size, root }
+    });
+    let predecessor = previous
+        .first()
+        .map(|head| register::Predecessor { epoch: head.epoch, heads: heads.collect() });
+    let entry = register::Entry::Epoch {
+        instance: instance.clone(),
+        epoch,
+        binding_sha256: Hash::of(binding),
+        evidence_sha256: Hash::of(evidence),
+        predecessor,
+        time_ms: shared.clock.unix_ns() / 1_000_000,
+    };
+    tokio::task::block_in_place(|| register.epoch(entry)).map_err(|error| {
+        let fields = [("error", Value::Shown(&error))];
+        shared.journal.note(Level::Error, "cannot note an epoch in the register", &fields);
+        EndOfSession::Ours("gateway cannot note the epoch in its register")
+    })
 }
 
 fn sign(archived: &Archived, shared: &Shared) -> Result<Vec<u8>, EndOfSession> {
@@ -366,6 +406,10 @@ fn accept(
         ];
         shared.journal.note(Level::Warning, "outer layer withheld a record", &fields);
     }
+    if let Some(register) = shared.register.as_ref().filter(|_| ends(batch)) {
+        let statement = batch.statement();
+        register.closing(&statement.ledger, statement.size(), statement.root);
+    }
     shared.counters.batches.add(1);
     shared.counters.records.add(batch.statement().count);
     shared.heartbeats.see(batch, epoch);
@@ -373,6 +417,18 @@ fn accept(
         Batch { bytes: screened.batch, note: received.note.to_owned(), copies: screened.copies };
     let job = Job::batch(batch.statement().ledger.clone(), delivery, received.urgent);
     (vec![job], Ok(()))
+}
+
+/// Whether the last record of a batch is `close`.
+fn ends(batch: &VerifiedBatch<'_>) -> bool {
+    let kind = batch.statement().ledger.kind;
+    let last = batch.records().last().filter(|record| record.stream == record::Stream::Control);
+    last.is_some_and(|record| match record.content {
+        Content::Present { payload, .. } => {
+            matches!(Control::parse(payload, kind), Ok(Control::Close(_)))
+        }
+        Content::Withheld { .. } => false,
+    })
 }
 
 fn refusal(received: &Received<'_>, epoch: &Epoch, reason: &'static str, now_ns: u64) -> Refused {

@@ -1,6 +1,7 @@
 //! Tests of the gateway against what it talks to, one binary for all.
 
 mod it {
+    mod corpus;
     mod prometheus;
 }
 

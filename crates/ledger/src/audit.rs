@@ -9,14 +9,18 @@
 mod anchors;
 pub mod cause;
 mod content;
+mod ends;
+mod explain;
 pub mod finding;
 pub mod ledger;
 mod past;
+pub mod register;
 pub mod report;
+mod succession;
 #[cfg(test)]
 mod tests;
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -27,8 +31,7 @@ use crate::audit::finding::{Finding, SeqRange, Subject};
 use crate::audit::ledger::LedgerAudit;
 use crate::audit::report::{LedgerSummary, Report};
 use crate::batch::EpochKey;
-use crate::hash::Hash;
-use crate::identity::{EpochId, Instance, LedgerId, LedgerKind};
+use crate::identity::{EpochId, Instance, LedgerKind};
 use crate::key::PublicKey;
 
 /// Most findings that a report lists. Who has more has one cause that we did not recognise.
@@ -90,12 +93,14 @@ pub struct Audit<'p> {
     findings: Vec<Finding>,
     ledgers: Vec<LedgerSummary>,
     epochs: BTreeSet<(Instance, EpochId)>,
+    // those that are there and whose keys are not believed
+    unjudged: BTreeSet<(Instance, EpochId)>,
 }
 
 impl<'p> Audit<'p> {
     /// An audit that has seen nothing yet.
     pub const fn new(policy: &'p Policy) -> Self {
-        Self { policy, findings: Vec::new(), ledgers: Vec::new(), epochs: BTreeSet::new() }
+        Self { policy, findings: Vec::new(), ledgers: Vec::new(), epochs: BTreeSet::new(), unjudged: BTreeSet::new() }
     }
 
     /// Notes that an epoch's keys are attested. Its required ledgers must follow.
@@ -121,6 +126,9 @@ impl<'p> Audit<'p> {
     /// Adds what the caller itself found: evidence that is refused or absent, names that are
     /// malformed.
     pub fn note(&mut self, finding: Finding) {
+        if let Subject::Epoch { instance, epoch } = &finding.subject {
+            self.unjudged.insert((instance.clone(), *epoch));
+        }
         push_bounded(&mut self.findings, finding);
     }
 
@@ -133,7 +141,7 @@ impl<'p> Audit<'p> {
     pub fn finish(mut self) -> Report {
         self.require_ledgers();
         self.follow_predecessors();
-        if self.findings.is_empty() && self.ledgers.iter().all(|ledger| ledger.verified == 0) {
+        if self.findings.is_empty() && self.ledgers.iter().all(|ledger| ledger.verified == 0 && ledger.from == 0) {
             self.note(subject_finding(Subject::Archive, None, Cause::NothingToVerify));
         }
         self.accept_ends();
@@ -141,49 +149,6 @@ impl<'p> Audit<'p> {
             self.findings.retain(|finding| concerns(finding, &range));
         }
         Report { ledgers: self.ledgers, findings: self.findings }
-    }
-
-    // An epoch whose other ledger ended in order had both; one that was killed may have had no time
-    // for both.
-    fn require_ledgers(&mut self) {
-        for (instance, epoch) in core::mem::take(&mut self.epochs) {
-            let of_epoch = |l: &&LedgerSummary| l.id.instance == instance && l.id.epoch == epoch;
-            let closed = self.ledgers.iter().filter(of_epoch).any(|ledger| ledger.closed);
-            let absent: Vec<LedgerKind> = (self.policy.required.iter().copied())
-                .filter(|kind| !self.ledgers.iter().filter(of_epoch).any(|l| l.id.kind == *kind))
-                .collect();
-            for kind in absent {
-                let id = LedgerId { instance: instance.clone(), epoch, kind };
-                let cause =
-                    if closed { Cause::LedgerAbsent } else { Cause::NoClose { anchored: 0 } };
-                self.note(subject_finding(Subject::Ledger(id), None, cause));
-            }
-        }
-    }
-
-    // What an epoch signs about the one before it is an anchor of that one.
-    fn follow_predecessors(&mut self) {
-        let named: Vec<_> = (self.ledgers.iter())
-            .filter_map(|ledger| Some((ledger.id.clone(), ledger.previous.clone()?)))
-            .collect();
-        let ends: BTreeMap<LedgerId, LedgerSummary> =
-            self.ledgers.iter().map(|ledger| (ledger.id.clone(), ledger.clone())).collect();
-        for (id, previous) in named {
-            let (Ok(epoch), Ok(root)) = (previous.epoch.parse(), previous.root.parse()) else {
-                self.note(subject_finding(Subject::Ledger(id), None, Cause::ControlUnreadable));
-                continue;
-            };
-            let before = LedgerId { epoch, ..id.clone() };
-            let found = match ends.get(&before) {
-                None if self.policy.scope == Scope::Part => None,
-                None => Some((Subject::Ledger(id), None, Cause::PredecessorAbsent { epoch })),
-                Some(end) => contradiction(end, previous.size, root)
-                    .map(|(range, cause)| (Subject::Ledger(before), range, cause)),
-            };
-            if let Some((subject, range, cause)) = found {
-                self.note(subject_finding(subject, range, cause));
-            }
-        }
     }
 
     fn accept_ends(&mut self) {
@@ -203,16 +168,6 @@ impl<'p> Audit<'p> {
 fn concerns(finding: &Finding, range: &SeqRange) -> bool {
     matches!(finding.cause, Cause::NoClose { .. })
         || finding.range.is_none_or(|found| found.meets(range))
-}
-
-fn contradiction(end: &LedgerSummary, size: u64, root: Hash) -> Option<(Option<SeqRange>, Cause)> {
-    if size > end.size && !end.tail_damaged {
-        return Some((SeqRange::before(end.size, size), Cause::AnchorBeyond { size, root }));
-    }
-    (size == end.size && root != end.root).then(|| {
-        let range = SeqRange::before(size.saturating_sub(1), size);
-        (range, Cause::TwoRoots { size, one: end.root, other: root, proof: None })
-    })
 }
 
 fn subject_finding(subject: Subject, range: Option<SeqRange>, cause: Cause) -> Finding {

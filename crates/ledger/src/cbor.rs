@@ -44,6 +44,7 @@ impl fmt::Display for CborError {
 impl core::error::Error for CborError {}
 
 const UINT: u8 = 0;
+const NEGATIVE: u8 = 1;
 const BYTES: u8 = 2;
 const TEXT: u8 = 3;
 const ARRAY: u8 = 4;
@@ -82,6 +83,19 @@ impl<'a> Reader<'a> {
     /// When there is none.
     pub fn uint(&mut self) -> Result<u64, CborError> {
         self.head(UINT)
+    }
+
+    /// A negative integer `-1 - n`, as `n`.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub fn negative(&mut self) -> Result<u64, CborError> {
+        self.head(NEGATIVE)
+    }
+
+    /// The major type of the next item, if there is one.
+    pub fn peek_major(&self) -> Option<u8> {
+        self.rest.first().map(|first| first >> 5)
     }
 
     /// The integer `expected` and no other.
@@ -226,7 +240,7 @@ impl Writer {
 
     /// A negative integer, `-1 - value`.
     pub fn negative(&mut self, value: u64) -> &mut Self {
-        self.head(1, value)
+        self.head(NEGATIVE, value)
     }
 
     /// A byte string.

@@ -95,12 +95,32 @@ impl Checkpoint {
         }
     }
 
+    /// The head in a text that may go on with extension lines, about which cosigners say nothing.
+    pub(crate) fn parse_head(text: &str) -> Result<Self, CheckpointError> {
+        let (end, _) = text.match_indices('\n').nth(2).ok_or(CheckpointError::Lines)?;
+        Self::parse(text.get(..=end).ok_or(CheckpointError::Lines)?)
+    }
+
     /// Opens a signed checkpoint with the keys of its ledger.
     ///
     /// # Errors
     /// When the note or its text is not accepted.
     pub fn open(note: &str, keys: &[NoteKey]) -> Result<Self, CheckpointError> {
         Self::parse(note::open(note, keys).map_err(CheckpointError::Note)?)
+    }
+
+    /// Opens a checkpoint that every one of `keys` has to have signed: an epoch signs with all of
+    /// its keys, so a line less is a line that was taken away.
+    ///
+    /// # Errors
+    /// When the note or its text is not accepted, or one of the keys has not signed it.
+    pub fn open_by_all(note: &str, keys: &[NoteKey]) -> Result<Self, CheckpointError> {
+        let opened = note::opened(note, keys).map_err(CheckpointError::Note)?;
+        let signed = |key| opened.signatures.iter().any(|signature| signature.key == key);
+        if !(0..keys.len()).all(signed) {
+            return Err(CheckpointError::Note(NoteError::Unsigned));
+        }
+        Self::parse(opened.text)
     }
 }
 

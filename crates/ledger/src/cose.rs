@@ -143,7 +143,7 @@ fn protected(key: &PublicKey, content: ContentType) -> Vec<u8> {
 }
 
 // RFC 9052 §4.4
-fn to_be_signed(header: &[u8], payload: &[u8]) -> Vec<u8> {
+pub(crate) fn to_be_signed(header: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut out = Writer::new();
     out.array(4).text("Signature1").bytes(header).bytes(&[]).bytes(payload);
     out.finish()

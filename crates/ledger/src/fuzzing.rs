@@ -5,10 +5,18 @@
 use crate::batch;
 use crate::checkpoint::Checkpoint;
 use crate::control::Control;
+use crate::hash::Hash;
 use crate::identity::LedgerKind;
+use crate::json_batch::{Certificate, SignedLogBatch, fuzz_payload};
 use crate::key::PublicKey;
 use crate::note::{self, NoteKey};
+use crate::proof_bundle::ProofBundle;
+use crate::receipt::Receipt;
+use crate::register::Entry;
 use crate::statement::Statement;
+use crate::tlog_proof::TlogProof;
+use crate::trust_policy::TrustPolicy;
+use crate::witness::{self, Enrolment, Request};
 
 /// Reads the bytes as a sequence of batches, and each batch as if its signature held.
 ///
@@ -72,6 +80,113 @@ pub fn fuzz_control(bytes: &[u8]) {
     }
 }
 
+/// Reads the bytes as a signed log batch in JSON, under a key that has signed nothing, and as the
+/// payload of one.
+///
+/// # Panics
+/// When it is accepted, which is a bug.
+pub fn fuzz_json_batch(bytes: &[u8]) {
+    fuzz_payload(bytes);
+    let Ok(batch) = SignedLogBatch::parse(bytes) else { return };
+    let stranger = PublicKey::from_p256_point(&[4; 65]);
+    assert!(stranger.is_ok_and(|key| batch.verify(&key, Certificate::KeyAlone).is_err()));
+}
+
+/// Reads the bytes as a proof file, and as if its log had a key that has signed nothing.
+///
+/// # Panics
+/// When it has a second spelling, or proves something, which are bugs.
+pub fn fuzz_tlog_proof(bytes: &[u8]) {
+    use alloc::string::ToString;
+    let Ok(text) = core::str::from_utf8(bytes) else { return };
+    let Ok(proof) = TlogProof::parse(text) else { return };
+    assert_eq!(proof.to_string(), text);
+    let name = proof.checkpoint.lines().next().unwrap_or_default();
+    let keys = [NoteKey::new(name, PublicKey::from_ed25519(&[0x5a; 32]))];
+    assert!(proof.verify(Hash::ZERO, name, &keys).is_err());
+}
+
+/// Reads the bytes as a proof bundle.
+///
+/// # Panics
+/// When it has a second spelling, which is a bug.
+pub fn fuzz_proof_bundle(bytes: &[u8]) {
+    if let Ok(bundle) = ProofBundle::from_cbor(bytes) {
+        assert_eq!(bundle.to_cbor(), bytes);
+        bundle.claimed_statement().ok();
+    }
+}
+
+/// Reads the bytes as a receipt, and checks it with a key that has signed nothing.
+///
+/// # Panics
+/// When it proves something, which is a bug.
+pub fn fuzz_receipt(bytes: &[u8]) {
+    let Ok(receipt) = Receipt::parse(bytes) else { return };
+    let key = PublicKey::from_ed25519(&[0x5a; 32]);
+    assert!(receipt.verify_inclusion(&key, Hash::ZERO).is_err());
+    assert!(receipt.verify_consistency(&key, Hash::ZERO).is_err());
+}
+
+/// Reads the bytes as a verifier key.
+///
+/// # Panics
+/// When it has a second spelling, which is a bug.
+pub fn fuzz_verifier_key(bytes: &[u8]) {
+    use alloc::string::ToString;
+    let Ok(text) = core::str::from_utf8(bytes) else { return };
+    if let Ok(key) = text.parse::<NoteKey>() {
+        assert_eq!(key.to_string(), text);
+    }
+}
+
+/// Reads the bytes as a trust policy, and judges a note by it that nobody has signed.
+///
+/// # Panics
+/// When the note is accepted, which is a bug.
+pub fn fuzz_trust_policy(bytes: &[u8]) {
+    let Ok(text) = core::str::from_utf8(bytes) else { return };
+    if let Ok(policy) = text.parse::<TrustPolicy>() {
+        let note = "o\n0\n47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=\n\n\u{2014} o AAAAAAAA\n";
+        assert!(policy.judge_listed(note).is_err());
+    }
+}
+
+/// Reads the bytes as the body of `add-checkpoint`, for a witness whose log has signed nothing.
+///
+/// # Panics
+/// When it has a second spelling or is accepted, which is a bug.
+pub fn fuzz_add_checkpoint(bytes: &[u8]) {
+    if let Ok(request) = Request::parse(bytes) {
+        let again = witness::write(request.old(), request.path(), request.note());
+        assert_eq!(again.as_bytes(), bytes);
+        let origin = &request.claimed().origin;
+        let keys = [NoteKey::new(origin, PublicKey::from_ed25519(&[0x5a; 32]))];
+        assert!(request.clone().verify(&keys).is_err());
+    }
+}
+
+/// Reads the bytes as the body of `add-epoch`.
+///
+/// # Panics
+/// When it has a second spelling, which is a bug.
+pub fn fuzz_add_epoch(bytes: &[u8]) {
+    if let Ok(enrolment) = Enrolment::from_cbor(bytes) {
+        let again = Enrolment::write(&enrolment.binding.to_cbor(), &enrolment.evidence);
+        assert_eq!(again, bytes);
+    }
+}
+
+/// Reads the bytes as an entry of the register.
+///
+/// # Panics
+/// When it has a second spelling, which is a bug.
+pub fn fuzz_register(bytes: &[u8]) {
+    if let Ok(entry) = Entry::from_cbor(bytes) {
+        assert_eq!(entry.to_cbor(), bytes);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     extern crate std;
@@ -106,5 +221,13 @@ mod tests {
         replay("ledger_checkpoint", fuzz_checkpoint);
         replay("ledger_statement", fuzz_statement);
         replay("ledger_control", fuzz_control);
+        replay("ledger_verifier_key", fuzz_verifier_key);
+        replay("ledger_trust_policy", fuzz_trust_policy);
+        replay("ledger_add_checkpoint", fuzz_add_checkpoint);
+        replay("ledger_add_epoch", fuzz_add_epoch);
+        replay("ledger_tlog_proof", fuzz_tlog_proof);
+        replay("ledger_receipt", fuzz_receipt);
+        replay("ledger_proof_bundle", fuzz_proof_bundle);
+        replay("ledger_json_batch", fuzz_json_batch);
     }
 }

@@ -10,6 +10,8 @@ use aws_lc_rs::signature::{self, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 
 use crate::hash::Hash;
 
+pub mod ml_dsa;
+
 /// The two algorithms of statements; both have signatures of 64 bytes.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Algorithm {

@@ -1,10 +1,8 @@
 //! Signed notes (c2sp.org/signed-note): a text, a blank line, and a line for each signature.
 //!
-//! Keys and types: Ed25519 (0x01) and ECDSA P-256 (0x02, key id from the SPKI alone, as the
-//! reference implementation has it). A line of an unknown key is skipped; a bad line of a known key
-//! spoils the note.
+//! A line of an unknown key is skipped; a bad line of a known key spoils the note. Keys are those
+//! that the caller knows, as [`NoteKey`]; nothing is learnt from a note.
 
-use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,8 +11,9 @@ use core::fmt;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::hash::Hash;
-use crate::key::{Algorithm, PublicKey};
+mod verifier;
+
+pub use verifier::{NoteKey, SignatureType, VerifierKeyError, Vouched};
 
 /// Longest note: a checkpoint with the signatures of many witnesses, some of them post-quantum.
 pub const NOTE_BYTES_MAX: usize = 1 << 18;
@@ -47,39 +46,6 @@ impl fmt::Display for NoteError {
 
 impl core::error::Error for NoteError {}
 
-/// A key that signs notes under a name.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct NoteKey {
-    name: String,
-    key: PublicKey,
-    id: [u8; 4],
-}
-
-impl NoteKey {
-    /// The key `key` under the name `name`, which is the origin for a ledger's own keys.
-    pub fn new(name: &str, key: PublicKey) -> Self {
-        let digest = match key.algorithm() {
-            Algorithm::EcdsaP256 => Hash::of(key.spki()),
-            Algorithm::Ed25519 => Hash::of(&[name.as_bytes(), b"\n\x01", key.raw()].concat()),
-        };
-        let [a, b, c, d, ..] = digest.0;
-        Self { name: name.to_owned(), key, id: [a, b, c, d] }
-    }
-
-    /// The signature line for `signature`: 64 bytes for Ed25519, DER for ECDSA.
-    pub fn line(&self, signature: &[u8]) -> String {
-        let blob = [&self.id[..], signature].concat();
-        format!("\u{2014} {} {}\n", self.name, STANDARD.encode(blob))
-    }
-
-    fn verifies(&self, text: &str, signature: &[u8]) -> bool {
-        match self.key.algorithm() {
-            Algorithm::EcdsaP256 => self.key.verifies_der(text.as_bytes(), signature),
-            Algorithm::Ed25519 => self.key.verifies(text.as_bytes(), signature),
-        }
-    }
-}
-
 /// Puts a signed note together from its text, which ends in a newline, and signature lines.
 pub fn assemble(text: &str, lines: &[String]) -> String {
     let mut note = text.to_string();
@@ -88,12 +54,77 @@ pub fn assemble(text: &str, lines: &[String]) -> String {
     note
 }
 
+/// A note whose known signatures hold.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Opened<'a> {
+    /// What was signed; ends in a newline.
+    pub text: &'a str,
+    /// The signatures of known keys, in the order of their lines; at least one.
+    pub signatures: Vec<Signature<'a>>,
+}
+
+/// One signature that holds.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Signature<'a> {
+    /// Whose: a position in the keys that were given.
+    pub key: usize,
+    /// What it says.
+    pub vouched: Vouched,
+    /// Its line, without the newline.
+    pub line: &'a str,
+}
+
+impl Opened<'_> {
+    /// The note again, without the lines of unknown keys.
+    pub fn to_note(&self) -> String {
+        let lines = self.signatures.iter().map(|signature| format!("{}\n", signature.line));
+        assemble(self.text, &lines.collect::<Vec<_>>())
+    }
+}
+
 /// The text of a note, once every key of `keys` that signed it has been checked and at least one
 /// did.
 ///
 /// # Errors
 /// When it is malformed, a known signature is bad, or none is known.
 pub fn open<'a>(note: &'a str, keys: &[NoteKey]) -> Result<&'a str, NoteError> {
+    opened(note, keys).map(|opened| opened.text)
+}
+
+/// The text of a note with who signed it.
+///
+/// # Errors
+/// As for [`open`].
+pub fn opened<'a>(note: &'a str, keys: &[NoteKey]) -> Result<Opened<'a>, NoteError> {
+    let (text, lines) = split(note)?;
+    let mut signatures = Vec::new();
+    for (count, line) in lines.lines().enumerate() {
+        if count == SIGNATURES_MAX {
+            return Err(NoteError::TooLong);
+        }
+        let (name, id, signature) = parse_line(line).ok_or(NoteError::Malformed)?;
+        let mut known =
+            keys.iter().enumerate().filter(|(_, key)| key.name() == name && key.id() == id);
+        let Some(first) = known.next() else { continue };
+        // Four bytes of a digest may be those of two keys.
+        let mut any = core::iter::once(first).chain(known);
+        let held = any.find_map(|(key, known)| {
+            known.verify(text, &signature).map(|vouched| Signature { key, vouched, line })
+        });
+        signatures.push(held.ok_or(NoteError::BadSignature)?);
+    }
+    if signatures.is_empty() { Err(NoteError::Unsigned) } else { Ok(Opened { text, signatures }) }
+}
+
+/// The text of a note, unverified: to find out whose keys to ask for.
+///
+/// # Errors
+/// When it is too long, or not a text with signature lines.
+pub fn claimed_text(note: &str) -> Result<&str, NoteError> {
+    split(note).map(|(text, _)| text)
+}
+
+fn split(note: &str) -> Result<(&str, &str), NoteError> {
     if note.len() > NOTE_BYTES_MAX {
         return Err(NoteError::TooLong);
     }
@@ -104,29 +135,22 @@ pub fn open<'a>(note: &'a str, keys: &[NoteKey]) -> Result<&'a str, NoteError> {
     let (text, lines) = note.split_at_checked(split + 1).ok_or(NoteError::Malformed)?;
     let lines =
         lines.strip_prefix('\n').filter(|l| l.ends_with('\n')).ok_or(NoteError::Malformed)?;
-    let mut seen = Vec::new();
-    for (count, line) in lines.lines().enumerate() {
-        if count == SIGNATURES_MAX {
-            return Err(NoteError::TooLong);
-        }
-        let (name, id, signature) = parse_line(line).ok_or(NoteError::Malformed)?;
-        let Some(key) = keys.iter().find(|key| key.name == name && key.id == id) else { continue };
-        if !key.verifies(text, &signature) {
-            return Err(NoteError::BadSignature);
-        }
-        seen.push(key.id);
-    }
-    if seen.is_empty() { Err(NoteError::Unsigned) } else { Ok(text) }
+    Ok((text, lines))
 }
 
 fn parse_line(line: &str) -> Option<(&str, [u8; 4], Vec<u8>)> {
     let (name, blob) = line.strip_prefix("\u{2014} ")?.split_once(' ')?;
-    if name.is_empty() || name.contains(|c: char| c.is_whitespace() || c == '+') {
+    if !is_name(name) {
         return None;
     }
     let blob = STANDARD.decode(blob).ok()?;
     let (id, signature) = blob.split_first_chunk::<4>()?;
     Some((name, *id, signature.to_vec())).filter(|(_, _, signature)| !signature.is_empty())
+}
+
+/// Whether a text can be the name of a key.
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && !name.contains(|c: char| c.is_whitespace() || c.is_control() || c == '+')
 }
 
 #[cfg(test)]

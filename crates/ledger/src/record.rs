@@ -71,11 +71,24 @@ pub(crate) fn commitment(salt: &Salt, payload: &[u8], scratch: &mut alloc::vec::
     Hash::of(scratch)
 }
 
-/// The RFC 6962 leaf hash of a record: `SHA-256(0x00 || 0x01 || stream || commitment)`.
+/// Bytes of an entry, which are the same for every record.
+pub const ENTRY_BYTES: usize = 34;
+
+/// The RFC 6962 leaf hash of a record: `SHA-256(0x00 || entry)`.
 pub fn leaf(stream: Stream, commitment: Hash) -> Hash {
-    let mut entry = [0; 35];
-    let (head, tail) = entry.split_at_mut(3);
+    Hash::of(&leaf_input(stream, commitment))
+}
+
+/// What a record is in its log: `0x01 || stream || commitment`. It tells nothing of the payload.
+pub fn entry(stream: Stream, commitment: Hash) -> [u8; ENTRY_BYTES] {
+    let [_, entry @ ..] = leaf_input(stream, commitment);
+    entry
+}
+
+fn leaf_input(stream: Stream, commitment: Hash) -> [u8; 1 + ENTRY_BYTES] {
+    let mut input = [0; 1 + ENTRY_BYTES];
+    let (head, tail) = input.split_at_mut(3);
     head.copy_from_slice(&[0, 1, stream.code()]);
     tail.copy_from_slice(&commitment.0);
-    Hash::of(&entry)
+    input
 }

@@ -6,6 +6,7 @@
 
 use alloc::vec::Vec;
 use core::fmt;
+use core::ops::Range;
 
 use crate::hash::Hash;
 
@@ -62,6 +63,27 @@ impl Frontier {
         self.size
     }
 
+    /// The part of this edge that lies inside a run of leaves: the edge of a tree over those leaves
+    /// of the run that have been appended, counted from the run's start. `None` when a peak lies
+    /// across the start or the end of the run, so that its hash cannot be used.
+    pub(crate) fn inside(&self, run: &Range<u64>) -> Option<Self> {
+        let mut part = Self::empty();
+        let mut at = 0_u64;
+        for (bit, hash) in set_bits(self.size).zip(&self.peaks) {
+            let next = at.checked_add(bit)?;
+            let outside = next <= run.start || at >= run.end;
+            if !outside {
+                if at < run.start || next > run.end {
+                    return None;
+                }
+                part.size = part.size.checked_add(bit)?;
+                part.peaks.push(*hash);
+            }
+            at = next;
+        }
+        Some(part)
+    }
+
     /// Adds one leaf on the right.
     pub fn append(&mut self, leaf: Hash) {
         let mut node = leaf;
@@ -82,6 +104,11 @@ impl Frontier {
             Some(last) => peaks.fold(*last, |right, left| parent(*left, right)),
         }
     }
+}
+
+/// The powers of two that make up a number, the largest first.
+fn set_bits(number: u64) -> impl Iterator<Item = u64> {
+    (0..u64::BITS).rev().map(|bit| 1 << bit).filter(move |bit| number & bit != 0)
 }
 
 /// Hash of an inner node.

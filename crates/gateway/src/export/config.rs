@@ -9,8 +9,9 @@
 //! ```
 //!
 //! These are the shapes as written; [`build`] checks them and opens what they name. Unknown keys
-//! are refused.
+//! are refused. Values that can be wrong keep the line they stand in.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
+use serde_saphyr::Spanned;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
@@ -51,11 +53,11 @@ pub enum ExporterFile {
 #[serde(deny_unknown_fields)]
 pub struct JsonlFile {
     /// Name of the exporter in metrics and of its cursor; default `jsonl`.
-    pub name: Option<String>,
+    pub name: Option<Spanned<String>>,
     /// Where `logs.jsonl`, `metrics.jsonl` and `traces.jsonl` are; created if missing.
-    pub dir: PathBuf,
+    pub dir: Spanned<PathBuf>,
     /// Size in bytes at which a file is put aside as `<name>.<number>`; default 256 MiB.
-    pub rotate_bytes: Option<u64>,
+    pub rotate_bytes: Option<Spanned<u64>>,
     /// Files put aside that are kept, per signal; default 8. The archive keeps everything anyway.
     pub rotate_keep: Option<usize>,
 }
@@ -68,29 +70,29 @@ macro_rules! over_http {
         #[serde(deny_unknown_fields)]
         pub struct $name {
             /// Name of the exporter in metrics and of its cursor; default is its kind.
-            pub name: Option<String>,
+            pub name: Option<Spanned<String>>,
             /// URL, `http` or `https`.
-            pub endpoint: String,
+            pub endpoint: Spanned<String>,
             /// Headers added to every request, such as `X-Scope-OrgID`.
             #[serde(default)]
-            pub headers: std::collections::BTreeMap<String, String>,
+            pub headers: BTreeMap<String, Spanned<String>>,
             /// A file with a bearer token, read at each connection.
-            pub bearer_token_file: Option<PathBuf>,
+            pub bearer_token_file: Option<Spanned<PathBuf>>,
             /// Certificates (PEM) to trust for `https`; default the system's.
-            pub ca_file: Option<PathBuf>,
+            pub ca_file: Option<Spanned<PathBuf>>,
             /// Limit in milliseconds for connecting and for each request; default 10,000.
-            pub timeout_ms: Option<u64>,
+            pub timeout_ms: Option<Spanned<u64>>,
             $($(#[$field_doc])* pub $field: $type,)*
         }
 
         impl $name {
             fn receiver(&self) -> Receiver<'_> {
                 Receiver {
-                    url: &self.endpoint,
+                    endpoint: &self.endpoint,
                     headers: &self.headers,
-                    bearer_token_file: self.bearer_token_file.as_deref(),
-                    ca_file: self.ca_file.as_deref(),
-                    timeout_ms: self.timeout_ms,
+                    bearer_token_file: self.bearer_token_file.as_ref(),
+                    ca_file: self.ca_file.as_ref(),
+                    timeout_ms: self.timeout_ms.as_ref(),
                 }
             }
         }
@@ -145,9 +147,26 @@ pub enum SignalFile {
     Traces,
 }
 
+/// What is wrong with an exporter's options, and in which line.
+#[derive(Debug)]
+pub struct ExporterConfigError {
+    /// The line of the file, from 1.
+    pub line: u64,
+    /// What is wrong there.
+    pub fault: Fault,
+}
+
+impl fmt::Display for ExporterConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fault.fmt(f)
+    }
+}
+
+impl std::error::Error for ExporterConfigError {}
+
 /// What is wrong with an exporter's options.
 #[derive(Debug)]
-pub enum ExporterConfigError {
+pub enum Fault {
     /// The name is not `[a-z0-9_-]{1,63}`; it becomes a file name and a label.
     Name {
         /// As written.
@@ -192,6 +211,8 @@ pub enum ExporterConfigError {
     Open {
         /// The exporter.
         name: String,
+        /// The key that names it.
+        key: &'static str,
         /// The path.
         path: PathBuf,
         /// What the system said.
@@ -199,7 +220,7 @@ pub enum ExporterConfigError {
     },
 }
 
-impl fmt::Display for ExporterConfigError {
+impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Name { name } => {
@@ -214,24 +235,22 @@ impl fmt::Display for ExporterConfigError {
                  without user or query"
             ),
             Self::Header { name, header } => {
-                write!(f, "exporter {name}: header {header:?} is not a header that can be set")
+                write!(f, "exporter {name}: headers: {header:?} is not a header that can be set")
             }
             Self::Number { name, key, range: (low, high) } => {
                 write!(f, "exporter {name}: {key}: expected {low} to {high}")
             }
             Self::Trust { name, path } => write!(
                 f,
-                "exporter {name}: no certificate authority found in {}: set ca_file",
+                "exporter {name}: ca_file: no certificate authority found in {}",
                 path.display()
             ),
-            Self::Open { name, path, source } => {
-                write!(f, "exporter {name}: {}: {source}", path.display())
+            Self::Open { name, key, path, source } => {
+                write!(f, "exporter {name}: {key}: {}: {source}", path.display())
             }
         }
     }
 }
-
-impl std::error::Error for ExporterConfigError {}
 
 /// The exporters of a list, named and opened, in its order.
 ///
@@ -242,11 +261,12 @@ pub fn build(list: &[ExporterFile]) -> Result<Vec<(String, Sink)>, ExporterConfi
     for file in list {
         let name = file.name().to_owned();
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
+        let line = file.line();
         if !(1..=63).contains(&name.len()) || !name.bytes().all(allowed) {
-            return Err(ExporterConfigError::Name { name });
+            return Err(ExporterConfigError { line, fault: Fault::Name { name } });
         }
         if built.iter().any(|(other, _)| *other == name) {
-            return Err(ExporterConfigError::NameTwice { name });
+            return Err(ExporterConfigError { line, fault: Fault::NameTwice { name } });
         }
         let sink = file.sink(&name)?;
         built.push((name, sink));
@@ -263,7 +283,18 @@ impl ExporterFile {
             Self::OtlpGrpc(file) => (&file.name, "otlp_grpc"),
             Self::OtlpHttp(file) => (&file.name, "otlp_http"),
         };
-        name.as_deref().unwrap_or(kind)
+        name.as_ref().map_or(kind, |name| &name.value)
+    }
+
+    /// Where the name is written; for a default name, where the exporter's place is.
+    fn line(&self) -> u64 {
+        let (name, otherwise) = match self {
+            Self::Jsonl(file) => (&file.name, file.dir.referenced),
+            Self::Loki(file) => (&file.name, file.endpoint.referenced),
+            Self::PrometheusRemoteWrite(file) => (&file.name, file.endpoint.referenced),
+            Self::OtlpGrpc(file) | Self::OtlpHttp(file) => (&file.name, file.endpoint.referenced),
+        };
+        name.as_ref().map_or(otherwise, |name| name.referenced).line()
     }
 
     fn sink(&self, name: &str) -> Result<Sink, ExporterConfigError> {
@@ -289,22 +320,15 @@ impl ExporterFile {
 
 impl JsonlFile {
     fn open(&self, name: &str) -> Result<Sink, ExporterConfigError> {
-        let rotate = self.rotate_bytes.unwrap_or(ROTATE_BYTES);
-        if rotate < ROTATE_BYTES_MIN {
-            let range = (ROTATE_BYTES_MIN, u64::MAX);
-            return Err(ExporterConfigError::Number {
-                name: name.into(),
-                key: "rotate_bytes",
-                range,
-            });
-        }
+        let range = (ROTATE_BYTES_MIN, u64::MAX);
+        let rotate = number(name, "rotate_bytes", self.rotate_bytes.as_ref(), ROTATE_BYTES, range)?;
         let keep = self.rotate_keep.unwrap_or(ROTATE_KEEP);
-        let open = |source| ExporterConfigError::Open {
-            name: name.to_owned(),
-            path: self.dir.clone(),
-            source,
+        let dir = &self.dir.value;
+        let open = |source| {
+            let (name, path) = (name.to_owned(), dir.clone());
+            wrong(&self.dir, Fault::Open { name, key: "dir", path, source })
         };
-        Jsonl::open(&self.dir, rotate, keep).map(|files| Sink::Jsonl(Box::new(files))).map_err(open)
+        Jsonl::open(dir, rotate, keep).map(|files| Sink::Jsonl(Box::new(files))).map_err(open)
     }
 }
 
@@ -332,37 +356,34 @@ impl OtlpFile {
 }
 
 struct Receiver<'a> {
-    url: &'a str,
-    headers: &'a std::collections::BTreeMap<String, String>,
-    bearer_token_file: Option<&'a Path>,
-    ca_file: Option<&'a Path>,
-    timeout_ms: Option<u64>,
+    endpoint: &'a Spanned<String>,
+    headers: &'a BTreeMap<String, Spanned<String>>,
+    bearer_token_file: Option<&'a Spanned<PathBuf>>,
+    ca_file: Option<&'a Spanned<PathBuf>>,
+    timeout_ms: Option<&'a Spanned<u64>>,
 }
 
 impl Receiver<'_> {
     fn endpoint(&self, name: &str, version: Version) -> Result<Endpoint, ExporterConfigError> {
-        let wrong = || ExporterConfigError::Endpoint { name: name.into(), url: self.url.into() };
-        let uri: http::Uri = self.url.parse().map_err(|_| wrong())?;
+        let url = &self.endpoint.value;
+        let bad = || wrong(self.endpoint, Fault::Endpoint { name: name.into(), url: url.into() });
+        let uri: http::Uri = url.parse().map_err(|_| bad())?;
         let bare =
             uri.query().is_none() && !uri.authority().is_none_or(|a| a.as_str().contains('@'));
         let tls = match uri.scheme_str() {
             Some("http") if bare => None,
-            Some("https") if bare => Some(trust(name, self.ca_file, version)?),
-            _ => return Err(wrong()),
+            Some("https") if bare => Some(self.trust(name, version)?),
+            _ => return Err(bad()),
         };
-        let timeout_ms = self.timeout_ms.unwrap_or(TIMEOUT_MS);
-        if !(TIMEOUT_MS_RANGE.0..=TIMEOUT_MS_RANGE.1).contains(&timeout_ms) {
-            let (name, range) = (name.into(), TIMEOUT_MS_RANGE);
-            return Err(ExporterConfigError::Number { name, key: "timeout_ms", range });
-        }
-        if let Some(path) = self.bearer_token_file {
-            readable(name, path)?;
+        let timeout_ms = number(name, "timeout_ms", self.timeout_ms, TIMEOUT_MS, TIMEOUT_MS_RANGE)?;
+        if let Some(file) = self.bearer_token_file {
+            readable(name, "bearer_token_file", file, &file.value)?;
         }
         Ok(Endpoint {
             uri,
             tls,
             headers: self.header_map(name)?,
-            bearer_token_file: self.bearer_token_file.map(Path::to_owned),
+            bearer_token_file: self.bearer_token_file.map(|file| file.value.clone()),
             timeout: Duration::from_millis(timeout_ms),
             version,
         })
@@ -371,63 +392,115 @@ impl Receiver<'_> {
     fn header_map(&self, name: &str) -> Result<HeaderMap, ExporterConfigError> {
         let mut map = HeaderMap::new();
         for (header, value) in self.headers {
-            let wrong =
-                || ExporterConfigError::Header { name: name.into(), header: header.clone() };
-            let key: HeaderName = header.parse().map_err(|_| wrong())?;
-            let framing = [
-                "host",
-                "content-length",
-                "content-type",
-                "content-encoding",
-                "te",
-                "transfer-encoding",
-                "connection",
-                "upgrade",
-                "user-agent",
-            ];
-            if framing.contains(&key.as_str()) {
-                return Err(wrong());
+            let bad = || {
+                let (name, header) = (name.into(), header.clone());
+                wrong(value, Fault::Header { name, header })
+            };
+            let key: HeaderName = header.parse().map_err(|_| bad())?;
+            if FRAMING.contains(&key.as_str()) {
+                return Err(bad());
             }
-            map.insert(key, HeaderValue::from_str(value).map_err(|_| wrong())?);
+            map.insert(key, HeaderValue::from_str(&value.value).map_err(|_| bad())?);
         }
         Ok(map)
     }
+
+    fn trust(
+        &self,
+        name: &str,
+        version: Version,
+    ) -> Result<Arc<ClientConfig>, ExporterConfigError> {
+        match self.ca_file {
+            Some(file) => trust(name, file, &file.value, version),
+            None => {
+                let there = SYSTEM_BUNDLES.iter().map(Path::new).find(|path| path.exists());
+                let path = there.unwrap_or(Path::new(SYSTEM_BUNDLES[0]));
+                trust(name, self.endpoint, path, version)
+            }
+        }
+    }
 }
 
-fn trust(
+fn wrong<T>(at: &Spanned<T>, fault: Fault) -> ExporterConfigError {
+    ExporterConfigError { line: at.referenced.line(), fault }
+}
+
+fn number(
     name: &str,
-    ca_file: Option<&Path>,
+    key: &'static str,
+    written: Option<&Spanned<u64>>,
+    default: u64,
+    range: (u64, u64),
+) -> Result<u64, ExporterConfigError> {
+    match written {
+        None => Ok(default),
+        Some(at) if (range.0..=range.1).contains(&at.value) => Ok(at.value),
+        Some(at) => Err(wrong(at, Fault::Number { name: name.into(), key, range })),
+    }
+}
+
+/// The certificates of `path`, which `at` has named or has made necessary.
+fn trust<T>(
+    name: &str,
+    at: &Spanned<T>,
+    path: &Path,
     version: Version,
 ) -> Result<Arc<ClientConfig>, ExporterConfigError> {
+    readable(name, "ca_file", at, path)?;
+    let none = || wrong(at, Fault::Trust { name: name.into(), path: path.into() });
+    client_config(path, version).ok_or_else(none)
+}
+
+/// TLS that trusts the certificates of `path`, or the system's; `None` when there is none.
+pub(crate) fn trusted(path: Option<&Path>, version: Version) -> Option<Arc<ClientConfig>> {
     let system = || SYSTEM_BUNDLES.iter().map(Path::new).find(|path| path.exists());
-    let path = ca_file.or_else(system).unwrap_or(Path::new(SYSTEM_BUNDLES[0]));
-    readable(name, path)?;
-    let none = || ExporterConfigError::Trust { name: name.into(), path: path.into() };
+    client_config(path.or_else(system)?, version)
+}
+
+fn client_config(path: &Path, version: Version) -> Option<Arc<ClientConfig>> {
     let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|_| none())?;
+    let certificates = CertificateDer::pem_file_iter(path).ok()?;
     // A system's bundle may hold a root that rustls does not take; the others still count.
     let (added, _) = roots.add_parsable_certificates(certificates.flatten());
     if added == 0 {
-        return Err(none());
+        return None;
     }
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .map_err(|_| none())?
+        .ok()?
         .with_root_certificates(roots)
         .with_no_client_auth();
     config.alpn_protocols = match version {
         Version::Http1 => vec![b"http/1.1".to_vec()],
         Version::Http2 => vec![b"h2".to_vec()],
     };
-    Ok(Arc::new(config))
+    Some(Arc::new(config))
 }
 
-fn readable(name: &str, path: &Path) -> Result<(), ExporterConfigError> {
-    let open = |source| ExporterConfigError::Open { name: name.into(), path: path.into(), source };
+fn readable<T>(
+    name: &str,
+    key: &'static str,
+    at: &Spanned<T>,
+    path: &Path,
+) -> Result<(), ExporterConfigError> {
+    let open =
+        |source| wrong(at, Fault::Open { name: name.into(), key, path: path.into(), source });
     std::fs::File::open(path).map(drop).map_err(open)
 }
 
+/// Headers that say how a request is framed are not for people to set.
+const FRAMING: [&str; 9] = [
+    "host",
+    "content-length",
+    "content-type",
+    "content-encoding",
+    "te",
+    "transfer-encoding",
+    "connection",
+    "upgrade",
+    "user-agent",
+];
 /// Receivers answer within milliseconds; one that needs ten seconds is in trouble.
 const TIMEOUT_MS: u64 = 10_000;
 const TIMEOUT_MS_RANGE: (u64, u64) = (10, 300_000);

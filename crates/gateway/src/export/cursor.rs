@@ -62,6 +62,16 @@ impl fmt::Display for CursorError {
 
 impl std::error::Error for CursorError {}
 
+impl Cursor {
+    /// The cursor in the content of a file, if it is one of this version.
+    pub(crate) fn parse(content: &[u8]) -> Option<Self> {
+        let stored: Stored = serde_json::from_slice(content).ok()?;
+        let is_ours = stored.version == VERSION;
+        let position = Position(stored.position);
+        is_ours.then_some(Self { position, lengths: stored.lengths })
+    }
+}
+
 impl CursorFile {
     /// The cursor of the exporter `name` below `directory`, which is created if it is missing.
     ///
@@ -83,12 +93,7 @@ impl CursorFile {
         let Some(content) = content else {
             return Ok(Cursor { position: Position::default(), lengths: Vec::new() });
         };
-        let format = |_| CursorError::Format { path: self.path.clone() };
-        let stored: Stored = serde_json::from_slice(&content).map_err(format)?;
-        if stored.version != VERSION {
-            return Err(CursorError::Format { path: self.path.clone() });
-        }
-        Ok(Cursor { position: Position(stored.position), lengths: stored.lengths })
+        Cursor::parse(&content).ok_or_else(|| CursorError::Format { path: self.path.clone() })
     }
 
     /// Keeps `cursor`; on return it is on the disk.

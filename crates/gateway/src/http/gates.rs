@@ -76,8 +76,7 @@ impl fmt::Display for GatesError {
         match self {
             Self::Token { path } => write!(
                 f,
-                "http.gate_token_file: {}: \
-                 expected a file with a token of {TOKEN_BYTES_MIN} bytes or more",
+                "{}: expected a file with a token of {TOKEN_BYTES_MIN} bytes or more",
                 path.display()
             ),
             Self::States { path, source } => write!(f, "gates {}: {source}", path.display()),
@@ -174,6 +173,16 @@ pub(super) async fn set(
         .await
         .map_err(|_| Problem::GATE_NOT_KEPT)??;
     Ok(render(StatusCode::OK, &name, wanted.state))
+}
+
+/// A body that is understood says one of the two states.
+pub(crate) fn check_body(body: &[u8]) {
+    if let Ok(Wanted { state }) = serde_json::from_slice(body) {
+        assert!(
+            serde_json::to_vec(&state)
+                .is_ok_and(|text| body.windows(text.len()).any(|it| it == text))
+        );
+    }
 }
 
 #[derive(Deserialize)]

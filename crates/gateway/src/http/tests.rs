@@ -85,6 +85,7 @@ impl Setup {
             counters: Arc::new(Counters::default()),
             heartbeats: heartbeats.clone(),
             exporters: vec![("loki".to_owned(), Arc::new(ExporterMetrics::default()))],
+            witnesses: None,
         };
         let pages = Pages {
             heartbeats,
@@ -278,7 +279,7 @@ fn gates_that_cannot_be_read_are_not_forgotten() {
     std::fs::write(&token, "short").unwrap();
     let error = Gates::open(directory.path().join("none"), Some(&token)).unwrap_err();
     let expected = format!(
-        "http.gate_token_file: {}: expected a file with a token of 16 bytes or more",
+        "{}: expected a file with a token of 16 bytes or more",
         token.display()
     );
     assert_eq!(error.to_string(), expected);
@@ -328,7 +329,7 @@ async fn the_server_serves_on_a_socket_and_stops() {
     let taken = Server::bind(address, setup.pages).await.err().unwrap();
     assert_eq!(
         taken.to_string(),
-        format!("http.address: cannot listen on {address}: Address already in use (os error 98)")
+        format!("cannot listen on {address}: Address already in use (os error 98)")
     );
     let (stop, stopped) = watch::channel(false);
     let asking = async move {

@@ -19,6 +19,7 @@ pub struct Metrics {
     bytes_up: AtomicU64,
     bytes_down: AtomicU64,
     failed: [AtomicU64; Reason::ALL.len()],
+    log_dropped: AtomicU64,
 }
 
 /// A connection that is counted as open for as long as this value lives.
@@ -47,6 +48,11 @@ impl Metrics {
     /// Counts bytes from the remote end.
     pub fn down(&self, bytes: u64) {
         self.bytes_down.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Counts a line that was not handed over to the gateway.
+    pub fn drop_line(&self) {
+        self.log_dropped.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Counts the end of a connection: by itself, or for a reason.
@@ -95,6 +101,12 @@ impl Metrics {
             "counter",
             "Bytes relayed; up is towards the remote end.",
             &bytes,
+        );
+        family(
+            "lucarne_proxy_log_dropped_total",
+            "counter",
+            "Lines that were not handed over to the gateway; standard error has them.",
+            &one(load(&self.log_dropped)),
         );
         out
     }

@@ -73,7 +73,10 @@ impl Remote {
         let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
         let bare = bare.unwrap_or(address).to_ascii_lowercase();
         let plain = |c: char| c.is_ascii_alphanumeric() || "-._:".contains(c);
-        if bare.is_empty() || bare.len() > HOST_NAME_BYTES_MAX || !bare.chars().all(plain) {
+        // `unix:4` would be read as a socket, not as a port of a host of that name.
+        let is_kind = KINDS.contains(&bare.as_str());
+        let length = 1..=HOST_NAME_BYTES_MAX;
+        if is_kind || !length.contains(&bare.len()) || !bare.chars().all(plain) {
             return Err(PlaceError::Remote { got: address.to_owned() });
         }
         Ok(Self::Host { address: bare, port })
@@ -166,6 +169,8 @@ impl fmt::Display for PlaceError {
 
 impl std::error::Error for PlaceError {}
 
+/// What addresses begin with; no host can be called so.
+const KINDS: [&str; 3] = ["tcp", "unix", "vsock"];
 /// The longest name of the DNS (RFC 1035 §2.3.4).
 const HOST_NAME_BYTES_MAX: usize = 253;
 
@@ -208,6 +213,8 @@ mod tests {
         remote("otel collector:4317", None);
         remote("host:65536", None);
         remote(":4317", None);
+        remote("tcp:tcp:4", None);
+        assert_eq!(Remote::host("unix", 4), Err(PlaceError::Remote { got: "unix".into() }));
     }
 
     #[test]

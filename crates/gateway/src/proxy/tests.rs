@@ -58,6 +58,7 @@ fn config(dir: &Path, routes: &[String], allowlist: &str, limits: Limits) -> (Co
         family: Family::Any,
         limits,
         log: Log::new(Arc::new(SystemClock::start()), lines.clone()),
+        log_to: None,
     };
     (config, lines)
 }

@@ -128,7 +128,7 @@ pub(super) fn is_own(name: &str) -> bool {
     name == FILE || name == NEW_FILE
 }
 
-fn encode(roll: u64, names: &[Name]) -> String {
+pub(super) fn encode(roll: u64, names: &[Name]) -> String {
     let mut out = format!("{roll}\n");
     for name in names {
         out.push_str(&name.to_string());
@@ -148,7 +148,7 @@ fn accept(rolls: &mut BTreeMap<u64, Vec<Name>>, body: &[u8]) -> bool {
     true
 }
 
-fn decode(body: &[u8]) -> Option<(u64, Vec<Name>)> {
+pub(super) fn decode(body: &[u8]) -> Option<(u64, Vec<Name>)> {
     let text = std::str::from_utf8(body).ok()?.strip_suffix('\n')?;
     let mut lines = text.split('\n');
     let roll = lines.next()?.parse().ok()?;

@@ -24,6 +24,8 @@ pub(crate) struct Anchor {
 #[derive(Debug, Default)]
 pub(crate) struct Anchors {
     waiting: VecDeque<Anchor>,
+    // whose records were not there when it was their turn
+    late: Vec<Anchor>,
     largest: Option<Anchor>,
     fitting: u64,
     /// Whether some had to be let go without a comparison.
@@ -53,6 +55,20 @@ impl Anchors {
         None
     }
 
+    /// Keeps a checkpoint whose records are not there now and may come under a wrong name.
+    pub(crate) fn late(&mut self, anchor: Anchor) {
+        if self.late.len() < WAITING_MAX {
+            self.late.push(anchor);
+        } else {
+            self.overflowed = true;
+        }
+    }
+
+    /// Those that were kept, at the end.
+    pub(crate) fn take_late(&mut self) -> Vec<Anchor> {
+        core::mem::take(&mut self.late)
+    }
+
     /// Notes a checkpoint that fits the records.
     pub(crate) fn fits(&mut self, size: u64) {
         self.fitting = self.fitting.max(size);
@@ -76,8 +92,7 @@ impl Anchors {
         let mut fork = None;
         while let Some(anchor) = self.waiting.pop_front_if(|a| a.size <= batch.statement().size()) {
             if anchor.size < first {
-                // Its records are not in the archive, which is a finding of its own.
-                self.fitting = self.fitting.max(anchor.size);
+                self.late(anchor);
                 continue;
             }
             let edge = edge.get_or_insert_with(|| batch.start());

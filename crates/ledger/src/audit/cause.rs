@@ -8,6 +8,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::audit::finding::{FindingKind, Likely, SeqRange};
+use crate::audit::register::RegisterFault;
 use crate::batch::BatchError;
 use crate::checkpoint::CheckpointError;
 use crate::hash::Hash;
@@ -56,6 +57,14 @@ pub enum Cause {
         /// What stands in its place.
         commitment: Hash,
     },
+    /// The register names an epoch of which nothing is there.
+    EpochAbsent,
+    /// An epoch is there that the register does not name.
+    EpochUnlisted,
+    /// The register names an epoch more than once.
+    EpochListedTwice,
+    /// Something is wrong with the register itself.
+    Register(RegisterFault),
     /// A ledger that the policy requires is not there, though the other one of its epoch ended.
     LedgerAbsent,
     /// An anchor speaks of more records than there are.
@@ -75,6 +84,48 @@ pub enum Cause {
         other: Hash,
         /// Both signed messages, when both are at hand: a proof that needs nothing else.
         proof: Option<ForkProof>,
+    },
+    /// Two signed leaves for one record.
+    TwoLeaves {
+        /// Its sequence number, the first of those where the two part.
+        seq: u64,
+    },
+    /// Two epochs of one instance name the same predecessor, though the second began long after
+    /// the first.
+    TwoSuccessors {
+        /// The predecessor.
+        epoch: EpochId,
+    },
+    /// A later epoch was told of an older head than the archive had for long.
+    HeadForgotten {
+        /// The later epoch.
+        successor: EpochId,
+        /// Size that it was told.
+        size: u64,
+    },
+    /// An epoch under an insecure root names a predecessor that was protected.
+    ProtectionLost {
+        /// The predecessor.
+        epoch: EpochId,
+    },
+    /// A statement is older than the evidence for the key that signed it.
+    BeforeEvidence {
+        /// Time of the statement, milliseconds since the Unix epoch.
+        time_ms: u64,
+        /// Time of the evidence.
+        attested_ms: u64,
+    },
+    /// The clock of the epoch went back.
+    ClockStepped {
+        /// Time of the statement before, milliseconds since the Unix epoch.
+        before_ms: u64,
+        /// Time of this one.
+        time_ms: u64,
+    },
+    /// Nothing was sealed for longer than heartbeats may be apart.
+    Silence {
+        /// How long, in milliseconds.
+        ms: u64,
     },
     /// A record names another leaf before it than there is.
     ChainBroken {
@@ -151,7 +202,7 @@ pub enum Cause {
     AnchorsUncompared,
     /// More was found than a report lists.
     TooMany,
-    /// An epoch that a later one names as its predecessor is not there.
+    /// An epoch that a later one names as its predecessor is not there, or one of its ledgers.
     PredecessorAbsent {
         /// The epoch.
         epoch: EpochId,
@@ -199,13 +250,25 @@ impl Cause {
             | Self::BatchesAbsent
             | Self::RecordAbsent { .. }
             | Self::HoleUnauthorised { .. }
+            | Self::PredecessorAbsent { .. }
             | Self::LedgerAbsent => FindingKind::Missing,
             Self::ExtraBytes { .. } | Self::AfterClose => FindingKind::Inserted,
             Self::SecondCopy { .. } => FindingKind::Duplicate,
             Self::Misnamed { .. } | Self::BatchesReordered | Self::WrongDay => {
                 FindingKind::Reordered
             }
-            Self::TwoRoots { .. } | Self::ChainBroken { .. } => FindingKind::Forked,
+            Self::TwoRoots { .. }
+            | Self::TwoLeaves { .. }
+            | Self::TwoSuccessors { .. }
+            | Self::ChainBroken { .. } => FindingKind::Forked,
+            Self::EpochAbsent => FindingKind::Missing,
+            Self::EpochUnlisted => FindingKind::Inserted,
+            Self::EpochListedTwice => FindingKind::Duplicate,
+            Self::Register(fault) => fault.kind(),
+            Self::HeadForgotten { .. } => FindingKind::RolledBack,
+            Self::ProtectionLost { .. } => FindingKind::Downgraded,
+            Self::BeforeEvidence { .. } => FindingKind::TimeInconsistent,
+            Self::Silence { .. } => FindingKind::Stale,
             Self::AnchorBeyond { .. } => FindingKind::Truncated,
             Self::Foreign { .. } => FindingKind::Replayed,
             Self::EvidenceRefused { .. } => FindingKind::KeyNotAttested,
@@ -220,8 +283,8 @@ impl Cause {
             | Self::ControlUnreadable
             | Self::OverlapUncompared
             | Self::AnchorsUncompared
-            | Self::TooMany
-            | Self::PredecessorAbsent { .. } => FindingKind::Incomplete,
+            | Self::ClockStepped { .. }
+            | Self::TooMany => FindingKind::Incomplete,
             Self::Withheld { .. } => FindingKind::Withheld,
             Self::GapDeclared { .. } => FindingKind::GapDeclared,
         }
@@ -238,6 +301,7 @@ impl Cause {
             | Self::AnchorBeyond { .. }
             | Self::EvidenceAbsent { .. }
             | Self::RevisionAbsent { .. }
+            | Self::EpochAbsent
             | Self::PredecessorAbsent { .. } => Some(Likely::StorageDeletion),
             Self::BatchRefused(_)
             | Self::CheckpointRefused(_)
@@ -245,6 +309,13 @@ impl Cause {
             | Self::ExtraBytes { .. }
             | Self::HoleUnauthorised { .. }
             | Self::TwoRoots { .. }
+            | Self::TwoLeaves { .. }
+            | Self::TwoSuccessors { .. }
+            | Self::EpochUnlisted
+            | Self::EpochListedTwice
+            | Self::HeadForgotten { .. }
+            | Self::ProtectionLost { .. }
+            | Self::BeforeEvidence { .. }
             | Self::ChainBroken { .. }
             | Self::Foreign { .. }
             | Self::Misnamed { .. }
@@ -255,13 +326,17 @@ impl Cause {
             | Self::EvidenceRefused { .. }
             | Self::MeasurementRefused { .. } => Some(Likely::Forgery),
             Self::NoClose { .. } => Some(Likely::Crash),
-            Self::BeyondAnchor { .. } | Self::GapDeclared { .. } => Some(Likely::PipelineLoss),
+            Self::BeyondAnchor { .. } | Self::Silence { .. } | Self::GapDeclared { .. } => {
+                Some(Likely::PipelineLoss)
+            }
+            Self::Register(fault) => fault.likely(),
             Self::RangeBeyondEnd { .. }
             | Self::NothingToVerify
             | Self::NameMalformed
             | Self::ControlUnreadable
             | Self::OverlapUncompared
             | Self::AnchorsUncompared
+            | Self::ClockStepped { .. }
             | Self::TooMany
             | Self::Withheld { .. } => None,
         }
@@ -287,7 +362,17 @@ impl Cause {
                 "the storage's access log and versions, and the gateway's write-ahead log"
             }
             Self::HoleUnauthorised { .. } => "the authorisation, or another copy of the file",
-            Self::TwoRoots { .. } | Self::ChainBroken { .. } => {
+            Self::TwoSuccessors { .. } | Self::HeadForgotten { .. } => {
+                "the host's log of both boots, and the gateway's state and log of that time"
+            }
+            Self::ProtectionLost { .. } => {
+                "the deployment record of that boot, and who allowed an insecure root"
+            }
+            Self::BeforeEvidence { .. } | Self::ClockStepped { .. } => {
+                "the host's log of its clock"
+            }
+            Self::Silence { .. } => "the host's log of that time: what stopped the enclave",
+            Self::TwoRoots { .. } | Self::TwoLeaves { .. } | Self::ChainBroken { .. } => {
                 "nothing: both sides are signed; the epoch's key or code cannot be trusted"
             }
             Self::Foreign { .. } => "the ledger it belongs to, and the storage's access log",
@@ -305,6 +390,11 @@ impl Cause {
                 "a later checkpoint of the epoch, from the gateway or a witness"
             }
             Self::RangeBeyondEnd { .. } => "a smaller range, or a later copy of the archive",
+            Self::EpochAbsent | Self::EpochListedTwice => {
+                "the storage's access log and versions, and what witnesses hold of the register"
+            }
+            Self::EpochUnlisted => "the gateway's log of that time: which archive it wrote",
+            Self::Register(_) => "what witnesses hold of the register, and the storage's versions",
             Self::NothingToVerify => "the right directory",
             Self::NameMalformed => "removing the file, or giving it its name back",
             Self::RevisionAbsent { .. } => "the earlier revision, or the order that removed it",
@@ -312,7 +402,9 @@ impl Cause {
             Self::OverlapUncompared | Self::AnchorsUncompared | Self::TooMany => {
                 "an audit of a smaller range"
             }
-            Self::PredecessorAbsent { .. } => "the whole archive, not a part of it",
+            Self::PredecessorAbsent { .. } => {
+                "the storage's access log and versions, or an audit that names the part"
+            }
             Self::Withheld { .. } => "nothing is open",
             Self::GapDeclared { .. } => "the enclave's own store, if it kept them",
         }
@@ -345,6 +437,14 @@ impl Cause {
             Self::ChainBroken { named, .. } => Some(*named),
             _ => None,
         }
+    }
+
+    /// Whether a run of it in neighbouring records is one cause.
+    pub(crate) const fn runs(&self) -> bool {
+        matches!(
+            self,
+            Self::HoleUnauthorised { .. } | Self::AfterClose | Self::BeforeEvidence { .. }
+        )
     }
 
     /// The signed messages that prove it to anybody, where there are two.
@@ -384,6 +484,33 @@ impl fmt::Display for Cause {
                 write!(f, "a signed head speaks of {size} records, the archive has fewer")
             }
             Self::TwoRoots { size, .. } => write!(f, "two signed roots for size {size}"),
+            Self::TwoLeaves { seq } => write!(f, "two signed leaves for record {seq}"),
+            Self::TwoSuccessors { epoch } => {
+                write!(f, "another epoch had already followed on {epoch}")
+            }
+            Self::EpochAbsent => {
+                write!(f, "the register names this epoch, the archive has nothing of it")
+            }
+            Self::EpochUnlisted => write!(f, "the register does not name this epoch"),
+            Self::EpochListedTwice => write!(f, "the register names this epoch more than once"),
+            Self::Register(fault) => write!(f, "{fault}"),
+            Self::HeadForgotten { successor, size } => {
+                write!(f, "epoch {successor} was told of {size} records only")
+            }
+            Self::ProtectionLost { epoch } => {
+                write!(f, "root is insecure, though that of its predecessor {epoch} was not")
+            }
+            Self::BeforeEvidence { time_ms, attested_ms } => {
+                let before = attested_ms.saturating_sub(*time_ms) / 1_000;
+                write!(f, "sealed {before} s before the evidence for its key was made")
+            }
+            Self::ClockStepped { before_ms, time_ms } => {
+                let back = before_ms.saturating_sub(*time_ms) / 1_000;
+                write!(f, "clock of the epoch went back by {back} s")
+            }
+            Self::Silence { ms } => {
+                write!(f, "nothing was sealed for {} s, not even a heartbeat", ms / 1_000)
+            }
             Self::ChainBroken { .. } => {
                 write!(f, "record names another leaf before it than there is")
             }

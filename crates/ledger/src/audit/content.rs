@@ -27,6 +27,11 @@ pub(crate) struct Content {
     pub(crate) closed_at: Option<u64>,
     /// The epoch before, as `open` names it.
     pub(crate) previous: Option<Previous>,
+    /// When it opened, by its own word.
+    pub(crate) opened_ms: Option<u64>,
+    /// Whether the last record is a control record that was left out without authority: it may
+    /// have been the end.
+    pub(crate) end_withheld: bool,
     withheld: BTreeMap<String, Tally>,
 }
 
@@ -40,17 +45,17 @@ struct Tally {
 pub(crate) type Remark = (SeqRange, Cause);
 
 impl Content {
-    /// Looks at the records of a verified batch from `from` on.
+    /// Looks at the records of a verified batch from `from` to before `end`.
     pub(crate) fn inspect(
         &mut self,
         batch: &VerifiedBatch<'_>,
-        from: u64,
+        (from, end): (u64, u64),
         policy: &Policy,
     ) -> Vec<Remark> {
         let mut remarks = Vec::new();
         let statement = batch.statement();
         for (seq, record) in (statement.first..).zip(batch.records()) {
-            if seq < from {
+            if seq < from || seq >= end {
                 continue;
             }
             let at = SeqRange { first: seq, last: seq };
@@ -67,9 +72,16 @@ impl Content {
                 RecordContent::Present { .. } if seq == 0 => Some(Cause::ControlUnreadable),
                 RecordContent::Present { .. } => None,
             };
+            self.end_withheld = record.stream == Stream::Control
+                && matches!(cause, Some(Cause::HoleUnauthorised { .. }));
             remarks.extend(cause.map(|cause| (at, cause)));
         }
         remarks
+    }
+
+    /// How many records were left out with authority.
+    pub(crate) fn authorised(&self) -> u64 {
+        self.withheld.values().map(|tally| tally.count).sum()
     }
 
     /// How many records each rule left out.
@@ -116,6 +128,7 @@ impl Content {
         match (seq, Control::parse(payload, ledger.kind)) {
             (0, Ok(Control::Open(open))) if is_of(&open, ledger) => {
                 self.previous = open.previous;
+                self.opened_ms = Some(open.time_ms);
                 None
             }
             (1.., Ok(Control::Close(close))) => {

@@ -6,16 +6,25 @@
 //! name, and settled by the next batch that verifies: only then is it known which records the
 //! damage concerns. Names are never trusted for more.
 
+mod clock;
+mod extent;
+mod overlap;
 mod walk;
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use extent::Extent;
+
+pub(crate) use self::clock::TOLERANCE_MS;
+use self::extent::Start;
+use self::overlap::{Hole, seam};
 use crate::audit::anchors::{Anchor, Anchors};
 use crate::audit::cause::{Cause, ForkProof};
 use crate::audit::content::Content;
-use crate::audit::finding::{Finding, SeqRange, Subject};
+use crate::audit::ends::Ends;
+use crate::audit::finding::{Finding, FindingKind, SeqRange, Subject};
 use crate::audit::past::Past;
 use crate::audit::report::LedgerSummary;
 use crate::audit::{AttestedKeys, Policy, push_bounded};
@@ -24,7 +33,7 @@ use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::cose::SignatureError;
 use crate::hash::Hash;
 use crate::identity::{LedgerId, LedgerKind};
-use crate::note::{NoteError, NoteKey};
+use crate::note::{self, NoteError, NoteKey};
 use crate::tree::Frontier;
 
 /// What a segment's name says, as plain data. It is not signed.
@@ -59,6 +68,7 @@ pub struct LedgerAudit<'p> {
     keys: AttestedKeys,
     origin: String,
     note_keys: [NoteKey; 2],
+    start: Start,
     edge: Edge,
     past: Past,
     anchors: Anchors,
@@ -68,7 +78,17 @@ pub struct LedgerAudit<'p> {
     named: Option<(SeqRange, Hash, u32)>,
     claims: Vec<Claim>,
     holes: Vec<Hole>,
+    // files under a wrong name: what they cover, what they are named for, the file
+    misplaced: Vec<(SeqRange, SeqRange, String)>,
+    // the same of files that lack their beginning
+    short: Vec<(SeqRange, SeqRange, String)>,
     forked: bool,
+    // the largest size that a refused checkpoint was named for
+    refused: u64,
+    attested_ms: Option<u64>,
+    // time of the last statement, and those of all
+    time_ms: Option<u64>,
+    ends: Ends,
     verified: u64,
     findings: Vec<Finding>,
 }
@@ -96,6 +116,12 @@ struct Segment {
     news: bool,
     // whether its last overlapping batch met no root to compare with
     uncompared: bool,
+    // whether a revision before it is not there
+    skipped: bool,
+    // whether it leaves something out with authority, which also removes the revisions that told it
+    ordered: bool,
+    // whether some of what it is named for is not in it, or cannot be read
+    absent: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -117,15 +143,6 @@ struct Claim {
     cause: Cause,
 }
 
-/// Records that were found missing, in case they turn up later under a wrong name.
-#[derive(Debug)]
-struct Hole {
-    range: SeqRange,
-    filled_to: u64,
-    // the file being read when it was found
-    file: Option<String>,
-}
-
 const HOLES_MAX: usize = 1_024;
 const MS_PER_DAY: u64 = 86_400_000;
 
@@ -145,6 +162,7 @@ impl<'p> LedgerAudit<'p> {
             keys: keys.clone(),
             origin,
             note_keys,
+            start: Start::new(Extent::WHOLE),
             edge,
             past: Past::new(),
             anchors: Anchors::default(),
@@ -153,7 +171,13 @@ impl<'p> LedgerAudit<'p> {
             named: None,
             claims: Vec::new(),
             holes: Vec::new(),
+            misplaced: Vec::new(),
+            short: Vec::new(),
             forked: false,
+            refused: 0,
+            attested_ms: None,
+            time_ms: None,
+            ends: Ends::default(),
             verified: 0,
             findings: Vec::new(),
         }
@@ -173,8 +197,8 @@ impl<'p> LedgerAudit<'p> {
     /// Begins a segment; they come in the order of their names.
     pub fn begin_segment(&mut self, name: SegmentName) {
         self.end_segment();
-        self.check_revision(&name);
-        let reached = self.edge.tree.size();
+        let skipped = self.skips_revisions(&name);
+        let reached = self.reached();
         self.segment = Some(Segment {
             name,
             reached,
@@ -182,12 +206,26 @@ impl<'p> LedgerAudit<'p> {
             broken: false,
             news: false,
             uncompared: false,
+            absent: false,
+            skipped,
+            ordered: false,
         });
     }
 
     /// Takes the next batch of the segment, whatever its bytes are.
     pub fn batch<'a>(&mut self, bytes: &'a [u8]) -> Step<'a> {
-        match batch::verify(bytes, &self.keys.statement) {
+        let checked = batch::verify(bytes, &self.keys.statement);
+        self.checked(bytes, checked)
+    }
+
+    /// As [`batch`](Self::batch), for bytes that were already checked with
+    /// [`epoch_key`](Self::epoch_key): batches are verified in any order and joined in theirs.
+    pub fn checked<'a>(
+        &mut self,
+        bytes: &'a [u8],
+        checked: Result<VerifiedBatch<'a>, BatchError>,
+    ) -> Step<'a> {
+        match checked {
             Ok(batch) if batch.statement().ledger.kind == self.id.kind => {
                 let joined = self.join(&batch);
                 Step { batch: Some(batch), joined }
@@ -213,45 +251,69 @@ impl<'p> LedgerAudit<'p> {
     ///
     /// `named` is size and root of its file name, `note` its content.
     pub fn checkpoint(&mut self, file: &str, named: (u64, Hash), note: &[u8]) {
-        let range = SeqRange::before(named.0.saturating_sub(1), named.0);
+        let range = seam(named.0);
+        let file = Some(file.to_owned());
         let head = core::str::from_utf8(note)
             .map_err(|_| CheckpointError::NotCanonical)
-            .and_then(|note| Checkpoint::open(note, &self.note_keys));
+            .and_then(|note| self.open(note));
         let cause = match head {
-            Ok(head) if head.origin != self.origin => Some(Cause::Foreign { stated: None }),
-            Ok(head) if (head.size, head.root) != named => {
-                Some(Cause::NameDiffers { stated: named.1, found: head.root })
-            }
+            Ok(head) if head.origin != self.origin => Cause::Foreign { stated: None },
             Ok(head) => {
-                self.anchor(Anchor { size: head.size, root: head.root, note: note.to_vec() })
+                let (size, root) = (head.size, head.root);
+                // What was signed counts, whatever the file is called.
+                let fork = self.anchor(Anchor { size, root, note: note.to_vec() });
+                if (size, root) != named {
+                    self.find(range, file, Cause::NameDiffers { stated: named.1, found: root });
+                } else if let Some(cause) = fork {
+                    self.fork_in(range, file, cause);
+                }
+                return;
             }
-            Err(error) if self.is_foreign_note(note, error) => {
-                Some(Cause::Foreign { stated: None })
+            Err(error) if self.is_foreign_note(note, error) => Cause::Foreign { stated: None },
+            Err(error) => {
+                self.refused = self.refused.max(named.0);
+                Cause::CheckpointRefused(error)
             }
-            Err(error) => Some(Cause::CheckpointRefused(error)),
         };
-        if let Some(cause) = cause {
-            self.find(range, Some(file.to_owned()), cause);
+        self.find(range, file, cause);
+    }
+
+    // The enclave signs with both keys of the epoch: a line less is a line that was taken away.
+    fn open(&self, note: &str) -> Result<Checkpoint, CheckpointError> {
+        let opened = note::opened(note, &self.note_keys).map_err(CheckpointError::Note)?;
+        let signed = |key| opened.signatures.iter().any(|signature| signature.key == key);
+        if !(signed(0) && signed(1)) {
+            return Err(CheckpointError::Note(NoteError::Unsigned));
         }
+        Checkpoint::parse(opened.text)
     }
 
     /// Ends the ledger.
     pub(crate) fn finish(mut self) -> (LedgerSummary, Vec<Finding>) {
         self.end_segment();
-        let reached = self.edge.tree.size();
+        let reached = self.reached();
         let claimed = self.settle(u64::MAX, None);
+        self.conclude_start();
+        self.conclude_anchors();
         self.conclude(reached, claimed);
+        self.conclude_holes();
         let summary = LedgerSummary {
             id: self.id.clone(),
+            from: self.start.extent.from,
             size: reached,
-            root: self.edge.tree.root(),
+            root: self.head().1,
             verified: self.verified,
             anchored: self.anchors.fitting(),
             closed: self.content.closed_at.is_some(),
             insecure: self.keys.insecure,
             withheld: self.content.withheld(),
             previous: self.content.previous.take(),
-            tail_damaged: claimed > reached || self.anchors.beyond(claimed).is_some(),
+            opened_ms: self.content.opened_ms,
+            ended: self.content.closed_at.map(|at| at.saturating_add(1)),
+            ends: core::mem::take(&mut self.ends),
+            tail_damaged: self.start.extent.open_ended
+                || claimed > reached
+                || self.anchors.beyond(claimed).is_some(),
         };
         (summary, self.findings)
     }
@@ -265,13 +327,20 @@ impl<'p> LedgerAudit<'p> {
         if self.anchors.overflowed {
             self.find(None, None, Cause::AnchorsUncompared);
         }
-        let beyond = self.anchors.beyond(claimed).map(|anchor| (anchor.size, anchor.root));
+        let open_ended = self.start.extent.open_ended;
+        let beyond = self.anchors.beyond(claimed).filter(|_| !open_ended);
+        let beyond = beyond.map(|anchor| (anchor.size, anchor.root));
         if let Some((size, root)) = beyond {
             self.find(SeqRange::before(claimed, size), None, Cause::AnchorBeyond { size, root });
-        } else if claimed == reached {
-            let anchored = self.anchors.fitting().min(reached);
-            let tail = SeqRange::before(anchored, reached);
-            if self.content.closed_at.is_none() {
+        } else if claimed == reached && !self.forked {
+            let remembered = self.start.extent.root.map_or(0, |_| self.start.extent.from);
+            let anchored = self.anchors.fitting().min(reached).max(remembered);
+            let closed = self.content.closed_at.map(|at| at.saturating_add(1));
+            let end = reached.min(closed.unwrap_or(reached));
+            let tail = SeqRange::before(anchored.max(self.start.extent.from), end);
+            if self.content.end_withheld || self.refused >= end && tail.is_some() {
+                // What stands in the place of the end, or of its anchor, is a finding of its own.
+            } else if closed.is_none() && !open_ended {
                 self.find(tail, None, Cause::NoClose { anchored });
             } else if tail.is_some() {
                 self.find(tail, None, Cause::BeyondAnchor { anchored });
@@ -284,25 +353,23 @@ impl<'p> LedgerAudit<'p> {
     }
 
     // Revisions are written one after the other and none takes another's place.
-    fn check_revision(&mut self, name: &SegmentName) {
+    fn skips_revisions(&mut self, name: &SegmentName) -> bool {
         let before = self.named.replace((name.range, name.root, name.revision));
         let expected = name.revision.checked_sub(1).map(|before| (name.range, name.root, before));
-        if expected.is_some() && before != expected {
-            let cause = Cause::RevisionAbsent { revision: name.revision };
-            self.find(Some(name.range), Some(name.file.clone()), cause);
-        }
+        expected.is_some() && before != expected
     }
 
     fn find(&mut self, range: Option<SeqRange>, file: Option<String>, cause: Cause) {
         // A run of equal causes is one cause.
-        if let (Some(range), Some(last)) = (range, self.findings.last_mut())
-            && core::mem::discriminant(&last.cause) == core::mem::discriminant(&cause)
-            && matches!(cause, Cause::HoleUnauthorised { .. } | Cause::AfterClose)
-            && let Some(run) =
-                last.range.as_mut().filter(|run| run.last.checked_add(1) == Some(range.first))
-        {
-            run.last = range.last;
-            return;
+        if let Some(range) = range.filter(|_| cause.runs()) {
+            let same = core::mem::discriminant(&cause);
+            let mut last = self.findings.iter_mut().rev();
+            let last = last.find(|found| core::mem::discriminant(&found.cause) == same);
+            let run = last.and_then(|found| found.range.as_mut());
+            if let Some(run) = run.filter(|run| run.last.checked_add(1) == Some(range.first)) {
+                run.last = range.last;
+                return;
+            }
         }
         let subject = Subject::Ledger(self.id.clone());
         push_bounded(&mut self.findings, Finding { subject, range, file, cause, accepted: None });
@@ -310,9 +377,22 @@ impl<'p> LedgerAudit<'p> {
 
     // A second history under one key is one finding, however far the two go on.
     fn fork(&mut self, range: Option<SeqRange>, cause: Cause) {
-        if !core::mem::replace(&mut self.forked, true) {
-            let file = self.segment.as_ref().map(|segment| segment.name.file.clone());
-            self.find(range, file, cause);
+        let file = self.segment.as_ref().map(|segment| segment.name.file.clone());
+        self.fork_in(range, file, cause);
+    }
+
+    fn fork_in(&mut self, range: Option<SeqRange>, file: Option<String>, cause: Cause) {
+        self.forked = true;
+        let is_fork = |f: &&mut Finding| f.kind() == FindingKind::Forked;
+        let Some(known) = self.findings.iter_mut().find(is_fork) else {
+            return self.find(range, file, cause);
+        };
+        if let (Some(known), Some(range)) = (known.range.as_mut(), range) {
+            known.first = known.first.min(range.first);
+            known.last = known.last.max(range.last);
+        }
+        if known.cause.proof().is_none() && cause.proof().is_some() {
+            known.cause = cause;
         }
     }
 
@@ -328,9 +408,30 @@ impl<'p> LedgerAudit<'p> {
                 let proof = ends_here.then_some(ForkProof { one: statement, other: anchor.note });
                 Some(Cause::TwoRoots { size, one, other: root, proof })
             }
-            Some(_) | None => {
+            Some(_) => {
                 self.anchors.fits(size);
                 None
+            }
+            None => {
+                self.anchors.late(anchor);
+                None
+            }
+        }
+    }
+
+    // Checkpoints whose records came later than they did, under a wrong name.
+    fn conclude_anchors(&mut self) {
+        for anchor in self.anchors.take_late() {
+            let size = anchor.size;
+            match self.past.root(size) {
+                Some(one) if one != anchor.root => {
+                    let cause = Cause::TwoRoots { size, one, other: anchor.root, proof: None };
+                    self.fork_in(seam(size), None, cause);
+                }
+                Some(_) => self.anchors.fits(size),
+                // Its records are not here, which is a finding of its own.
+                None if self.is_missing(size.saturating_sub(1)) => self.anchors.fits(size),
+                None => {}
             }
         }
     }

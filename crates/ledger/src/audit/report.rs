@@ -4,6 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::audit::ends::Ends;
 use crate::audit::finding::{Finding, Severity};
 use crate::control::Previous;
 use crate::hash::Hash;
@@ -32,6 +33,8 @@ pub struct Report {
 pub struct LedgerSummary {
     /// Whose ledger.
     pub id: LedgerId,
+    /// The first record that was looked at; 0 unless only a part was.
+    pub from: u64,
     /// Size up to which verified batches reach.
     pub size: u64,
     /// Root at that size.
@@ -50,6 +53,10 @@ pub struct LedgerSummary {
     pub previous: Option<Previous>,
     // whether records or files at its end are missing or broken, so that its size says little
     pub(crate) tail_damaged: bool,
+    // when it opened, and its size with its last record, by its own word
+    pub(crate) opened_ms: Option<u64>,
+    pub(crate) ended: Option<u64>,
+    pub(crate) ends: Ends,
 }
 
 /// The exit code of an audit: tampering beats incompleteness beats an insecure root.

@@ -9,9 +9,11 @@ use std::format;
 
 use super::*;
 use crate::audit::finding::FindingKind;
-use crate::audit::ledger::SegmentName;
+use crate::audit::ledger::{Extent, SegmentName};
 use crate::audit::report::exit_code;
 use crate::control::Previous;
+use crate::hash::Hash;
+use crate::identity::LedgerId;
 use crate::key::{Ed25519Key, Signer};
 use crate::seal;
 use crate::statement::Withholding;
@@ -22,6 +24,8 @@ use crate::testing::{
 
 mod attacks;
 mod epochs;
+mod extent;
+mod register;
 
 const PREFIX: &str = "lucarne.local";
 const DAY: u64 = TIME_MS / 86_400_000;
@@ -42,6 +46,16 @@ struct Site {
     files: Vec<File>,
     // root after each number of records that a batch ends at
     ends: Vec<(u64, Hash)>,
+}
+
+/// A checkpoint with the lines of both keys of the epoch.
+fn signed_note(key: &P256, id: &LedgerId, size: u64, root: Hash) -> String {
+    let origin = crate::checkpoint::origin(PREFIX, id);
+    let head = crate::checkpoint::Checkpoint { origin: origin.clone(), size, root };
+    let ed25519 = Ed25519Key::from_seed(&[7; 32]).unwrap();
+    let signature = ed25519.sign(head.to_string().as_bytes()).unwrap();
+    let line = crate::note::NoteKey::new(&origin, ed25519.public_key().clone()).line(&signature);
+    key.checkpoint(PREFIX, id, size, root) + &line
 }
 
 fn policy() -> Policy {
@@ -108,7 +122,7 @@ fn site() -> Site {
 impl Site {
     fn checkpoint(&self, size: u64, root: Hash) -> File {
         let id = LedgerId { instance: instance(), epoch: epoch(), kind: LedgerKind::Audit };
-        let note = self.key.checkpoint(PREFIX, &id, size, root);
+        let note = signed_note(&self.key, &id, size, root);
         File::Checkpoint { name: format!("{size:020}-{root}.note"), named: (size, root), note }
     }
 
@@ -125,6 +139,10 @@ impl Site {
 
     /// Checkpoints first, then segments by name, as a reader of a directory does.
     fn audit(&self, policy: &Policy) -> Report {
+        self.audit_part(policy, Extent::WHOLE)
+    }
+
+    fn audit_part(&self, policy: &Policy, extent: Extent) -> Report {
         let mut files = self.files.clone();
         files.sort_by_key(|file| match file {
             File::Checkpoint { named, .. } => (0, named.0, String::new(), 0),
@@ -134,6 +152,7 @@ impl Site {
         });
         let mut audit = Audit::new(policy);
         let mut ledger = audit.ledger(LedgerKind::Audit, &keys(&self.key));
+        ledger.limit(extent);
         for file in files {
             match file {
                 File::Checkpoint { name, named, note } => {

@@ -328,8 +328,8 @@ lucarne-ledger v0.1.0 (/somewhere/crates/ledger)
             expect(&fresh, what);
         };
         expect(check_crypto(&with(&[])), &[]);
-        let second = ["sha2 0.10.9 is a second cryptographic library"];
-        expect(check_crypto(&with(&["sha2 v0.10.9"])), &second);
+        let second = ["sha3 0.10.9 is a second cryptographic library"];
+        expect(check_crypto(&with(&["sha3 v0.10.9"])), &second);
         let twice = ["2 versions of aws-lc-sys, not one"];
         expect(check_crypto(&with(&["aws-lc-sys v0.41.0"])), &twice);
     }

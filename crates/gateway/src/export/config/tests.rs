@@ -6,10 +6,11 @@ fn parse(yaml: &str) -> Vec<ExporterFile> {
     serde_saphyr::from_str(yaml).unwrap()
 }
 
-/// What is wrong with an exporter whose YAML is given.
+/// What is wrong with an exporter whose YAML is given, in its first line.
 #[track_caller]
 fn check(yaml: &str, expected: &str) {
-    assert_eq!(build(&parse(yaml)).unwrap_err().to_string(), expected);
+    let error = build(&parse(yaml)).unwrap_err();
+    assert_eq!((error.line, error.to_string().as_str()), (1, expected));
 }
 
 #[test]
@@ -59,17 +60,35 @@ fn mistakes_are_named_with_what_was_expected() {
     }
     check(
         &loki("headers: { Content-Type: x }"),
-        "exporter loki: header \"Content-Type\" is not a header that can be set",
+        "exporter loki: headers: \"Content-Type\" is not a header that can be set",
     );
     check(&loki("timeout_ms: 5"), "exporter loki: timeout_ms: expected 10 to 300000");
     check(
         &loki("bearer_token_file: /nonexistent/token"),
-        "exporter loki: /nonexistent/token: No such file or directory (os error 2)",
+        "exporter loki: bearer_token_file: /nonexistent/token: No such file or directory \
+         (os error 2)",
     );
     check(
         "[{ otlp_grpc: { endpoint: \"https://t\", ca_file: /dev/null } }]",
-        "exporter otlp_grpc: no certificate authority found in /dev/null: set ca_file",
+        "exporter otlp_grpc: ca_file: no certificate authority found in /dev/null",
     );
+}
+
+#[test]
+fn a_wrong_value_is_found_in_its_own_line() {
+    let yaml = |two: &str, three: &str, four: &str, five: &str| {
+        let (head, tail) = ("- loki:\n    endpoint: ", "- jsonl: { dir: /proc/none }\n");
+        let rest = format!("\n    timeout_ms: {three}\n    name: {four}\n    headers:\n");
+        format!("{head}{two}{rest}      X-Tenant: {five}\n{tail}")
+    };
+    let line = |text: String| build(&parse(&text)).unwrap_err().line;
+    let good = "\"http://loki/push\"";
+    assert_eq!(line(yaml("nowhere", "500", "l", "t")), 2);
+    assert_eq!(line(yaml(good, "1", "l", "t")), 3);
+    assert_eq!(line(yaml(good, "500", "a/b", "t")), 4);
+    assert_eq!(line(yaml(good, "500", "l", "\"a\\nb\"")), 6);
+    assert_eq!(line(yaml(good, "500", "l", "t")), 7, "the directory that cannot be made");
+    assert_eq!(line(yaml(good, "500", "jsonl", "t")), 7, "a name taken by the one before");
 }
 
 #[test]

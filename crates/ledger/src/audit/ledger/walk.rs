@@ -4,17 +4,25 @@
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 
-use super::{Claim, Covered, Edge, HOLES_MAX, Hole, LedgerAudit, MS_PER_DAY, Segment};
+use super::overlap::seam;
+use super::{Claim, Covered, Edge, LedgerAudit, MS_PER_DAY, Segment};
 use crate::audit::cause::{Cause, ForkProof};
+use crate::audit::ends::End;
 use crate::audit::finding::{FindingKind, SeqRange};
 use crate::batch::{Content, VerifiedBatch};
 use crate::chain;
+use crate::control::Control;
 use crate::hash::Hash;
 use crate::identity::LedgerKind;
+use crate::record::Stream;
 
 impl LedgerAudit<'_> {
     /// Takes a verified batch of this ledger; says whether it follows directly on what came before.
     pub(super) fn join(&mut self, batch: &VerifiedBatch<'_>) -> bool {
+        if self.before_start(batch) {
+            self.cover(batch);
+            return true;
+        }
         let first = batch.statement().first;
         let joined = if first < self.edge.tree.size() {
             self.overlap(batch);
@@ -23,6 +31,10 @@ impl LedgerAudit<'_> {
             self.absent_before(first);
             self.settle(first, Some(batch));
             let joined = self.follows(batch);
+            // Two histories have two clocks.
+            if joined && !self.forked {
+                self.check_time(batch, declares_gap(batch));
+            }
             self.advance(batch, first);
             joined
         };
@@ -36,13 +48,11 @@ impl LedgerAudit<'_> {
         if core::mem::replace(&mut segment.broken, true) {
             return;
         }
+        segment.absent = true;
         let named = segment.name.range;
         let file = segment.name.file.clone();
         let at = segment.covered.map_or(named.first, |covered| covered.end);
-        if at > named.last && matches!(cause, Cause::FileUnreadable { .. } | Cause::Foreign { .. })
-        {
-            self.find(Some(named), Some(file), cause);
-        } else if at > named.last || named.last < segment.reached {
+        if at > named.last || named.last < segment.reached {
             self.find(Some(named), Some(file), extra(cause, named));
         } else {
             self.claims.push(Claim { first: at, last: named.last, named, file, cause });
@@ -53,6 +63,10 @@ impl LedgerAudit<'_> {
     pub(super) fn end_segment(&mut self) {
         let Some(segment) = self.segment.take() else { return };
         let named = segment.name.range;
+        if segment.skipped && !segment.ordered {
+            let cause = Cause::RevisionAbsent { revision: segment.name.revision };
+            self.find(Some(named), Some(segment.name.file.clone()), cause);
+        }
         let short = |first| Claim {
             first,
             last: named.last,
@@ -72,11 +86,19 @@ impl LedgerAudit<'_> {
             self.find(Some(range), file.clone(), Cause::OverlapUncompared);
         }
         match misnamed(&segment, covered) {
-            Some(cause) => self.find(Some(range), file, cause),
+            Some(cause) => {
+                self.misplace(range, named, &segment.name.file);
+                self.find(Some(range), file, cause);
+            }
             None if covered.end <= named.last && !segment.broken => {
                 self.claims.push(short(covered.end));
             }
-            None => {}
+            None if covered.first > named.first => {
+                if self.short.len() < super::HOLES_MAX {
+                    self.short.push((range, named, segment.name.file.clone()));
+                }
+            }
+            None => self.recognise_copy(range, &segment.name.file),
         }
     }
 
@@ -84,11 +106,12 @@ impl LedgerAudit<'_> {
     ///
     /// Returns the size up to which claims speak.
     pub(super) fn settle(&mut self, first: u64, batch: Option<&VerifiedBatch<'_>>) -> u64 {
-        let mut at = self.edge.tree.size();
+        let mut at = self.reached();
         for claim in core::mem::take(&mut self.claims) {
             let begin = claim.first.max(at);
             let file = Some(claim.file.clone());
-            match SeqRange::before(begin, first.min(claim.last.saturating_add(1))) {
+            let lost = SeqRange::before(begin, first.min(claim.last.saturating_add(1)));
+            match lost.filter(|_| batch.is_some() || self.may_have_held(begin, at)) {
                 Some(lost) => {
                     if let Some(before) = SeqRange::before(at, begin) {
                         self.hole(before, None, None, Cause::FilesAbsent { root: None });
@@ -105,6 +128,13 @@ impl LedgerAudit<'_> {
             self.hole(lost, None, Some(batch), Cause::FilesAbsent { root });
         }
         at
+    }
+
+    // Whether records can have followed at `begin`, where nothing that verifies comes behind: names
+    // say little, and a ledger that closed has no more.
+    fn may_have_held(&self, begin: u64, at: u64) -> bool {
+        let open = self.content.closed_at.is_none_or(|closed| closed >= begin);
+        open && (begin == at || self.anchors.beyond(at).is_some_and(|anchor| anchor.size > begin))
     }
 
     fn lose(
@@ -130,10 +160,7 @@ impl LedgerAudit<'_> {
     ) {
         let cause = batch.and_then(|batch| self.record_absent(range, batch)).unwrap_or(cause);
         self.find(Some(range), file, cause);
-        if self.holes.len() < HOLES_MAX {
-            let file = self.segment.as_ref().map(|segment| segment.name.file.clone());
-            self.holes.push(Hole { range, filled_to: range.first, file });
-        }
+        self.miss(range);
     }
 
     // The record after a single missing one names its leaf, and the root confirms it.
@@ -153,14 +180,15 @@ impl LedgerAudit<'_> {
     // A batch that begins inside the range of its file's name: those before it should be in that
     // file.
     fn absent_before(&mut self, first: u64) {
-        let reached = self.edge.tree.size();
-        let Some(segment) = self.segment.as_ref().filter(|segment| !segment.broken) else { return };
+        let reached = self.reached();
+        let Some(segment) = self.segment.as_mut().filter(|segment| !segment.broken) else { return };
         let named = segment.name.range;
         if first <= named.first || first > named.last {
             return;
         }
         let at = segment.covered.map_or(named.first, |covered| covered.end).max(reached);
         if let Some(lost) = SeqRange::before(at, first) {
+            segment.absent = true;
             let (file, cause) = (segment.name.file.clone(), Cause::BatchesAbsent);
             self.claims.push(Claim { first: lost.first, last: lost.last, named, file, cause });
         }
@@ -177,7 +205,7 @@ impl LedgerAudit<'_> {
         let root = self.edge.tree.root();
         if statement.prev_root != root {
             let cause = self.two_roots(statement.first, root, statement.prev_root, batch);
-            self.fork(Some(at), cause);
+            self.fork(seam(statement.first), cause);
             return false;
         }
         let named = named_leaf(batch).filter(|_| self.id.kind == LedgerKind::Audit);
@@ -191,14 +219,18 @@ impl LedgerAudit<'_> {
     }
 
     // Moves the edge to the end of the batch; records before `from` are known already.
-    fn advance(&mut self, batch: &VerifiedBatch<'_>, from: u64) {
+    pub(super) fn advance(&mut self, batch: &VerifiedBatch<'_>, from: u64) {
         let statement = batch.statement();
         self.past.push(statement.first, statement.prev_root);
         self.past.push(statement.size(), statement.root);
         if let Some((size, cause)) = self.anchors.meet(batch) {
-            self.fork(SeqRange::before(size.saturating_sub(1), size), cause);
+            self.fork(seam(size), cause);
         }
-        self.learn(batch, from);
+        self.learn(batch, from, statement.size());
+        let (size, root, time_ms) = (statement.size(), statement.root, statement.time_ms);
+        self.ends.push(End { size, root, time_ms });
+        self.time_ms = Some(time_ms);
+        self.start.entered = true;
         self.edge = Edge {
             tree: batch.end().clone(),
             last_leaf: batch.records().last().map(|record| record.leaf),
@@ -206,76 +238,24 @@ impl LedgerAudit<'_> {
         };
     }
 
-    fn learn(&mut self, batch: &VerifiedBatch<'_>, from: u64) {
-        self.verified = self.verified.saturating_add(batch.statement().size() - from);
+    pub(super) fn learn(&mut self, batch: &VerifiedBatch<'_>, from: u64, end: u64) {
+        self.verified = self.verified.saturating_add(end.saturating_sub(from));
+        self.past.remember(batch, from, end);
         let file = self.segment.as_mut().map(|segment| {
             segment.news = true;
             segment.name.file.clone()
         });
-        for (range, cause) in self.content.inspect(batch, from, self.policy) {
-            self.find(Some(range), file.clone(), cause);
+        let before = self.content.authorised();
+        let remarks = self.content.inspect(batch, (from, end), self.policy);
+        if let Some(segment) = self.segment.as_mut() {
+            segment.ordered |= self.content.authorised() > before;
         }
-    }
-
-    // A batch that begins before the edge: late, a copy, or a second history.
-    fn overlap(&mut self, batch: &VerifiedBatch<'_>) {
-        let statement = batch.statement();
-        let (first, end, reached) = (statement.first, statement.size(), self.edge.tree.size());
-        if let Some(one) = self.past.root(first).filter(|one| *one != statement.prev_root) {
-            let cause = self.two_roots(first, one, statement.prev_root, batch);
-            return self.fork(SeqRange::before(first, end), cause);
-        }
-        let (size, found) =
-            if end > reached { (reached, root_at(batch, reached)) } else { (end, statement.root) };
-        match self.past.root(size) {
-            Some(one) if one != found => {
-                if let Some(segment) = self.segment.as_mut() {
-                    segment.uncompared = false;
-                }
-                let cause = self.two_roots(size, one, found, batch);
-                self.fork(SeqRange::before(first, size), cause);
-            }
-            known => {
-                let filled = self.fill(batch);
-                if let Some(segment) = self.segment.as_mut() {
-                    segment.uncompared = known.is_none() && !filled;
-                }
-                if end > reached {
-                    self.advance(batch, reached);
-                }
+        for (range, cause) in remarks {
+            // Of two histories that exclude each other, one always goes on after the other's end.
+            if cause != Cause::AfterClose || !self.forked {
+                self.find(Some(range), file.clone(), cause);
             }
         }
-    }
-
-    // Records that had been missed turn up: their finding goes, or becomes one about their order.
-    fn fill(&mut self, batch: &VerifiedBatch<'_>) -> bool {
-        let statement = batch.statement();
-        let (first, end) = (statement.first, statement.size());
-        let late =
-            |hole: &Hole| hole.filled_to == first && end <= hole.range.last.saturating_add(1);
-        let Some(at) = self.holes.iter().position(late) else { return false };
-        self.learn(batch, first);
-        let Some(hole) = self.holes.get_mut(at) else { return false };
-        hole.filled_to = end;
-        if end <= hole.range.last {
-            return true;
-        }
-        let hole = self.holes.swap_remove(at);
-        let file = self.segment.as_ref().map(|segment| segment.name.file.clone());
-        let is_its = |f: &crate::audit::finding::Finding| {
-            f.range == Some(hole.range) && f.kind() == FindingKind::Missing
-        };
-        let Some(found) = self.findings.iter().position(is_its) else { return true };
-        if file == hole.file {
-            if let Some(finding) = self.findings.get_mut(found) {
-                finding.cause = Cause::BatchesReordered;
-                finding.file = file;
-            }
-        } else {
-            // The file that stands under a wrong name is a finding of its own.
-            self.findings.remove(found);
-        }
-        true
     }
 
     fn cover(&mut self, batch: &VerifiedBatch<'_>) {
@@ -291,15 +271,21 @@ impl LedgerAudit<'_> {
         segment.covered = Some(match segment.covered {
             None => new,
             Some(old) => Covered {
+                day: if new.first < old.first { new.day } else { old.day },
                 first: old.first.min(new.first),
                 end: old.end.max(new.end),
                 root: if new.end >= old.end { new.root } else { old.root },
-                day: old.day,
             },
         });
     }
 
-    fn two_roots(&self, size: u64, one: Hash, other: Hash, batch: &VerifiedBatch<'_>) -> Cause {
+    pub(super) fn two_roots(
+        &self,
+        size: u64,
+        one: Hash,
+        other: Hash,
+        batch: &VerifiedBatch<'_>,
+    ) -> Cause {
         // The statement that ended at the edge speaks of this size only when the edge is there.
         let ends_here = size == self.edge.tree.size() && !self.edge.statement.is_empty();
         let starts_here = size == batch.statement().first || size == batch.statement().size();
@@ -311,20 +297,24 @@ impl LedgerAudit<'_> {
     }
 }
 
+// What a file holds against what it is named for. A root commits to a size: where the roots agree,
+// it is the numbers of the name that are wrong, and nothing is missing behind.
 fn misnamed(segment: &Segment, covered: Covered) -> Option<Cause> {
     let name = &segment.name;
     let stated = name.range;
-    let begins = (stated.first..=stated.last).contains(&covered.first);
-    if !begins || covered.end > stated.last.saturating_add(1) {
-        let misnamed = Cause::Misnamed { stated };
-        return Some(if segment.news { misnamed } else { Cause::SecondCopy { stated } });
-    }
-    let whole = covered.end == stated.last.saturating_add(1);
-    if whole && covered.root != name.root {
-        return Some(Cause::NameDiffers { stated: name.root, found: covered.root });
-    }
-    let from_start = covered.first == stated.first;
-    (from_start && name.day.is_some_and(|day| day != covered.day)).then_some(Cause::WrongDay)
+    let end = stated.last.saturating_add(1);
+    let begins = covered.first == stated.first || (covered.first > stated.first && segment.absent);
+    let ends = covered.end == end || (covered.end < end && covered.root != name.root);
+    let cause = if !begins || !ends {
+        Cause::Misnamed { stated }
+    } else if covered.end == end && covered.root != name.root {
+        Cause::NameDiffers { stated: name.root, found: covered.root }
+    } else if covered.first == stated.first && name.day.is_some_and(|day| day != covered.day) {
+        Cause::WrongDay
+    } else {
+        return None;
+    };
+    Some(if segment.news { cause } else { Cause::SecondCopy { stated } })
 }
 
 // What a break means when no record is missing because of it.
@@ -337,7 +327,7 @@ fn extra(cause: Cause, stated: SeqRange) -> Cause {
     }
 }
 
-fn root_at(batch: &VerifiedBatch<'_>, size: u64) -> Hash {
+pub(super) fn root_at(batch: &VerifiedBatch<'_>, size: u64) -> Hash {
     let mut edge = batch.start();
     let count = usize::try_from(size.saturating_sub(edge.size())).unwrap_or(usize::MAX);
     batch.records().iter().take(count).for_each(|record| edge.append(record.leaf));
@@ -349,4 +339,15 @@ fn named_leaf(batch: &VerifiedBatch<'_>) -> Option<Hash> {
         Content::Present { payload, .. } => chain::split(payload).map(|(leaf, _)| leaf),
         Content::Withheld { .. } => None,
     }
+}
+
+// A ledger that was silent and says why is honest.
+fn declares_gap(batch: &VerifiedBatch<'_>) -> bool {
+    let kind = batch.statement().ledger.kind;
+    batch.records().iter().any(|record| match record.content {
+        Content::Present { payload, .. } if record.stream == Stream::Control => {
+            matches!(Control::parse(payload, kind), Ok(Control::Gap(_)))
+        }
+        Content::Present { .. } | Content::Withheld { .. } => false,
+    })
 }

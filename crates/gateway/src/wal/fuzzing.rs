@@ -1,0 +1,31 @@
+//! Total functions over hostile input, for the fuzz targets and the replay of their corpora.
+//!
+//! The log is our own, but a disk is not to be trusted with it.
+
+use super::{entry, frames, manifest};
+
+/// The entries of a group. What is read is what was written.
+pub fn fuzz_wal_group(bytes: &[u8]) {
+    if let Some(entries) = entry::decode(bytes) {
+        assert_eq!(entry::encode(&entries).ok().as_deref(), Some(bytes));
+    }
+}
+
+/// Frames one behind the other, as a reader takes them: it gets on, or stops.
+pub fn fuzz_wal_frames(bytes: &[u8]) {
+    let mut rest = bytes;
+    while let Ok(Some((body, taken))) = frames::read_frame(FILE_NUMBER, &mut rest) {
+        assert!(taken > body.len() as u64, "a frame has a head");
+    }
+}
+
+/// A record of the manifest.
+pub fn fuzz_wal_manifest(body: &[u8]) {
+    if let Some((roll, names)) = manifest::decode(body) {
+        let again = manifest::encode(roll, &names);
+        assert_eq!(manifest::decode(again.as_bytes()), Some((roll, names)));
+    }
+}
+
+/// The corpus was written for a file of this number.
+const FILE_NUMBER: u64 = 3;
