@@ -17,7 +17,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::disk::{Disk, EntryKind, Lock, RealDisk};
 use crate::hold::{self, Clearance, Holds};
 use crate::name::Name;
-use crate::store::{Archive, ArchiveError, Listing, Put, Step};
+use crate::store::{Archive, ArchiveError, Listing, OBJECT_BYTES_MAX, Put, Step};
 
 mod walk;
 
@@ -287,8 +287,6 @@ fn is_own(depth: usize, name: &str, kind: EntryKind) -> bool {
 
 const STAGING: &str = ".staging";
 const LOCK: &str = ".lock";
-/// Twice the largest segment: 8 MiB uncompressed, or one batch beyond that.
-const OBJECT_BYTES_MAX: usize = 64 << 20;
 const READ_BYTES: usize = 64 << 10; // large enough that comparing is as fast as the disk
 const SETTLED_MAX: usize = 4096; // directories of years; forgetting them costs one sync each
 

@@ -4,13 +4,16 @@
 //! The [`Archive`] contract is conditional creation and nothing else: there is no update and no
 //! removal. A [`Directory`] keeps the contract on a local file system as long as everybody uses
 //! this crate; it is not write-once, since whoever may write the directory may also change it. What
-//! shows that is the audit.
+//! shows that is the audit. An [`S3`] bucket keeps it by versions, locks and reading back.
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod directory;
 pub mod disk;
 pub mod hold;
 pub mod name;
+pub mod pull;
+pub mod s3;
 pub mod segment;
 pub mod store;
 pub mod withhold;
@@ -20,4 +23,5 @@ pub mod fuzzing;
 
 pub use directory::Directory;
 pub use name::Name;
+pub use s3::S3;
 pub use store::{Archive, ArchiveError, Put};

@@ -5,6 +5,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use crate::name::Name;
+use crate::s3::S3Error;
 
 /// A store in which an object, once there, stays as it is.
 ///
@@ -114,13 +115,37 @@ pub enum ArchiveError {
     },
     /// No name begins like this.
     Prefix,
+    /// A call to a store across the network.
+    S3(Box<S3Error>),
 }
+
+impl From<S3Error> for ArchiveError {
+    fn from(error: S3Error) -> Self {
+        Self::S3(Box::new(error))
+    }
+}
+
+/// Refuses prefixes that begin no name, so that a typing error is not an empty archive.
+pub(crate) fn check_prefix(prefix: &str) -> Result<(), ArchiveError> {
+    let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'/');
+    // `//` anywhere, or a slash or dot in front of a part, begins no name.
+    let bad_part = |part: &str| part.starts_with('.');
+    let empty_part = prefix.starts_with('/') || prefix.contains("//");
+    if !prefix.bytes().all(allowed) || prefix.split('/').any(bad_part) || empty_part {
+        return Err(ArchiveError::Prefix);
+    }
+    Ok(())
+}
+
+/// Twice the largest segment: 8 MiB uncompressed, or one batch beyond that.
+pub(crate) const OBJECT_BYTES_MAX: usize = 64 << 20;
 
 impl ArchiveError {
     /// Whether the same call may succeed later without anybody's help to this process.
     pub const fn is_retryable(&self) -> bool {
         match self {
             Self::Full { .. } | Self::Disk { .. } => true,
+            Self::S3(error) => error.is_retryable(),
             Self::Unsettled
             | Self::Locked { .. }
             | Self::ReadOnly
@@ -146,6 +171,7 @@ impl fmt::Display for ArchiveError {
             Self::TooLarge { got } => write!(f, "object of {got} bytes is too large"),
             Self::Stray { path } => write!(f, "not an archive name: {}", path.display()),
             Self::Prefix => write!(f, "no archive name begins with this prefix"),
+            Self::S3(error) => write!(f, "archive: {error}"),
         }
     }
 }
@@ -154,6 +180,7 @@ impl std::error::Error for ArchiveError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Disk { source, .. } => Some(source),
+            Self::S3(error) => error.source(),
             Self::Full { .. }
             | Self::Unsettled
             | Self::Locked { .. }

@@ -255,5 +255,5 @@ fn put_next(
     Err(WithholdError::Revisions)
 }
 
-/// Somebody should have looked long before.
-const REVISIONS_MAX: u32 = 100;
+/// Most revisions of one name: somebody should have looked long before.
+pub const REVISIONS_MAX: u32 = 100;

@@ -1,4 +1,4 @@
-//! The archive against a disk that fails at every step.
+//! The archive against a disk that fails at every step, and against real S3 stores.
 
 #[path = "it/faults.rs"]
 mod faults;
@@ -6,6 +6,18 @@ mod faults;
 mod hold;
 #[path = "it/layout.rs"]
 mod layout;
+#[path = "it/proxy.rs"]
+mod proxy;
+#[path = "it/s3.rs"]
+mod s3;
+#[path = "it/s3_double.rs"]
+mod s3_double;
+#[path = "it/s3_faults.rs"]
+mod s3_faults;
+#[path = "it/s3_roles.rs"]
+mod s3_roles;
+#[path = "it/s3_versions.rs"]
+mod s3_versions;
 #[path = "it/withhold.rs"]
 mod withhold;
 
@@ -18,5 +30,17 @@ fn no_file_is_forgotten() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     files.sort();
-    assert_eq!(files, ["faults.rs", "hold.rs", "layout.rs", "withhold.rs"]);
+    let known = [
+        "faults.rs",
+        "hold.rs",
+        "layout.rs",
+        "proxy.rs",
+        "s3.rs",
+        "s3_double.rs",
+        "s3_faults.rs",
+        "s3_roles.rs",
+        "s3_versions.rs",
+        "withhold.rs",
+    ];
+    assert_eq!(files, known);
 }

@@ -219,6 +219,7 @@ mod tests {
         replay("ledger_batch", fuzz_batch);
         replay("ledger_note", fuzz_note);
         replay("ledger_checkpoint", fuzz_checkpoint);
+        replay("ledger_register", fuzz_register);
         replay("ledger_statement", fuzz_statement);
         replay("ledger_control", fuzz_control);
         replay("ledger_verifier_key", fuzz_verifier_key);

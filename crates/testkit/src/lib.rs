@@ -3,6 +3,8 @@
 //! A fake here behaves like the worst real thing that its contract allows, not like the best.
 #![forbid(unsafe_code)]
 
+pub mod ceph;
 pub mod disk;
 
+pub use ceph::Ceph;
 pub use disk::{Fault, Loss, SimDisk};

@@ -1,4 +1,4 @@
-//! Repository chores: `cargo xtask <up|test|tidy|bench|fuzz>`.
+//! Repository chores: `cargo xtask <up|test|tidy|bench|fuzz|adversary>`.
 //!
 //! One file per chore. Everything a person or the gate runs is here and not in shell scripts, so
 //! that it is checked by the compiler. It has one dependency, because every chore waits for it to
@@ -10,6 +10,7 @@
     reason = "a chore talks to the person who started it"
 )]
 
+mod adversary;
 mod bench;
 mod command;
 mod documents;
@@ -59,12 +60,13 @@ struct Chore {
     run: fn(&[String]) -> Result<(), Failure>,
 }
 
-const CHORES: [Chore; 5] = [
+const CHORES: [Chore; 6] = [
     Chore { name: "up", help: up::HELP, run: up::run },
     Chore { name: "test", help: test::HELP, run: test::run },
     Chore { name: "tidy", help: tidy::HELP, run: tidy::run },
     Chore { name: "bench", help: bench::HELP, run: bench::run },
     Chore { name: "fuzz", help: fuzz::HELP, run: fuzz::run },
+    Chore { name: "adversary", help: adversary::HELP, run: adversary::run },
 ];
 
 const HELP: &str = "\
@@ -77,6 +79,7 @@ usage: cargo xtask <chore> [arguments]
   tidy    check rings, trusted computing base, licences and files
   bench   run the benchmarks
   fuzz    run a fuzz target
+  adversary  attack a valid archive and check the auditor
 
 cargo xtask <chore> --help tells more.";
 

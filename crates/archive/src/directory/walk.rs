@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::{failed, is_own};
 use crate::disk::{DirEntry, Disk, EntryKind};
 use crate::name::Name;
-use crate::store::{ArchiveError, Step};
+use crate::store::{ArchiveError, Step, check_prefix};
 
 /// An iterator over the names below a root that begin with a prefix.
 pub(super) struct Walk {
@@ -30,13 +30,7 @@ impl Walk {
         root: PathBuf,
         prefix: &str,
     ) -> Result<Self, ArchiveError> {
-        let allowed = |b: u8| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'/');
-        // `//` anywhere, or a slash or dot in front of a part, begins no name.
-        let bad_part = |part: &str| part.starts_with('.');
-        let empty_part = prefix.starts_with('/') || prefix.contains("//");
-        if !prefix.bytes().all(allowed) || prefix.split('/').any(bad_part) || empty_part {
-            return Err(ArchiveError::Prefix);
-        }
+        check_prefix(prefix)?;
         Ok(Self { disk, root, prefix: prefix.to_owned(), levels: Vec::new(), started: false })
     }
 
