@@ -9,14 +9,17 @@ use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use lucarne_attest::baseline::{Approver, Approvers, Authority};
 use lucarne_attest::{DebugMode, Fingerprint, Measurement, Measurements, Register, Root};
 use lucarne_ledger::audit::{self, AcceptedEnd, Scope};
 use lucarne_ledger::hash::from_hex;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
 use lucarne_ledger::key::PublicKey;
-use serde::de::{Deserializer, Error, SeqAccess, Visitor};
+use lucarne_ledger::trust_policy::{PolicyError, TrustPolicy};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
+use crate::baseline;
 use crate::config::{ConfigError, parse_yaml, read_yaml};
 
 /// What the file says, checked.
@@ -26,6 +29,8 @@ pub struct Policy {
     pub attest: lucarne_attest::Policy,
     /// For ledgers.
     pub audit: audit::Policy,
+    /// The baseline that says which code is accepted when, if the file names one.
+    pub authority: Option<Authority>,
     /// Whether whatever code some root vouches for is accepted: every verdict is then insecure.
     pub any_measurement: bool,
     /// The key of the site's register, if there has to be one.
@@ -58,7 +63,7 @@ struct File {
     /// Roots that protect nothing.
     #[serde(default)]
     insecure: Vec<InsecureRoot>,
-    /// Which code is accepted: PCR0 of each, or `any-insecure`.
+    /// Which code is accepted: PCR0 of each, a baseline, or `any-insecure`.
     measurements: Accepted,
     /// Ledgers that every epoch must have.
     ledgers: Vec<Parsed<LedgerKind>>,
@@ -68,6 +73,9 @@ struct File {
     /// The key of the site's register, which the archive then has to have.
     #[serde(default)]
     register: Option<RegisterKey>,
+    /// Whose cosignatures must cover the records: a policy in the form of C2SP tlog-policy.
+    #[serde(default)]
+    witnesses: Option<Cosigners>,
     /// Epochs without an end that a person has explained.
     #[serde(default)]
     accept_unclean_end: Vec<UncleanEnd>,
@@ -130,9 +138,40 @@ struct UncleanEnd {
 enum Accepted {
     AnyInsecure,
     OneOf(Vec<Measurement>),
+    Baseline(BaselineFile),
+}
+
+/// The file of versions, and whose approval of them counts.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BaselineFile {
+    baseline: PathBuf,
+    approvers: Vec<ApproverFile>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ApproverFile {
+    name: String,
+    ed25519: Parsed<Ed25519>,
 }
 
 struct Ed25519([u8; 32]);
+
+struct Cosigners(TrustPolicy);
+
+impl<'de> Deserialize<'de> for Cosigners {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let policy: TrustPolicy = text.parse().map_err(|error: PolicyError| {
+            D::Error::custom(format_args!("line {} of the block: {}", error.line, error.fault))
+        })?;
+        if policy.asks_for_none() {
+            return Err(D::Error::custom("expected a quorum of witnesses, found none"));
+        }
+        Ok(Self(policy))
+    }
+}
 
 impl File {
     fn check(self, beside: &Path) -> Result<Policy, String> {
@@ -155,9 +194,15 @@ impl File {
             return Err("ledgers: expected audit, telemetry or both, found none".into());
         }
         let any_measurement = matches!(self.measurements, Accepted::AnyInsecure);
+        let mut authority = None;
         let measurements = match self.measurements {
             Accepted::AnyInsecure => Measurements::DangerAny,
             Accepted::OneOf(list) => Measurements::OneOf(list),
+            Accepted::Baseline(file) => {
+                let read = file.check(beside)?;
+                authority = Some(read.clone());
+                Measurements::Baseline(Box::new(read))
+            }
         };
         let accepted_ends = self.accept_unclean_end.into_iter().map(UncleanEnd::check);
         Ok(Policy {
@@ -168,10 +213,13 @@ impl File {
                 withholding_keys: (self.withholding_keys.into_iter())
                     .map(|key| PublicKey::from_ed25519(&key.ed25519.0.0))
                     .collect(),
+                witnesses: self.witnesses.map(|cosigners| cosigners.0),
+                witnesses_min: 0,
                 accepted_ends: accepted_ends.collect::<Result<_, _>>()?,
                 scope: Scope::Whole,
                 range: None,
             },
+            authority,
             any_measurement,
             register: self.register.map(|key| PublicKey::from_ed25519(&key.ed25519.0.0)),
         })
@@ -193,6 +241,18 @@ impl HardwareRoot {
                     .map_err(|problem| format!("roots: {problem}"))
             }
         }
+    }
+}
+
+impl BaselineFile {
+    fn check(self, beside: &Path) -> Result<Authority, String> {
+        let people = self.approvers.into_iter();
+        let people = people.map(|one| Approver { name: one.name, key: one.ed25519.0.0 });
+        let approvers = Approvers::new(people.collect())
+            .map_err(|problem| format!("measurements.approvers: {problem}"))?;
+        let baseline = baseline::read(&beside.join(self.baseline))
+            .map_err(|problem| format!("measurements.baseline: {problem}"))?;
+        Ok(Authority { baseline, approvers })
     }
 }
 
@@ -242,7 +302,7 @@ impl FromStr for Ed25519 {
 }
 
 /// A value that is written as text; the error then has the line of the text.
-struct Parsed<T>(T);
+pub(crate) struct Parsed<T>(pub(crate) T);
 
 impl<'de, T: FromStr<Err: fmt::Display>> Deserialize<'de> for Parsed<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -269,7 +329,11 @@ impl<'de> Deserialize<'de> for Accepted {
             type Value = Accepted;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                write!(f, "`any-insecure`, or a list of PCR0 values of 96 hex digits")
+                write!(
+                    f,
+                    "`any-insecure`, a list of PCR0 values of 96 hex digits, or a baseline with \
+                     its approvers"
+                )
             }
 
             fn visit_str<E: Error>(self, text: &str) -> Result<Accepted, E> {
@@ -292,6 +356,11 @@ impl<'de> Deserialize<'de> for Accepted {
                 }
                 Ok(Accepted::OneOf(accepted))
             }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Accepted, A::Error> {
+                let map = de::value::MapAccessDeserializer::new(map);
+                BaselineFile::deserialize(map).map(Accepted::Baseline)
+            }
         }
         deserializer.deserialize_any(Either)
     }
@@ -299,6 +368,8 @@ impl<'de> Deserialize<'de> for Accepted {
 
 #[cfg(test)]
 mod tests {
+    use lucarne_ledger::cosignature::Cosigner;
+
     use super::*;
 
     const GOOD: &str = "log_prefix: lucarne.local\nroots:\n  - kind: aws-nitro\n\
@@ -346,6 +417,29 @@ mod tests {
     }
 
     #[test]
+    fn witnesses_are_named_in_a_block_with_a_quorum() {
+        let cosigner = Cosigner::ed25519("w1.example", &[1; 32]).unwrap();
+        let block = |quorum: &str| {
+            let witness = format!("  witness w1 {}\n", cosigner.verifier());
+            format!("{GOOD}witnesses: |\n{witness}  quorum {quorum}\n")
+        };
+        let policy = read_text(&block("w1")).unwrap();
+        assert_eq!(policy.audit.witnesses.unwrap().witnesses().len(), 1);
+        refused(&block("none"), &[":7:", "witnesses", "found none"]);
+        refused(&block("w2"), &[":7:", "witnesses", "line 2 of the block"]);
+        assert_eq!(read_text(GOOD).unwrap().audit.witnesses, None);
+    }
+
+    #[test]
+    fn a_register_is_named_by_its_key() {
+        let key = "ab".repeat(32);
+        let policy = read_text(&format!("{GOOD}register: {{ ed25519: \"{key}\" }}\n")).unwrap();
+        assert_eq!(policy.register, Some(PublicKey::from_ed25519(&[0xab; 32])));
+        refused(&format!("{GOOD}register: {{ ed25519: \"00\" }}\n"), &[":6:", "64 lower-case"]);
+        assert_eq!(read_text(GOOD).unwrap().register, None);
+    }
+
+    #[test]
     fn a_root_is_pinned_by_a_certificate_only_when_it_is_the_one() {
         let insecure = |entry: &str| {
             GOOD.replace(
@@ -358,5 +452,49 @@ mod tests {
         let pinned = insecure(&format!(", fingerprint: \"{}\"", "ab".repeat(32)));
         let expected = vec![Root::insecure_software(Fingerprint([0xab; 32]))];
         assert_eq!(read_text(&pinned).unwrap().attest.roots, expected);
+    }
+
+    const BASELINE: &str = "measurements: { baseline: baseline.yaml, approvers: [\
+        { name: a, ed25519: \"ALICE\" }, { name: b, ed25519: \"BOB\" }] }";
+
+    fn with_baseline(change: impl Fn(String) -> String) -> Result<Policy, ConfigError> {
+        let keys = [1, 2].map(|n| lucarne_ledger::hash::to_hex(&[n; 32]));
+        let key = BASELINE.replace("ALICE", &keys[0]).replace("BOB", &keys[1]);
+        let start = GOOD.find("measurements").unwrap();
+        let end = GOOD.find("ledgers").unwrap();
+        let text = change(format!("{}{key}\n{}", &GOOD[..start], &GOOD[end..]));
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("audit-policy.yaml");
+        std::fs::write(&path, text).unwrap();
+        std::fs::write(
+            dir.path().join("baseline.yaml"),
+            baseline::text(&lucarne_attest::baseline::Baseline::default()),
+        )
+        .unwrap();
+        read(&path)
+    }
+
+    #[test]
+    fn a_baseline_comes_with_two_people_who_approve() {
+        let policy = with_baseline(|text| text).unwrap();
+        let people = [("a", 1), ("b", 2)];
+        let people = people.map(|(name, key)| Approver { name: name.into(), key: [key; 32] });
+        let authority = Authority {
+            baseline: lucarne_attest::baseline::Baseline::default(),
+            approvers: Approvers::new(people.into()).unwrap(),
+        };
+        let expected = Measurements::Baseline(Box::new(authority.clone()));
+        assert_eq!(policy.attest.measurements, expected);
+        assert_eq!((policy.authority, policy.any_measurement), (Some(authority), false));
+
+        let refused = |old: &str, new: &str, part: &str| {
+            let error = with_baseline(|text| text.replace(old, new)).unwrap_err().to_string();
+            assert!(error.contains(part) && error.lines().count() == 1, "{error}");
+        };
+        refused("name: b", "name: a", "shares a name or a key");
+        refused(&"02".repeat(32), &"01".repeat(32), "shares a name or a key");
+        refused("baseline.yaml", "gone.yaml", "gone.yaml");
+        refused("approvers", "approver", "approver");
+        refused("ed25519: \"01", "ed25519: \"", "64 lower-case hex digits");
     }
 }

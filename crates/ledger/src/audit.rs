@@ -33,6 +33,7 @@ use crate::audit::report::{LedgerSummary, Report};
 use crate::batch::EpochKey;
 use crate::identity::{EpochId, Instance, LedgerKind};
 use crate::key::PublicKey;
+use crate::trust_policy::TrustPolicy;
 
 /// Most findings that a report lists. Who has more has one cause that we did not recognise.
 pub const FINDINGS_MAX: usize = 10_000;
@@ -49,6 +50,10 @@ pub struct Policy {
     pub withholding_keys: Vec<PublicKey>,
     /// Epochs without an end that a person has explained.
     pub accepted_ends: Vec<AcceptedEnd>,
+    /// Whose cosignatures count, and how many make a quorum; `None` asks for none.
+    pub witnesses: Option<TrustPolicy>,
+    /// Fewest witnesses that must have cosigned, beside the quorum.
+    pub witnesses_min: usize,
     /// Whether the archive is all there is, or a part of one.
     pub scope: Scope,
     /// The sequence numbers that matter; findings outside are left out. `None` is all of them.
@@ -100,7 +105,13 @@ pub struct Audit<'p> {
 impl<'p> Audit<'p> {
     /// An audit that has seen nothing yet.
     pub const fn new(policy: &'p Policy) -> Self {
-        Self { policy, findings: Vec::new(), ledgers: Vec::new(), epochs: BTreeSet::new(), unjudged: BTreeSet::new() }
+        Self {
+            policy,
+            findings: Vec::new(),
+            ledgers: Vec::new(),
+            epochs: BTreeSet::new(),
+            unjudged: BTreeSet::new(),
+        }
     }
 
     /// Notes that an epoch's keys are attested. Its required ledgers must follow.
@@ -141,7 +152,9 @@ impl<'p> Audit<'p> {
     pub fn finish(mut self) -> Report {
         self.require_ledgers();
         self.follow_predecessors();
-        if self.findings.is_empty() && self.ledgers.iter().all(|ledger| ledger.verified == 0 && ledger.from == 0) {
+        if self.findings.is_empty()
+            && self.ledgers.iter().all(|ledger| ledger.verified == 0 && ledger.from == 0)
+        {
             self.note(subject_finding(Subject::Archive, None, Cause::NothingToVerify));
         }
         self.accept_ends();

@@ -19,6 +19,8 @@ pub enum ContentType {
     Archived,
     /// The authority to withhold one record.
     Withholding,
+    /// The gateway's word that it has taken a signed log batch in JSON.
+    JsonBatchTaken,
 }
 
 impl ContentType {
@@ -27,6 +29,7 @@ impl ContentType {
             Self::Statement => "application/vnd.lucarne.statement+cbor",
             Self::Archived => "application/vnd.lucarne.archived+cbor",
             Self::Withholding => "application/vnd.lucarne.withholding+cbor",
+            Self::JsonBatchTaken => "application/vnd.lucarne.json-batch-taken+cbor",
         }
     }
 }

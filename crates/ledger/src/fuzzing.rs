@@ -7,6 +7,7 @@ use crate::checkpoint::Checkpoint;
 use crate::control::Control;
 use crate::hash::Hash;
 use crate::identity::LedgerKind;
+use crate::json_batch::taken::Taken;
 use crate::json_batch::{Certificate, SignedLogBatch, fuzz_payload};
 use crate::key::PublicKey;
 use crate::note::{self, NoteKey};
@@ -86,6 +87,9 @@ pub fn fuzz_control(bytes: &[u8]) {
 /// # Panics
 /// When it is accepted, which is a bug.
 pub fn fuzz_json_batch(bytes: &[u8]) {
+    if let Ok(taken) = Taken::from_cbor(bytes) {
+        assert_eq!(taken.to_cbor(), bytes);
+    }
     fuzz_payload(bytes);
     let Ok(batch) = SignedLogBatch::parse(bytes) else { return };
     let stranger = PublicKey::from_p256_point(&[4; 65]);

@@ -7,6 +7,8 @@
 
 pub mod payload;
 pub mod run;
+pub mod taken;
+pub mod writer;
 
 #[cfg(test)]
 mod tests;
@@ -192,6 +194,11 @@ impl SignedLogBatch {
             thumbprint: thumbprint(&wrapping.attestation_cert_thumbprint)
                 .ok_or(JsonBatchError::ThumbprintForm)?,
         })
+    }
+
+    /// The payload, whoever signed it.
+    pub fn payload(&self) -> &[u8] {
+        &self.payload
     }
 
     /// Believes the batch if the key signed its payload and the payload agrees with what is beside

@@ -51,6 +51,13 @@ impl Payloads {
         Self { buffer, contexts, records }
     }
 
+    /// The messages of the log records of the run, in their order.
+    pub fn log_messages(&self) -> impl Iterator<Item = &[u8]> {
+        let logs = self.records.iter().filter(|slot| slot.stream == Stream::Logs);
+        // Each begins with four bytes for the index of its context.
+        logs.filter_map(|slot| self.buffer.get(slot.range.clone())?.get(4..))
+    }
+
     /// Number of records, contexts not counted.
     pub fn record_count(&self) -> usize {
         self.records.len()
@@ -78,8 +85,52 @@ impl AuditEvent {
         Self { fields }
     }
 
+    /// The fields.
+    pub fn fields(&self) -> &[u8] {
+        &self.fields
+    }
+
     /// Bytes held, for the accounting of queues.
     pub fn size_bytes(&self) -> usize {
         self.fields.len()
+    }
+}
+
+/// Sanitised records once more, as JSON objects of a signed log batch; laid out in one buffer.
+#[derive(Debug, Default, Eq, PartialEq)]
+pub struct JsonLines {
+    text: Vec<u8>,
+    // where each object ends
+    ends: Vec<usize>,
+}
+
+/// One of them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct JsonLine<'a>(pub(crate) &'a [u8]);
+
+impl JsonLines {
+    /// The contract's word that these objects say nothing but what it let pass. Only
+    /// `lucarne-contract` calls it.
+    ///
+    /// Each end is where the object before it ends, in rising order.
+    pub fn assertion_by_contract(text: Vec<u8>, ends: Vec<usize>) -> Self {
+        Self { text, ends }
+    }
+
+    /// The objects in their order.
+    pub fn lines(&self) -> impl Iterator<Item = JsonLine<'_>> {
+        let starts = core::iter::once(0).chain(self.ends.iter().copied());
+        let spans = starts.zip(&self.ends);
+        spans.filter_map(|(start, end)| self.text.get(start..*end).map(JsonLine))
+    }
+
+    /// Number of objects.
+    pub fn record_count(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Bytes of all objects.
+    pub fn size_bytes(&self) -> usize {
+        self.text.len()
     }
 }

@@ -115,6 +115,18 @@ pub enum Cause {
         /// Time of the evidence.
         attested_ms: u64,
     },
+    /// A statement is younger than the word of a witness that had seen its records.
+    AfterWitnesses {
+        /// Time of the statement, milliseconds since the Unix epoch.
+        time_ms: u64,
+        /// Time of the first cosignature.
+        seen_ms: u64,
+    },
+    /// Records at the end are under no checkpoint that a quorum of witnesses cosigned.
+    BeyondWitnesses {
+        /// Up to where witnesses cover the records.
+        witnessed: u64,
+    },
     /// The clock of the epoch went back.
     ClockStepped {
         /// Time of the statement before, milliseconds since the Unix epoch.
@@ -267,14 +279,16 @@ impl Cause {
             Self::Register(fault) => fault.kind(),
             Self::HeadForgotten { .. } => FindingKind::RolledBack,
             Self::ProtectionLost { .. } => FindingKind::Downgraded,
-            Self::BeforeEvidence { .. } => FindingKind::TimeInconsistent,
+            Self::BeforeEvidence { .. } | Self::AfterWitnesses { .. } => {
+                FindingKind::TimeInconsistent
+            }
             Self::Silence { .. } => FindingKind::Stale,
             Self::AnchorBeyond { .. } => FindingKind::Truncated,
             Self::Foreign { .. } => FindingKind::Replayed,
             Self::EvidenceRefused { .. } => FindingKind::KeyNotAttested,
             Self::MeasurementRefused { .. } => FindingKind::MeasurementUnexpected,
             Self::NoClose { .. } => FindingKind::UncleanEnd,
-            Self::BeyondAnchor { .. } => FindingKind::UnanchoredTail,
+            Self::BeyondAnchor { .. } | Self::BeyondWitnesses { .. } => FindingKind::UnanchoredTail,
             Self::EvidenceAbsent { .. }
             | Self::RangeBeyondEnd { .. }
             | Self::NothingToVerify
@@ -316,6 +330,7 @@ impl Cause {
             | Self::HeadForgotten { .. }
             | Self::ProtectionLost { .. }
             | Self::BeforeEvidence { .. }
+            | Self::AfterWitnesses { .. }
             | Self::ChainBroken { .. }
             | Self::Foreign { .. }
             | Self::Misnamed { .. }
@@ -326,9 +341,10 @@ impl Cause {
             | Self::EvidenceRefused { .. }
             | Self::MeasurementRefused { .. } => Some(Likely::Forgery),
             Self::NoClose { .. } => Some(Likely::Crash),
-            Self::BeyondAnchor { .. } | Self::Silence { .. } | Self::GapDeclared { .. } => {
-                Some(Likely::PipelineLoss)
-            }
+            Self::BeyondAnchor { .. }
+            | Self::BeyondWitnesses { .. }
+            | Self::Silence { .. }
+            | Self::GapDeclared { .. } => Some(Likely::PipelineLoss),
             Self::Register(fault) => fault.likely(),
             Self::RangeBeyondEnd { .. }
             | Self::NothingToVerify
@@ -368,9 +384,9 @@ impl Cause {
             Self::ProtectionLost { .. } => {
                 "the deployment record of that boot, and who allowed an insecure root"
             }
-            Self::BeforeEvidence { .. } | Self::ClockStepped { .. } => {
-                "the host's log of its clock"
-            }
+            Self::BeforeEvidence { .. }
+            | Self::AfterWitnesses { .. }
+            | Self::ClockStepped { .. } => "the host's log of its clock",
             Self::Silence { .. } => "the host's log of that time: what stopped the enclave",
             Self::TwoRoots { .. } | Self::TwoLeaves { .. } | Self::ChainBroken { .. } => {
                 "nothing: both sides are signed; the epoch's key or code cannot be trusted"
@@ -389,6 +405,7 @@ impl Cause {
             Self::BeyondAnchor { .. } => {
                 "a later checkpoint of the epoch, from the gateway or a witness"
             }
+            Self::BeyondWitnesses { .. } => "a later cosigned checkpoint, from a witness",
             Self::RangeBeyondEnd { .. } => "a smaller range, or a later copy of the archive",
             Self::EpochAbsent | Self::EpochListedTwice => {
                 "the storage's access log and versions, and what witnesses hold of the register"
@@ -443,7 +460,10 @@ impl Cause {
     pub(crate) const fn runs(&self) -> bool {
         matches!(
             self,
-            Self::HoleUnauthorised { .. } | Self::AfterClose | Self::BeforeEvidence { .. }
+            Self::HoleUnauthorised { .. }
+                | Self::AfterClose
+                | Self::BeforeEvidence { .. }
+                | Self::AfterWitnesses { .. }
         )
     }
 
@@ -457,6 +477,7 @@ impl Cause {
 }
 
 impl fmt::Display for Cause {
+    #[expect(clippy::too_many_lines, reason = "a table, one entry for each cause")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::FileUnreadable { detail } => write!(f, "file is not as it was written: {detail}"),
@@ -503,6 +524,13 @@ impl fmt::Display for Cause {
             Self::BeforeEvidence { time_ms, attested_ms } => {
                 let before = attested_ms.saturating_sub(*time_ms) / 1_000;
                 write!(f, "sealed {before} s before the evidence for its key was made")
+            }
+            Self::AfterWitnesses { time_ms, seen_ms } => {
+                let after = time_ms.saturating_sub(*seen_ms) / 1_000;
+                write!(f, "sealed {after} s after a witness had seen it")
+            }
+            Self::BeyondWitnesses { witnessed } => {
+                write!(f, "not covered by a quorum of witnesses, whose word ends at {witnessed}")
             }
             Self::ClockStepped { before_ms, time_ms } => {
                 let back = before_ms.saturating_sub(*time_ms) / 1_000;

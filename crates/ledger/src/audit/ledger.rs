@@ -10,6 +10,7 @@ mod clock;
 mod extent;
 mod overlap;
 mod walk;
+mod witnessed;
 
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -20,6 +21,7 @@ pub use extent::Extent;
 pub(crate) use self::clock::TOLERANCE_MS;
 use self::extent::Start;
 use self::overlap::{Hole, seam};
+use self::witnessed::Heard;
 use crate::audit::anchors::{Anchor, Anchors};
 use crate::audit::cause::{Cause, ForkProof};
 use crate::audit::content::Content;
@@ -72,6 +74,7 @@ pub struct LedgerAudit<'p> {
     edge: Edge,
     past: Past,
     anchors: Anchors,
+    heard: Heard,
     content: Content,
     segment: Option<Segment>,
     // range, root and revision of the segment before
@@ -166,6 +169,7 @@ impl<'p> LedgerAudit<'p> {
             edge,
             past: Past::new(),
             anchors: Anchors::default(),
+            heard: Heard::default(),
             content: Content::default(),
             segment: None,
             named: None,
@@ -260,6 +264,12 @@ impl<'p> LedgerAudit<'p> {
             Ok(head) if head.origin != self.origin => Cause::Foreign { stated: None },
             Ok(head) => {
                 let (size, root) = (head.size, head.root);
+                let said =
+                    core::str::from_utf8(note).map_or(Ok(()), |note| self.hear_witnesses(note));
+                if let Err(error) = said {
+                    self.find(range, file, Cause::CheckpointRefused(error));
+                    return;
+                }
                 // What was signed counts, whatever the file is called.
                 let fork = self.anchor(Anchor { size, root, note: note.to_vec() });
                 if (size, root) != named {
@@ -338,12 +348,21 @@ impl<'p> LedgerAudit<'p> {
             let closed = self.content.closed_at.map(|at| at.saturating_add(1));
             let end = reached.min(closed.unwrap_or(reached));
             let tail = SeqRange::before(anchored.max(self.start.extent.from), end);
+            let witnessed = self.witnessed();
+            let unseen = SeqRange::before(witnessed.max(self.start.extent.from), end);
+            // With witnesses a range that they cover does not need the end of its ledger.
+            let covered = self.policy.witnesses.is_some()
+                && self.policy.range.is_some_and(|range| range.last < witnessed);
             if self.content.end_withheld || self.refused >= end && tail.is_some() {
                 // What stands in the place of the end, or of its anchor, is a finding of its own.
             } else if closed.is_none() && !open_ended {
-                self.find(tail, None, Cause::NoClose { anchored });
+                if !covered {
+                    self.find(tail, None, Cause::NoClose { anchored });
+                }
             } else if tail.is_some() {
                 self.find(tail, None, Cause::BeyondAnchor { anchored });
+            } else if unseen.is_some() {
+                self.find(unseen, None, Cause::BeyondWitnesses { witnessed });
             }
         }
         if let Some(range) = self.policy.range.filter(|range| range.last >= reached.max(claimed)) {

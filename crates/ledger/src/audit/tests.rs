@@ -23,9 +23,11 @@ use crate::testing::{
 };
 
 mod attacks;
+mod clock;
 mod epochs;
 mod extent;
 mod register;
+mod witnessed;
 
 const PREFIX: &str = "lucarne.local";
 const DAY: u64 = TIME_MS / 86_400_000;
@@ -63,6 +65,8 @@ fn policy() -> Policy {
         log_prefix: PREFIX.to_string(),
         required: vec![],
         withholding_keys: vec![outer_layer().public_key().clone()],
+        witnesses: None,
+        witnesses_min: 0,
         accepted_ends: vec![],
         scope: Scope::Whole,
         range: None,

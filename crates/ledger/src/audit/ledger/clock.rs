@@ -34,6 +34,7 @@ impl LedgerAudit<'_> {
         {
             return self.find(range, None, Cause::BeforeEvidence { time_ms, attested_ms });
         }
+        self.check_seen(batch);
         let Some(before_ms) = self.time_ms else { return };
         if time_ms.saturating_add(STEP_BACK_MS) < before_ms {
             self.find(range, None, Cause::ClockStepped { before_ms, time_ms });
