@@ -4,11 +4,16 @@ use alloc::vec;
 
 use lucarne_ledger::binding::EpochBinding;
 
+use crate::eif::Image;
 use crate::measurement::Measurement;
 use crate::nitro::document::Document;
 use crate::nitro::envelope::Envelope;
 use crate::policy::{DebugMode, Measurements, Policy, Root};
 use crate::register::Fingerprint;
+use crate::snp::{self, Collateral};
+use crate::tdx;
+use crate::time::Time;
+use crate::timestamp::{Request, fuzz_token};
 use crate::verify::{Expect, When, verify};
 use crate::x509::Certificate;
 
@@ -57,4 +62,81 @@ pub fn fuzz_binding(bytes: &[u8]) {
     if let Ok(binding) = EpochBinding::from_cbor(bytes) {
         assert_eq!(binding.to_cbor(), bytes);
     }
+}
+
+/// Reads the bytes as a time stamp under the roots that it brings along, and as a request.
+///
+/// # Panics
+/// When a request is not written as it came, which is a bug.
+pub fn fuzz_timestamp(bytes: &[u8]) {
+    fuzz_token(bytes);
+    if let Ok(request) = Request::from_der(bytes) {
+        assert_eq!(request.to_der(), bytes);
+    }
+}
+
+/// Reads the bytes as a TDX quote under the root that it brings along.
+pub fn fuzz_tdx_quote(bytes: &[u8]) {
+    tdx::fuzz_quote(bytes);
+}
+
+/// Reads the bytes as collateral for TDX quotes, whole and piece by piece.
+pub fn fuzz_tdx_collateral(bytes: &[u8]) {
+    tdx::fuzz_collateral(bytes);
+}
+
+/// Reads the bytes as an enclave image, its checksum left aside, and measures it.
+///
+/// # Panics
+/// When an image has other registers than those that an image determines, which is a bug.
+pub fn fuzz_eif(bytes: &[u8]) {
+    if let Ok(image) = Image::sections(bytes) {
+        let pcrs = image.pcrs();
+        let signed = usize::from(pcrs.contains_key(&8));
+        assert!([0, 1, 2].iter().all(|index| pcrs.contains_key(index)));
+        assert_eq!(pcrs.len(), 3 + signed);
+    }
+    if let Ok(image) = Image::parse(bytes) {
+        assert_eq!(Image::sections(bytes), Ok(image));
+    }
+}
+
+/// Reads the bytes as a report with the certificates and the revocation list of it behind, and
+/// judges it under a policy that accepts whatever is genuine.
+pub fn fuzz_snp(bytes: &[u8]) {
+    let (report, mut rest) = bytes.split_at_checked(snp::REPORT_BYTES).unwrap_or((bytes, &[]));
+    let mut collateral = Collateral::default();
+    while let [0x30, 0x82, high, low, ..] = rest {
+        let end = usize::from(u16::from_be_bytes([*high, *low])) + 4;
+        let Some((file, after)) = rest.split_at_checked(end) else { break };
+        if collateral.add(file).is_err() {
+            break;
+        }
+        rest = after;
+    }
+    let products = [snp::Product::Milan, snp::Product::Genoa, snp::Product::Turin];
+    let policy = snp::Policy {
+        measurements: snp::Accepted::DangerAny,
+        products: products.map(|product| (product, snp::Tcb::ZERO)).into(),
+        version_min: 0,
+        vlek: snp::Allowance::Allow,
+        masked_chip_id: snp::Allowance::Allow,
+        vmpl_max: u32::MAX,
+        protections: vec![],
+        revocation: snp::Need::Optional,
+        ..snp::Policy::strict(vec![])
+    };
+    // Between the births and the ends of the certificates in the corpus.
+    let now = Time::from_unix_ms(1_748_736_000_000);
+    drop(snp::verify(report, &collateral, &policy, now, snp::Expect::DangerAny));
+}
+
+/// Reads the bytes as a file of collateral; it is taken in whole or not at all.
+///
+/// # Panics
+/// When a part of what is refused is taken in, or nothing of what is not, which is a bug.
+pub fn fuzz_snp_collateral(bytes: &[u8]) {
+    let mut collateral = Collateral::default();
+    let taken = collateral.add(bytes).is_ok();
+    assert_eq!(collateral != Collateral::default(), taken);
 }

@@ -6,8 +6,8 @@
 //! Claims come only as [`Verified`], which nothing outside this crate can make. A policy that names
 //! no root or no measurement refuses everything: nothing here means "any" by being empty.
 //!
-//! Not checked, and the caller's to check: revocation lists, whether a nonce was used before, and
-//! whether a measurement is the one that a baseline approves at that time.
+//! Not checked, and the caller's to check: revocation lists that nobody handed in, whether a nonce
+//! was used before, and whether a measurement is the one that a baseline approves at that time.
 #![no_std]
 #![forbid(unsafe_code)]
 #![warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing)]
@@ -26,8 +26,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod baseline;
 mod claims;
+pub mod classify;
 mod der;
+pub mod eif;
 mod epoch;
 #[doc(hidden)]
 pub mod fuzzing;
@@ -36,7 +39,12 @@ mod nitro;
 mod policy;
 mod register;
 mod rejected;
+mod revocation;
+pub mod snp;
+pub mod tdx;
 mod time;
+pub mod timestamp;
+mod unverified;
 mod verified;
 mod verify;
 mod x509;
@@ -47,6 +55,8 @@ pub use measurement::{Measurement, MeasurementError};
 pub use policy::{DebugMode, Kind, Measurements, Policy, Root};
 pub use register::{Fingerprint, NotACertificate, NotARegister, REGISTER_COUNT_MAX, Register};
 pub use rejected::{CertificateFault, Class, Difference, Field, Part, Place, Rejected};
-pub use time::Time;
+pub use revocation::Revoked;
+pub use time::{NotATime, Time};
+pub use unverified::{Unverified, read_unverified};
 pub use verified::Verified;
-pub use verify::{CLOCK_SKEW_MS, Expect, When, verify};
+pub use verify::{CLOCK_SKEW_MS, Expect, When, verify, verify_unless_revoked};

@@ -2,8 +2,10 @@
 //!
 //! A policy is what the relying party's own configuration says. Evidence adds nothing to it.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::baseline::Authority;
 use crate::measurement::Measurement;
 use crate::register::Fingerprint;
 
@@ -78,6 +80,8 @@ pub enum Measurements {
     DangerAny,
     /// One of these. An empty list accepts nothing.
     OneOf(Vec<Measurement>),
+    /// What a baseline authorises at the time that the evidence is judged at.
+    Baseline(Box<Authority>),
 }
 
 /// What to make of a machine in debug mode, whose memory its host can read (PCR0–2 are zero).

@@ -4,12 +4,14 @@
 //! who has to act differs: an expired chain is not a forgery, and a policy that accepts nothing is
 //! not the machine's fault. The text for people is in `rejected/text.rs`.
 
+mod code;
 mod text;
 
 use alloc::vec::Vec;
 
 use lucarne_ledger::cbor::CborError;
 
+use crate::baseline::Standing;
 use crate::register::{Fingerprint, Register};
 use crate::time::Time;
 
@@ -138,6 +140,11 @@ pub enum Rejected {
     PathLength,
     /// The path is refused for another reason, such as an unknown critical extension.
     Path,
+    /// The relying party has revoked a certificate.
+    Revoked {
+        /// Which one.
+        place: Place,
+    },
     /// The document is not signed by the key of its certificate.
     Signature,
 
@@ -190,6 +197,11 @@ pub enum Rejected {
     Measurement {
         /// Registers that differ from the measurement that comes closest.
         differences: Vec<Difference>,
+    },
+    /// The baseline of the policy does not authorise what runs, at the time of the evidence.
+    NotAuthorised {
+        /// What the baseline says about it.
+        standing: Standing,
     },
 
     // the epoch
@@ -297,6 +309,19 @@ pub struct Difference {
     pub got: Option<Register>,
 }
 
+impl Class {
+    /// Its name in reports for programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::Untrusted => "untrusted",
+            Self::Time => "time",
+            Self::Mismatch => "mismatch",
+            Self::Policy => "policy",
+        }
+    }
+}
+
 impl Rejected {
     /// The class of this reason.
     pub const fn class(&self) -> Class {
@@ -325,6 +350,7 @@ impl Rejected {
             | Self::CertificateSignature { .. }
             | Self::PathLength
             | Self::Path
+            | Self::Revoked { .. }
             | Self::Signature => Class::Untrusted,
             Self::FromTheFuture { .. }
             | Self::Stale { .. }
@@ -334,6 +360,7 @@ impl Rejected {
             | Self::NonceMissing
             | Self::NonceDiffers
             | Self::Measurement { .. }
+            | Self::NotAuthorised { .. }
             | Self::BindingMissing
             | Self::BindingDiffers
             | Self::PublicKeyMissing

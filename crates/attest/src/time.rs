@@ -1,6 +1,7 @@
 //! Times as evidence states them, and the calendar that certificates write them in.
 
 use core::fmt;
+use core::str::FromStr;
 
 /// A point in time: milliseconds since 1970-01-01 UTC, without leap seconds.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -53,6 +54,54 @@ impl fmt::Display for Time {
         let (hour, minute, second) = (clock / 3_600, clock / 60 % 60, clock % 60);
         write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z")
     }
+}
+
+/// A text that is not a time as this type writes it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NotATime;
+
+impl fmt::Display for NotATime {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "expected a time in UTC like 2026-11-21T08:00:00Z")
+    }
+}
+
+impl core::error::Error for NotATime {}
+
+impl FromStr for Time {
+    type Err = NotATime;
+
+    /// RFC 3339 in UTC, `2026-11-21T08:00:00Z`, with or without milliseconds.
+    fn from_str(text: &str) -> Result<Self, NotATime> {
+        let (whole, ms) = match text.strip_suffix('Z').ok_or(NotATime)?.split_once('.') {
+            Some((whole, ms)) if ms.len() == 3 => (whole, digits(ms)?),
+            Some(_) => return Err(NotATime),
+            None => (text.strip_suffix('Z').ok_or(NotATime)?, 0),
+        };
+        let (date, clock) = whole.split_once('T').ok_or(NotATime)?;
+        let date = three(date, '-', [4, 2, 2])?;
+        let clock = three(clock, ':', [2, 2, 2])?;
+        let Self(start) = Self::from_civil(date, clock).ok_or(NotATime)?;
+        start.checked_add(ms).map(Self).ok_or(NotATime)
+    }
+}
+
+fn three(text: &str, between: char, lengths: [usize; 3]) -> Result<[u64; 3], NotATime> {
+    let mut parts = text.split(between);
+    let mut numbers = [0; 3];
+    for (number, length) in numbers.iter_mut().zip(lengths) {
+        let part = parts.next().filter(|part| part.len() == length).ok_or(NotATime)?;
+        *number = digits(part)?;
+    }
+    if parts.next().is_none() { Ok(numbers) } else { Err(NotATime) }
+}
+
+/// Digits and nothing else: the parser of numbers also takes a sign.
+fn digits(text: &str) -> Result<u64, NotATime> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NotATime);
+    }
+    text.parse().map_err(|_| NotATime)
 }
 
 const fn days_in(year: u64, month: u64) -> u64 {
@@ -139,6 +188,31 @@ mod tests {
         }
         for clock in [[24, 0, 0], [0, 60, 0], [0, 0, 60]] {
             assert_eq!(Time::from_civil([2024, 1, 1], clock), None, "{clock:?}");
+        }
+    }
+
+    #[test]
+    fn text_goes_there_and_back_and_has_no_other_spelling() {
+        let time = Time::from_unix_ms(1_795_248_000_123);
+        assert_eq!(time.to_string().parse(), Ok(time));
+        assert_eq!("2026-11-21T08:00:00Z".parse(), Ok(Time::from_unix_ms(1_795_248_000_000)));
+        for text in [
+            "",
+            "Z",
+            "2026-11-21",
+            "2026-11-21T08:00:00",
+            "2026-11-21 08:00:00Z",
+            "2026-11-21T08:00:00z",
+            "2026-11-21T08:00Z",
+            "2026-11-21T08:00:00:00Z",
+            "2026-11-21T08:00:00.1Z",
+            "2026-11-21T08:00:00+00:00",
+            "+026-11-21T08:00:00Z",
+            "2026-11-31T08:00:00Z",
+            "2026-11-21T24:00:00Z",
+            "2026-1-21T08:00:00Z",
+        ] {
+            assert_eq!(text.parse::<Time>(), Err(NotATime), "{text}");
         }
     }
 }

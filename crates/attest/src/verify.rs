@@ -13,6 +13,7 @@ use crate::nitro::envelope::Envelope;
 use crate::policy::{DebugMode, Kind, Measurements, Policy};
 use crate::register::Register;
 use crate::rejected::Rejected;
+use crate::revocation::Revoked;
 use crate::time::Time;
 use crate::verified::Verified;
 
@@ -55,6 +56,20 @@ pub fn verify(
     when: When,
     nonce: Expect,
 ) -> Result<Verified<Claims>, Rejected> {
+    verify_unless_revoked(evidence, policy, when, nonce, &[])
+}
+
+/// Verifies evidence in full, and that no certificate in its chain is one of these.
+///
+/// # Errors
+/// The first reason not to believe it, in the order form, signatures, revocations, time, policy.
+pub fn verify_unless_revoked(
+    evidence: &[u8],
+    policy: &Policy,
+    when: When,
+    nonce: Expect,
+    revoked: &[Revoked],
+) -> Result<Verified<Claims>, Rejected> {
     check_usable(policy)?;
     let envelope = Envelope::parse(evidence)?;
     let document = Document::parse(envelope.payload)?;
@@ -63,11 +78,12 @@ pub fn verify(
     let signed_part = envelope.signed_part();
     envelope.check_signature(&signed_part, chain.leaf.point)?;
 
+    chain.check_not_revoked(revoked)?;
     let judged_at = judged_at(document.time, when)?;
     chain.check_at(judged_at)?;
 
     let debug = is_debug(&document);
-    check_policy(&document, policy, debug)?;
+    check_policy(&document, policy, debug, judged_at)?;
     check_nonce(document.nonce, nonce)?;
 
     let kind = chain.root.kind();
@@ -96,7 +112,7 @@ fn check_usable(policy: &Policy) -> Result<(), Rejected> {
     }
     match &policy.measurements {
         Measurements::OneOf(list) if list.is_empty() => Err(Rejected::NoMeasurements),
-        Measurements::OneOf(_) | Measurements::DangerAny => Ok(()),
+        Measurements::OneOf(_) | Measurements::Baseline(_) | Measurements::DangerAny => Ok(()),
     }
 }
 
@@ -121,12 +137,20 @@ fn is_debug(document: &Document<'_>) -> bool {
     [0, 1, 2].iter().all(|index| document.pcrs.get(index).is_none_or(|pcr| *pcr == Register::ZERO))
 }
 
-fn check_policy(document: &Document<'_>, policy: &Policy, debug: bool) -> Result<(), Rejected> {
+fn check_policy(
+    document: &Document<'_>,
+    policy: &Policy,
+    debug: bool,
+    judged_at: Time,
+) -> Result<(), Rejected> {
     if debug && policy.debug == DebugMode::Refuse {
         return Err(Rejected::DebugMode);
     }
     let list = match &policy.measurements {
         Measurements::DangerAny => return Ok(()),
+        Measurements::Baseline(authority) => {
+            return authority.check(&document.pcrs, judged_at);
+        }
         Measurements::OneOf(list) => list,
     };
     let differences = list.iter().map(|accepted| accepted.differences(&document.pcrs));

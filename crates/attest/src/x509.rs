@@ -4,6 +4,8 @@
 //! of every certificate, key usage, whether constraints are critical, and which certificate is at
 //! fault.
 
+use alloc::vec::Vec;
+
 use crate::der::{
     self, BIT_STRING, BOOLEAN, BadDer, Der, EXPLICIT_0, EXPLICIT_3, INTEGER, OCTET_STRING, OID,
     SEQUENCE,
@@ -18,6 +20,8 @@ pub(crate) struct Certificate<'a> {
     pub(crate) tbs: &'a [u8],
     /// ECDSA signature over it, in DER.
     pub(crate) signature: &'a [u8],
+    /// Serial number, content of the INTEGER.
+    pub(crate) serial: &'a [u8],
     /// Issuer name, with its header.
     pub(crate) issuer: &'a [u8],
     /// Subject name, with its header.
@@ -33,10 +37,10 @@ pub(crate) struct Certificate<'a> {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Constraints {
-    critical: bool,
-    ca: bool,
-    path_length: bool,
+pub(crate) struct Constraints {
+    pub(crate) critical: bool,
+    pub(crate) ca: bool,
+    pub(crate) path_length: bool,
 }
 
 impl<'a> Certificate<'a> {
@@ -54,7 +58,7 @@ impl<'a> Certificate<'a> {
         if fields.content(EXPLICIT_0)? != VERSION_3 {
             return Err(CertificateFault::Version);
         }
-        fields.content(INTEGER)?;
+        let serial = integer(&mut fields)?;
         if fields.element(SEQUENCE)?.raw != ECDSA_SHA384 || algorithm != ECDSA_SHA384 {
             return Err(CertificateFault::SignatureAlgorithm);
         }
@@ -67,6 +71,7 @@ impl<'a> Certificate<'a> {
         let mut read = Self {
             tbs: tbs.raw,
             signature,
+            serial,
             issuer,
             subject,
             not_before,
@@ -112,22 +117,30 @@ impl<'a> Certificate<'a> {
         }
     }
 
-    /// Reads the extensions that are known here. `webpki` refuses critical ones that it does not
-    /// know.
+    /// Reads the extensions that are known here. None may occur twice, known or not (RFC 5280
+    /// §4.2). `webpki` refuses critical ones that it does not know.
     fn extensions(&mut self, mut outer: Der<'a>) -> Result<(), CertificateFault> {
         let mut list = outer.inside(SEQUENCE)?;
         outer.end()?;
+        let mut seen = Vec::new();
         while !list.is_empty() {
+            if seen.len() == EXTENSION_COUNT_MAX {
+                return Err(CertificateFault::Der);
+            }
             let mut extension = list.inside(SEQUENCE)?;
             let oid = extension.content(OID)?;
+            if seen.contains(&oid) {
+                return Err(CertificateFault::DuplicateExtension);
+            }
+            seen.push(oid);
             let critical = boolean(&mut extension)?;
             let value = extension.content(OCTET_STRING)?;
             extension.end()?;
             match oid {
                 BASIC_CONSTRAINTS => {
-                    once(&mut self.constraints, basic_constraints(value, critical)?)?;
+                    self.constraints = Some(basic_constraints(value, critical)?);
                 }
-                KEY_USAGE => once(&mut self.key_usage, key_usage(value)?)?,
+                KEY_USAGE => self.key_usage = Some(key_usage(value)?),
                 _ => {}
             }
         }
@@ -141,15 +154,16 @@ impl From<BadDer> for CertificateFault {
     }
 }
 
-fn once<T>(place: &mut Option<T>, value: T) -> Result<(), CertificateFault> {
-    match place.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(CertificateFault::DuplicateExtension),
+/// An integer in its shortest form (X.690 §8.3.2).
+fn integer<'a>(input: &mut Der<'a>) -> Result<&'a [u8], BadDer> {
+    match input.content(INTEGER)? {
+        [] | [0, 0..=0x7f, ..] | [0xff, 0x80..=0xff, ..] => Err(BadDer),
+        content => Ok(content),
     }
 }
 
 /// A boolean that is false when it is absent; false is then never written (X.690 §11.5).
-fn boolean(input: &mut Der<'_>) -> Result<bool, BadDer> {
+pub(crate) fn boolean(input: &mut Der<'_>) -> Result<bool, BadDer> {
     match input.optional(BOOLEAN)?.map(|element| element.content) {
         None => Ok(false),
         Some([0xff]) => Ok(true),
@@ -158,7 +172,7 @@ fn boolean(input: &mut Der<'_>) -> Result<bool, BadDer> {
 }
 
 /// A bit string of whole bytes.
-fn whole_bits(content: &[u8]) -> Result<&[u8], BadDer> {
+pub(crate) fn whole_bits(content: &[u8]) -> Result<&[u8], BadDer> {
     match content {
         [0, bits @ ..] => Ok(bits),
         _ => Err(BadDer),
@@ -173,28 +187,37 @@ fn p384_point(mut spki: Der<'_>) -> Result<&[u8], CertificateFault> {
     if algorithm == EC_P384 && uncompressed { Ok(point) } else { Err(CertificateFault::Key) }
 }
 
-fn basic_constraints(value: &[u8], critical: bool) -> Result<Constraints, BadDer> {
+pub(crate) fn basic_constraints(value: &[u8], critical: bool) -> Result<Constraints, BadDer> {
     let mut outer = Der::new(value);
     let mut fields = outer.inside(SEQUENCE)?;
     outer.end()?;
     let ca = boolean(&mut fields)?;
-    let path_length = fields.optional(INTEGER)?.is_some();
+    let path_length = match fields.clone().any() {
+        Ok(element) if element.tag == INTEGER => match integer(&mut fields)? {
+            // Chains have four certificates; more than one byte is somebody's overflow.
+            [0..=0x7f] => true,
+            _ => return Err(BadDer),
+        },
+        Ok(_) | Err(BadDer) => false,
+    };
     fields.end()?;
     Ok(Constraints { critical, ca, path_length })
 }
 
 /// The first eight bits of a key usage; the ninth (decipherOnly) says nothing here.
-fn key_usage(value: &[u8]) -> Result<u8, BadDer> {
+pub(crate) fn key_usage(value: &[u8]) -> Result<u8, BadDer> {
     let mut outer = Der::new(value);
     let content = outer.content(BIT_STRING)?;
     outer.end()?;
     match content {
-        [0..=7, first] | [7, first, _] => Ok(*first),
+        // Bits that are not used are zero (X.690 §11.2.1).
+        [unused @ 0..=7, first] if first.trailing_zeros() >= u32::from(*unused) => Ok(*first),
+        [7, first, 0 | 0x80] => Ok(*first),
         _ => Err(BadDer),
     }
 }
 
-fn time(input: &mut Der<'_>) -> Result<Time, CertificateFault> {
+pub(crate) fn time(input: &mut Der<'_>) -> Result<Time, CertificateFault> {
     let element = input.any()?;
     let digits = match (element.tag, element.content) {
         (der::UTC_TIME, [digits @ .., b'Z']) if digits.len() == 12 => digits,
@@ -207,7 +230,11 @@ fn time(input: &mut Der<'_>) -> Result<Time, CertificateFault> {
         // RFC 5280 §4.1.2.5.1: two digits are a year from 1950 to 2049.
         (der::UTC_TIME, short @ 0..50) => 2000 + short,
         (der::UTC_TIME, short) => 1900 + short,
-        (_, century) => century * 100 + next()?,
+        (_, century) => match century * 100 + next()? {
+            // Up to 2049 the other form is the one spelling (RFC 5280 §4.1.2.5).
+            1950..2050 => return Err(CertificateFault::Time),
+            year => year,
+        },
     };
     let (date, clock) = ([year, next()?, next()?], [next()?, next()?, next()?]);
     Time::from_civil(date, clock).ok_or(CertificateFault::Time)
@@ -223,20 +250,22 @@ fn two_digits(pair: &[u8]) -> Option<u64> {
 }
 
 /// `INTEGER 2`, which is how version 3 is written.
-const VERSION_3: &[u8] = &[0x02, 0x01, 0x02];
+pub(crate) const VERSION_3: &[u8] = &[0x02, 0x01, 0x02];
 /// `ecdsa-with-SHA384` without parameters (RFC 5758 §3.2).
 const ECDSA_SHA384: &[u8] =
     &[0x30, 0x0a, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03, 0x03];
 /// `id-ecPublicKey` with `secp384r1` (RFC 5480 §2.1.1).
-const EC_P384: &[u8] = &[
+pub(crate) const EC_P384: &[u8] = &[
     0x30, 0x10, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x05, 0x2b, 0x81, 0x04,
     0x00, 0x22,
 ];
-const P384_POINT_BYTES: usize = 97;
-const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
-const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
+pub(crate) const P384_POINT_BYTES: usize = 97;
+/// Genuine certificates have six at most.
+const EXTENSION_COUNT_MAX: usize = 32;
+pub(crate) const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 0x13];
+pub(crate) const KEY_USAGE: &[u8] = &[0x55, 0x1d, 0x0f];
 const DIGITAL_SIGNATURE: u8 = 0x80;
-const KEY_CERT_SIGN: u8 = 0x04;
+pub(crate) const KEY_CERT_SIGN: u8 = 0x04;
 
 #[cfg(test)]
 mod tests {
@@ -257,6 +286,7 @@ mod tests {
             assert_eq!(read(der::UTC_TIME, bad), Err(CertificateFault::Time));
         }
         assert_eq!(read(der::GENERALIZED_TIME, b"221109225157Z"), Err(CertificateFault::Time));
+        assert_eq!(read(der::GENERALIZED_TIME, b"20491231235959Z"), Err(CertificateFault::Time));
         assert_eq!(read(OCTET_STRING, b"221109225157Z"), Err(CertificateFault::Time));
     }
 

@@ -44,6 +44,7 @@ impl fmt::Display for Rejected {
             }
             Self::PathLength => write!(f, "the chain is longer than one of its issuers allows"),
             Self::Path => write!(f, "the chain is not one that evidence has"),
+            Self::Revoked { place } => write!(f, "{place} is revoked by the relying party"),
             Self::Signature => write!(f, "the document is not signed by its certificate"),
             Self::FromTheFuture { document, now } => {
                 write!(f, "the document is of {document} and the verifier's clock says {now}")
@@ -63,6 +64,9 @@ impl fmt::Display for Rejected {
             Self::NonceDiffers => write!(f, "the document answers another nonce, it is a replay"),
             Self::NoMeasurements => write!(f, "the policy lists no measurement to compare with"),
             Self::Measurement { differences } => measurement(differences, f),
+            Self::NotAuthorised { standing } => {
+                write!(f, "{}: {standing}", standing.change())
+            }
             Self::BindingMissing => write!(f, "the document carries no epoch binding"),
             Self::BindingDiffers => write!(f, "the document carries another epoch binding"),
             Self::PublicKeyMissing => write!(f, "the document vouches for no key"),

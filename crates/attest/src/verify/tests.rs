@@ -3,6 +3,8 @@
 mod forge;
 mod forged;
 mod genuine;
+mod mutated;
+mod regressions;
 
 use alloc::vec;
 

@@ -11,7 +11,13 @@ fn every_corpus_is_replayed() {
         ("attest_binding", fuzzing::fuzz_binding as fn(&[u8])),
         ("attest_certificate", fuzzing::fuzz_certificate),
         ("attest_document", fuzzing::fuzz_document),
+        ("attest_eif", fuzzing::fuzz_eif),
         ("attest_evidence", fuzzing::fuzz_evidence),
+        ("attest_snp", fuzzing::fuzz_snp),
+        ("attest_snp_collateral", fuzzing::fuzz_snp_collateral),
+        ("attest_tdx_collateral", fuzzing::fuzz_tdx_collateral),
+        ("attest_tdx_quote", fuzzing::fuzz_tdx_quote),
+        ("attest_timestamp", fuzzing::fuzz_timestamp),
     ]);
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus");
     let mut replayed = BTreeMap::new();

@@ -68,7 +68,10 @@ pub(super) struct Draft {
     pub(super) version: u8,
     pub(super) subject: &'static str,
     pub(super) issuer: &'static str,
+    pub(super) serial: Vec<u8>,
     pub(super) validity: [&'static str; 2],
+    /// UTCTime, unless a test says otherwise.
+    pub(super) time_tag: u8,
     pub(super) algorithm: Vec<u8>,
     pub(super) curve: Vec<u8>,
     pub(super) extensions: Vec<Vec<u8>>,
@@ -80,7 +83,9 @@ impl Draft {
             version: 2,
             subject,
             issuer,
+            serial: vec![1],
             validity: ["200101000000Z", "491231235959Z"],
+            time_tag: 0x17,
             algorithm: vec![0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 3],
             curve: vec![6, 7, 0x2a, 0x86, 0x48, 0xce, 0x3d, 2, 1, 6, 5, 0x2b, 0x81, 4, 0, 0x22],
             extensions: vec![
@@ -95,14 +100,14 @@ impl Draft {
             let part = [der(0x06, &[0x55, 4, 3]), der(0x0c, text.as_bytes())].concat();
             der(0x30, &der(0x31, &der(0x30, &part)))
         };
-        let [from, to] = self.validity.map(|time| der(0x17, time.as_bytes()));
+        let [from, to] = self.validity.map(|time| der(self.time_tag, time.as_bytes()));
         let key = [der(0x30, &self.curve), der(3, &[&[0][..], &key.point()].concat())].concat();
         let algorithm = der(0x30, &self.algorithm);
         let tbs = der(
             0x30,
             &[
                 der(0xa0, &der(2, &[self.version])),
-                der(2, &[1]),
+                der(2, &self.serial),
                 algorithm.clone(),
                 name(self.issuer),
                 der(0x30, &[from, to].concat()),
@@ -127,6 +132,10 @@ pub(super) struct Forge {
     pub(super) fields: Vec<(&'static str, Vec<u8>)>,
     /// Whether the payload is written with a definite length.
     pub(super) definite: bool,
+    /// Whether the leaf's certificate comes along.
+    pub(super) certificate: bool,
+    /// The certificate after which a byte follows.
+    pub(super) trailing_of: Option<usize>,
 }
 
 /// CBOR of what a closure writes.
@@ -165,7 +174,14 @@ impl Forge {
             ("nonce", cbor(|out| out.bytes(&[5; 32]))),
         ];
         let chain = drafts.map(|draft| (Key::new(), draft)).into();
-        Self { chain, signer_of: vec![0, 0, 1], fields, definite: true }
+        Self {
+            chain,
+            signer_of: vec![0, 0, 1],
+            fields,
+            definite: true,
+            certificate: true,
+            trailing_of: None,
+        }
     }
 
     /// Puts another value into a field, or takes it away.
@@ -179,7 +195,11 @@ impl Forge {
         let signed = |((key, draft), &signer): (&(Key, Draft), &usize)| {
             draft.sign(key, &self.chain[signer].0)
         };
-        self.chain.iter().zip(&self.signer_of).map(signed).collect()
+        let mut made: Vec<Vec<u8>> = self.chain.iter().zip(&self.signer_of).map(signed).collect();
+        if let Some(index) = self.trailing_of {
+            made[index].push(0);
+        }
+        made
     }
 
     /// The evidence, and the root that it is under.
@@ -188,14 +208,17 @@ impl Forge {
         let (leaf, bundle) = certificates.split_last().unwrap();
         let mut out = Writer::new();
         if self.definite {
-            out.map(self.fields.len() as u64 + 2);
+            out.map(self.fields.len() as u64 + 1 + u64::from(self.certificate));
         } else {
             out.raw(&[0xbf]);
         }
         for (name, value) in &self.fields {
             out.text(name).raw(value);
         }
-        out.text("certificate").bytes(leaf).text("cabundle").array(bundle.len() as u64);
+        if self.certificate {
+            out.text("certificate").bytes(leaf);
+        }
+        out.text("cabundle").array(bundle.len() as u64);
         for certificate in bundle {
             out.bytes(certificate);
         }
