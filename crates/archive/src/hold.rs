@@ -282,7 +282,8 @@ impl Holds {
         Ok(Some(bytes))
     }
 
-    // Staged and synced first, then named by a link: it appears whole, and never in another's place.
+    // Staged and synced first, then named by a link: it appears whole, and never in the place of
+    // another.
     fn write(&self, id: &HoldId, name: &str, content: &impl Serialize) -> Result<(), HoldError> {
         let (path, staged) = (self.folder.join(name), self.folder.join(format!("{name}{STAGED}")));
         let bytes = serde_json::to_vec_pretty(content)

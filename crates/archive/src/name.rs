@@ -10,9 +10,11 @@ use lucarne_ledger::hash::Hash;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerId, LedgerKind};
 
 mod date;
+mod json;
 mod register;
 
 pub use date::{Date, NotADate};
+pub use json::JsonName;
 pub use register::RegisterName;
 
 /// The name of an object, relative to the root of the archive.
@@ -26,6 +28,8 @@ pub enum Name {
     Checkpoint(CheckpointName),
     /// An entry or a head of the register.
     Register(RegisterName),
+    /// A signed log batch in JSON.
+    Json(JsonName),
 }
 
 /// `<yyyy>/<mm>/<dd>/<instance>/<epoch>/<ledger>/<first>-<last>-<root>.r<revision>.seal`
@@ -106,6 +110,7 @@ impl fmt::Display for Name {
             Self::Epoch(name) => name.fmt(f),
             Self::Checkpoint(name) => name.fmt(f),
             Self::Register(name) => name.fmt(f),
+            Self::Json(name) => name.fmt(f),
         }
     }
 }
@@ -148,6 +153,12 @@ impl From<RegisterName> for Name {
     }
 }
 
+impl From<JsonName> for Name {
+    fn from(name: JsonName) -> Self {
+        Self::Json(name)
+    }
+}
+
 impl From<CheckpointName> for Name {
     fn from(name: CheckpointName) -> Self {
         Self::Checkpoint(name)
@@ -187,6 +198,7 @@ fn parse(text: &str) -> Option<Name> {
             epoch: epoch.parse().ok()?,
             file: EpochFile::ALL.into_iter().find(|known| known.as_str() == file)?,
         })),
+        ["json", ref rest @ ..] => Some(Name::Json(JsonName::parse(rest)?)),
         ["register", file] => Some(Name::Register(RegisterName::parse(file)?)),
         ["checkpoints", instance, epoch, ledger, file] => {
             let stem = file.strip_suffix(".note")?;
@@ -234,7 +246,7 @@ fn number<N: FromStr>(text: &str) -> Option<N> {
 }
 
 const COSIGNED: &str = ".cosigned";
-const PARTS_MAX: usize = 7; // of a seal
+const PARTS_MAX: usize = 7; // of a seal, or a batch in JSON
 const NAME_BYTES_MAX: usize = 320; // the longest seal has 306
 
 #[cfg(test)]

@@ -117,8 +117,8 @@ impl From<ArchiveError> for WithholdError {
 /// `None` when no revision tells any of them.
 ///
 /// # Errors
-/// When a hold covers it, a file is short or does not verify, or the disk fails. Until the new revision is
-/// durable nothing was removed; after an error the same call may be made again.
+/// When a hold covers it, a file is short or does not verify, or the disk fails. Until the new
+/// revision is durable nothing was removed; after an error the same call may be made again.
 pub fn withhold(
     archive: &Directory,
     holds: &Holds,

@@ -36,6 +36,7 @@ mod compile;
 mod contract;
 mod error;
 mod file;
+mod json_lines;
 mod limits;
 mod names;
 mod own;
@@ -52,6 +53,8 @@ pub mod fuzzing;
 
 pub use contract::Contract;
 pub use error::{ContractError, Problem};
+pub use json_lines::{json_line_of_event, json_lines_of_logs};
 pub use own::{OwnKind, OwnPoint, OwnTime};
 pub use sanitize::{Malformed, Parts, Sanitized, Scratch};
 pub use tally::{Reason, Tally};
+pub use time::write_rfc3339;

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 /// Appends nanoseconds since 1970 as RFC 3339 in UTC with nine digits after the second.
-pub(crate) fn write_rfc3339(unix_nano: u64, out: &mut Vec<u8>) {
+pub fn write_rfc3339(unix_nano: u64, out: &mut Vec<u8>) {
     let seconds = unix_nano / NANOS;
     let (year, month, day) = civil(seconds / DAY);
     let second = seconds % DAY;

@@ -13,11 +13,13 @@ use std::time::Duration;
 use lucarne_contract::Contract;
 use lucarne_ledger::hash::{Hash, from_hex};
 use lucarne_ledger::identity::Instance;
+use lucarne_ledger::json_batch::JSON_RECORDS_MAX;
 use lucarne_ledger::key::PublicKey;
 use lucarne_platform::Address;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use crate::json_batches::{JsonBatchLimits, RECORDS_MIN};
 use crate::probe::Check;
 
 /// What the file says.
@@ -37,6 +39,8 @@ struct File {
     limits: FileLimits,
     #[serde(default)]
     workload: Option<FileWorkload>,
+    #[serde(default)]
+    json_batches: Option<FileJsonBatches>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -90,6 +94,15 @@ struct FileWorkload {
     timeout_ms: Option<Spanned<u64>>,
 }
 
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileJsonBatches {
+    #[serde(default)]
+    every_records: Option<Spanned<u64>>,
+    #[serde(default)]
+    every_ms: Option<Spanned<u64>>,
+}
+
 /// The configuration, checked.
 #[derive(Debug)]
 pub struct Config {
@@ -124,6 +137,8 @@ pub struct Config {
     /// How the workload is asked whether it lives; `None`: it is not asked, and heartbeats say
     /// `unknown`.
     pub workload: Option<Workload>,
+    /// When signed log batches in JSON close; `None`: none are made.
+    pub json_batches: Option<JsonBatchLimits>,
 }
 
 /// Bounds of memory and time.
@@ -172,6 +187,15 @@ const PROBE_INTERVAL_MS: Numbered =
     Numbered { key: "workload.interval_ms", default: 5_000, range: 10..=HOUR_MS };
 const PROBE_TIMEOUT_MS: Numbered =
     Numbered { key: "workload.timeout_ms", default: 2_000, range: 1..=HOUR_MS };
+/// As a batch of a ledger; no more than the format has.
+const JSON_RECORDS: Numbered = Numbered {
+    key: "json_batches.every_records",
+    default: 1_000,
+    range: RECORDS_MIN as u64..=JSON_RECORDS_MAX as u64,
+};
+/// People look at these batches, and each is an object of the archive.
+const JSON_MS: Numbered =
+    Numbered { key: "json_batches.every_ms", default: 10_000, range: 100..=HOUR_MS };
 /// Whoever asks for more has most likely mistaken the unit.
 const HOUR_MS: u64 = 3_600_000;
 /// A configuration is read by people.
@@ -240,6 +264,7 @@ impl Config {
                 .map(|raw| PublicKey::from_ed25519(&raw))
                 .map_err(|_| wrong("uplink.acknowledgement_key", key, KEY))?,
             limits: checks.limits(&file.limits)?,
+            json_batches: file.json_batches.map(|asked| checks.json_batches(&asked)).transpose()?,
             workload: match &file.workload {
                 None => None,
                 Some(asked) => {
@@ -300,6 +325,12 @@ impl Ranges<'_> {
         let timeout = self.number(file.timeout_ms.as_ref(), &PROBE_TIMEOUT_MS)?;
         let [interval, timeout] = [interval, timeout].map(Duration::from_millis);
         Ok(Workload { check, interval, timeout })
+    }
+
+    fn json_batches(&self, file: &FileJsonBatches) -> Result<JsonBatchLimits, ConfigError> {
+        let records = self.number(file.every_records.as_ref(), &JSON_RECORDS)?;
+        let age = Duration::from_millis(self.number(file.every_ms.as_ref(), &JSON_MS)?);
+        Ok(JsonBatchLimits { records, age })
     }
 }
 

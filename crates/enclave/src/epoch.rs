@@ -97,6 +97,11 @@ impl Epoch {
         Ok(Self { id, keys: Arc::new(keys), identity: Arc::new(identity), tee, measurement })
     }
 
+    /// Measurement of the code, in hex.
+    pub fn measurement(&self) -> &str {
+        &self.measurement
+    }
+
     /// Record 0 of a ledger; `previous` is what the gateway says of the epoch before.
     pub fn open(&self, kind: LedgerKind, previous: &[PreviousHead], time_ms: u64) -> Open {
         let before = previous.iter().find(|head| head.kind == kind && head.epoch != self.id);

@@ -11,6 +11,7 @@ pub mod epoch;
 pub mod fuzzing;
 pub mod intake;
 pub mod journal;
+pub mod json_batches;
 pub mod life;
 mod own_points;
 pub mod pipeline;

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lucarne_contract::Contract;
 use lucarne_ledger::control::Workload;
 use lucarne_ledger::key::SigningFailed;
 use lucarne_platform::{Address, BindError, HardenError, harden};
@@ -22,10 +23,11 @@ use tokio::time::timeout;
 use crate::budget::Budget;
 use crate::clock::{Clock, SystemClock};
 use crate::command::Exit;
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::epoch::{BirthError, Epoch};
 use crate::journal;
-use crate::pipeline::Pipeline;
+use crate::json_batches::JsonHalf;
+use crate::pipeline::{Pipeline, Work};
 use crate::probe;
 use crate::progress::{Position, Progress};
 use crate::raw_ring::RawRing;
@@ -134,14 +136,12 @@ async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, 
     let received = receiver.counters();
     journal::warn("tee", &"INSECURE: software TEE, the evidence proves nothing about hardware");
     let parts = Channels::new();
-    let pipeline = Arc::new(Pipeline::new(
-        config.contract,
-        Budget::new(config.limits.queue_bytes),
-        parts.queue,
-        RawRing::new(config.limits.raw_bytes),
-        Progress { sealed: parts.sealed.subscribe(), archived: parts.archived.subscribe() },
-        config.limits.durability_wait,
-    ));
+    let json = config.json_batches.map(|limits| JsonHalf::new(epoch.measurement(), limits));
+    let progress =
+        Progress { sealed: parts.sealed.subscribe(), archived: parts.archived.subscribe() };
+    let pipeline = pipeline(config.contract, config.limits, parts.queue, progress);
+    let pipeline = if json.is_some() { pipeline.with_json_batches() } else { pipeline };
+    let pipeline = Arc::new(pipeline);
     let (stop, stopping) = watch::channel(false);
     let workload = watch_workload(config.workload, runtime, stopping.clone());
     let previous = previous(&config.uplink, &epoch).await;
@@ -159,6 +159,7 @@ async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, 
         instance: epoch.identity.instance.clone(),
         epoch: epoch.id,
         keys: Arc::clone(&epoch.keys),
+        json,
         log_prefix: config.log_prefix,
         clock: SystemClock,
         pipeline: Arc::clone(&pipeline),
@@ -195,10 +196,20 @@ async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, 
     Ok(if complete { Exit::Complete } else { Exit::Incomplete })
 }
 
+fn pipeline(
+    contract: Contract,
+    limits: Limits,
+    queue: mpsc::Sender<Work>,
+    progress: Progress,
+) -> Pipeline {
+    let (budget, raw) = (Budget::new(limits.queue_bytes), RawRing::new(limits.raw_bytes));
+    Pipeline::new(contract, budget, queue, raw, progress, limits.durability_wait)
+}
+
 /// Everything that is passed between the parts.
 struct Channels {
-    queue: mpsc::Sender<crate::pipeline::Work>,
-    work: mpsc::Receiver<crate::pipeline::Work>,
+    queue: mpsc::Sender<Work>,
+    work: mpsc::Receiver<Work>,
     outgoing: mpsc::Sender<sealer::Outgoing>,
     to_uplink: mpsc::Receiver<sealer::Outgoing>,
     sealed: watch::Sender<Position>,

@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::budget::{Budget, Reservation};
 use crate::intake::{Accepted, Durability, Intake, Raw, Refusal};
+use crate::json_batches::{self, JsonWork};
 use crate::progress::{Position, Progress};
 use crate::raw_ring::RawRing;
 
@@ -22,6 +23,8 @@ pub struct Work {
     pub telemetry: Vec<Payloads>,
     /// Events of the audit ledger.
     pub audit: Vec<AuditEvent>,
+    /// Log records and events once more, for signed batches in JSON.
+    pub json: JsonWork,
     /// What the contract withheld.
     pub tally: Tally,
     /// The bytes that this work may hold.
@@ -53,6 +56,7 @@ pub struct Pipeline {
     scratch: Mutex<Vec<Scratch>>,
     progress: Progress,
     durability_wait: Duration,
+    makes_json: bool,
     stopping: AtomicBool,
     counters: Counters,
 }
@@ -80,9 +84,16 @@ impl Pipeline {
             scratch: Mutex::new(Vec::new()),
             progress,
             durability_wait,
+            makes_json: false,
             stopping: AtomicBool::new(false),
             counters: Counters::default(),
         }
+    }
+
+    /// The same, where log records and events also go into signed batches in JSON.
+    pub fn with_json_batches(mut self) -> Self {
+        self.makes_json = true;
+        self
     }
 
     /// From now on every request is refused.
@@ -124,6 +135,19 @@ impl Pipeline {
         })
     }
 
+    // Both reservations or none: a request is in the ledgers and in the batches, or refused.
+    fn reserve_json(&self, parts: &lucarne_contract::Parts) -> Option<JsonWork> {
+        if !self.makes_json {
+            return Some(JsonWork::default());
+        }
+        let lines = json_batches::lines_of(&parts.audit, &parts.telemetry);
+        let room = match json_batches::held_bytes(&lines) {
+            0 => None,
+            bytes => Some(self.budget.reserve(bytes)?),
+        };
+        Some(JsonWork { lines, room })
+    }
+
     // Everything up to the queue happens without waiting: taken whole or refused whole.
     fn enqueue(
         &self,
@@ -147,12 +171,14 @@ impl Pipeline {
         let held = parts.telemetry.iter().map(Payloads::size_bytes).sum::<usize>()
             + parts.audit.iter().map(AuditEvent::size_bytes).sum::<usize>();
         let reservation = self.budget.reserve(held).ok_or_else(overloaded)?;
+        let json = self.reserve_json(&parts).ok_or_else(overloaded)?;
         let waits = durability > Durability::Accepted;
         let (told, wait) = oneshot::channel();
         self.raw.lock().unwrap_or_else(PoisonError::into_inner).push(signal, request);
         slot.send(Work {
             telemetry: parts.telemetry,
             audit: parts.audit,
+            json,
             tally: parts.tally,
             reservation,
             waiting: waits.then_some(told),

@@ -14,7 +14,7 @@ use lucarne_ledger::control::{Close, Control, Gap, Heartbeat, Open, Workload};
 use lucarne_ledger::hash::Hash;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
 use lucarne_ledger::key::SigningFailed;
-use lucarne_ledger::payload::{AuditEvent, Payloads};
+use lucarne_ledger::payload::{AuditEvent, JsonLines, Payloads};
 use lucarne_ledger::seal::{AppendError, Audit, Kind, Ledger, Sealed, Telemetry};
 use lucarne_link::outbox::Pending;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -23,6 +23,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use crate::budget::{Budget, Reservation};
 use crate::clock::Clock;
 use crate::entropy;
+use crate::json_batches::{JsonHalf, OutgoingJson};
 use crate::own_points::own_points;
 use crate::pipeline::{Pipeline, Work};
 use crate::progress::Position;
@@ -45,8 +46,14 @@ const NS_IN_MS: u64 = 1_000_000;
 /// What one control record is taken to hold until it is archived.
 const CONTROL_RECORD_BYTES: usize = 700;
 
-/// What goes to the uplink: a sealed batch, its checkpoint, and the bytes it may hold.
-pub type Outgoing = Pending<Vec<Reservation>>;
+/// What goes to the uplink, with the bytes it may hold.
+#[derive(Debug)]
+pub enum Outgoing {
+    /// A sealed batch and its checkpoint.
+    Batch(Pending<Vec<Reservation>>),
+    /// A signed log batch in JSON.
+    Json(OutgoingJson),
+}
 
 /// One ledger with what its open batch holds.
 struct Half<K> {
@@ -58,6 +65,7 @@ struct Half<K> {
 pub struct Sealer<C> {
     audit: Half<Audit>,
     telemetry: Half<Telemetry>,
+    json: Option<JsonHalf>,
     keys: Arc<EpochKeys>,
     log_prefix: String,
     clock: C,
@@ -81,6 +89,7 @@ pub struct Sealer<C> {
 struct Lost {
     heartbeats: u64,
     oversized: u64,
+    json_oversized: u64,
 }
 
 /// What the sealer is made from.
@@ -91,6 +100,8 @@ pub struct Parts<C> {
     pub epoch: EpochId,
     /// The epoch's keys.
     pub keys: Arc<EpochKeys>,
+    /// Signed log batches in JSON, where they are asked for.
+    pub json: Option<JsonHalf>,
     /// Origin prefix of checkpoints.
     pub log_prefix: String,
     /// Time.
@@ -176,6 +187,7 @@ impl<C: Clock> Sealer<C> {
         Ok(Self {
             audit: Half::new(&parts.instance, parts.epoch)?,
             telemetry: Half::new(&parts.instance, parts.epoch)?,
+            json: parts.json,
             keys: parts.keys,
             log_prefix: parts.log_prefix,
             clock: parts.clock,
@@ -211,7 +223,7 @@ impl<C: Clock> Sealer<C> {
         self.close_batches().await?;
         let mut beats = interval_at(Instant::now() + heartbeat, heartbeat);
         beats.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut oldest = None;
+        let (mut oldest, mut oldest_json) = (None, None);
         loop {
             tokio::select! {
                 work = self.work.recv() => {
@@ -219,10 +231,12 @@ impl<C: Clock> Sealer<C> {
                     self.take_all(work).await?;
                 }
                 () = until(oldest) => self.close_batches().await?,
+                () = until(oldest_json) => self.close_json().await?,
                 _ = beats.tick() => self.heartbeat().await?,
                 _ = stop.wait_for(|stop| *stop) => break,
             }
             oldest = self.open_since(oldest);
+            oldest_json = self.json_open_since(oldest_json);
         }
         self.drain().await
     }
@@ -230,6 +244,11 @@ impl<C: Clock> Sealer<C> {
     fn open_since(&self, before: Option<Instant>) -> Option<Instant> {
         let open = self.audit.ledger.open_count() + self.telemetry.ledger.open_count() > 0;
         if open { before.or_else(|| Some(Instant::now() + BATCH_AGE)) } else { None }
+    }
+
+    fn json_open_since(&self, before: Option<Instant>) -> Option<Instant> {
+        let open = self.json.as_ref().filter(|json| json.is_open())?;
+        before.or_else(|| Some(Instant::now() + open.age()))
     }
 
     // Takes what is queued behind the first, too: a caller that waits should not wait alone.
@@ -248,11 +267,14 @@ impl<C: Clock> Sealer<C> {
     async fn take(&mut self, work: Work) -> Result<(), SealError> {
         // Before anything is appended: a batch that closes on the way is waited for, too.
         self.urgent |= work.urgent;
+        let mut json = work.json.lines.iter();
         for event in &work.audit {
-            self.append_event(event).await?;
+            let taken = self.append_event(event).await?;
+            self.take_json(json.next().filter(|_| taken))?;
         }
         for mut payloads in work.telemetry {
-            self.append(&mut payloads).await?;
+            let taken = self.append(&mut payloads).await?;
+            self.take_json(json.next().filter(|_| taken))?;
         }
         self.tally.merge(&work.tally);
         if work.audit.is_empty() {
@@ -263,10 +285,42 @@ impl<C: Clock> Sealer<C> {
         if let Some(waiting) = work.waiting {
             self.waiting.push((waiting, self.position()));
         }
+        if let Some((half, room)) = self.json.as_mut().zip(work.json.room) {
+            half.hold(room);
+        }
+        self.ship_json().await
+    }
+
+    // Only what is in a ledger is said in JSON, too.
+    fn take_json(&mut self, lines: Option<&JsonLines>) -> Result<(), SealError> {
+        if let Some((half, lines)) = self.json.as_mut().zip(lines) {
+            self.lost.json_oversized += half.take(lines, &*self.keys, self.clock.now_ms())?;
+        }
         Ok(())
     }
 
-    async fn append_event(&mut self, event: &AuditEvent) -> Result<(), SealError> {
+    async fn close_json(&mut self) -> Result<(), SealError> {
+        if let Some(half) = &mut self.json {
+            half.close(&*self.keys, self.clock.now_ms())?;
+        }
+        self.ship_json().await
+    }
+
+    async fn ship_json(&mut self) -> Result<(), SealError> {
+        let closed = self.json.as_mut().map(JsonHalf::closed).unwrap_or_default();
+        if closed.is_empty() {
+            return Ok(());
+        }
+        // Nothing is said in JSON that is not sealed.
+        self.close_batches().await?;
+        for pending in closed {
+            let sent = self.outgoing.send(Outgoing::Json(pending)).await;
+            sent.map_err(|_| SealError::Uplink)?;
+        }
+        Ok(())
+    }
+
+    async fn append_event(&mut self, event: &AuditEvent) -> Result<bool, SealError> {
         let mut result = self.audit.ledger.append_event(event);
         if result == Err(AppendError::BatchFull) {
             self.close_audit().await?;
@@ -275,10 +329,10 @@ impl<C: Clock> Sealer<C> {
         if result.is_err() {
             self.lost.oversized += 1;
         }
-        Ok(())
+        Ok(result.is_ok())
     }
 
-    async fn append(&mut self, payloads: &mut Payloads) -> Result<(), SealError> {
+    async fn append(&mut self, payloads: &mut Payloads) -> Result<bool, SealError> {
         let mut result = self.telemetry.ledger.append(payloads);
         if result == Err(AppendError::BatchFull) {
             self.close_telemetry().await?;
@@ -290,7 +344,7 @@ impl<C: Clock> Sealer<C> {
         if self.telemetry.is_due() {
             self.close_telemetry().await?;
         }
-        Ok(())
+        Ok(result.is_ok())
     }
 
     fn position(&self) -> Position {
@@ -324,8 +378,8 @@ impl<C: Clock> Sealer<C> {
         let (kind, size) = (statement.ledger.kind, statement.size());
         let origin = origin(&self.log_prefix, &statement.ledger);
         let note = self.keys.note(&Checkpoint { origin, size, root: statement.root })?;
-        let outgoing = Pending { sealed, note, urgent: self.urgent, token };
-        self.outgoing.send(outgoing).await.map_err(|_| SealError::Uplink)?;
+        let pending = Pending { sealed, note, urgent: self.urgent, token };
+        self.outgoing.send(Outgoing::Batch(pending)).await.map_err(|_| SealError::Uplink)?;
         self.sealed.send_modify(|position| position.advance(kind, size));
         Ok(())
     }
@@ -363,6 +417,7 @@ impl<C: Clock> Sealer<C> {
         let declared = [
             (lost.heartbeats, "heartbeats for which the uplink left no room"),
             (lost.oversized, "records that fit no batch"),
+            (lost.json_oversized, "records too long for a signed batch in JSON"),
         ];
         for (count, reason) in declared.into_iter().filter(|(count, _)| *count > 0) {
             let gap = Gap { time_ms: self.clock.now_ms(), count, reason: reason.into() };
@@ -395,6 +450,7 @@ impl<C: Clock> Sealer<C> {
         }
         self.declare_gaps().await?;
         self.close_batches().await?;
+        self.close_json().await?;
         let close = |size, root: Hash, time_ms| {
             Control::Close(Close {
                 time_ms,

@@ -10,11 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lucarne_ledger::identity::{EpochId, Instance};
+use lucarne_ledger::json_batch::taken::Fate;
 use lucarne_ledger::key::PublicKey;
 use lucarne_link::frame::{self, BadLength, DOWN_BYTES_MAX, FrameReader};
+use lucarne_link::json_outbox::JsonOutbox;
 use lucarne_link::message::{PreviousHead, Up};
 use lucarne_link::outbox::{AckError, Outbox, Pending};
-use lucarne_link::session::{AwaitChallenge, Challenged, SessionError, Streaming};
+use lucarne_link::session::{Acknowledged, AwaitChallenge, Challenged, SessionError, Streaming};
 use lucarne_platform::{Address, ConnectError, Stream, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
@@ -133,6 +135,7 @@ pub struct Uplink {
 /// What waits to be sent or acknowledged.
 struct Hold {
     outbox: Outbox<Vec<Reservation>>,
+    json: JsonOutbox<Vec<Reservation>>,
     // the sealer has closed the ledgers; when nothing waits here either, the work is done
     ended: bool,
 }
@@ -140,16 +143,31 @@ struct Hold {
 impl Hold {
     fn collect(&mut self, outgoing: Option<Outgoing>) {
         match outgoing {
-            Some(pending) => self.outbox.push(pending),
+            Some(Outgoing::Batch(pending)) => self.outbox.push(pending),
+            Some(Outgoing::Json(pending)) => self.json.push(pending),
             None => self.ended = true,
         }
     }
 
+    fn is_empty(&self) -> bool {
+        self.outbox.is_empty() && self.json.is_empty()
+    }
+
     fn is_done(&self) -> bool {
-        self.ended && self.outbox.is_empty()
+        self.ended && self.is_empty()
+    }
+
+    fn rewind(&mut self) {
+        self.outbox.rewind();
+        self.json.rewind();
     }
 
     fn next_frame(&mut self) -> Option<Vec<u8>> {
+        // There are few of them, and batches that never end must not hold them up.
+        if let Some(pending) = self.json.next_to_send() {
+            let batch = Up::JsonBatch { bytes: &pending.sealed.bytes };
+            return Some(frame::encode(&batch.encode()));
+        }
         let Pending { sealed, note, urgent, .. } = self.outbox.next_to_send()?;
         let batch = Up::Batch { urgent: *urgent, bytes: sealed.bytes(), note };
         Some(frame::encode(&batch.encode()))
@@ -219,7 +237,9 @@ impl Uplink {
         archived: watch::Sender<Position>,
         outgoing: mpsc::Receiver<Outgoing>,
     ) -> Self {
-        let hold = Hold { outbox: Outbox::new(key), ended: false };
+        let (instance, epoch) = (identity.instance.clone(), identity.epoch);
+        let json = JsonOutbox::new(key.clone(), instance, epoch);
+        let hold = Hold { outbox: Outbox::new(key), json, ended: false };
         Self { address, identity, hold, archived, outgoing }
     }
 
@@ -253,7 +273,7 @@ impl Uplink {
     // The error says whether anything moved, so that a host that only accepts connections is asked
     // less often.
     async fn connect_and_stream(&mut self) -> Result<(), (bool, LinkError)> {
-        self.hold.outbox.rewind();
+        self.hold.rewind();
         let (address, identity) = (self.address.clone(), Arc::clone(&self.identity));
         let opened = timeout(HANDSHAKE, async move {
             let mut line = Line::connect(&address).await?;
@@ -282,8 +302,10 @@ impl Uplink {
         let mut deadline = Instant::now() + STALL;
         loop {
             while let Some(body) = frames.next_frame().map_err(LinkError::Length)? {
-                let message = streaming.on_frame(body)?;
-                *moved |= self.acknowledge(&message)?;
+                *moved |= match streaming.on_frame(body)? {
+                    Acknowledged::Ledger(message) => self.acknowledge(&message)?,
+                    Acknowledged::JsonBatch(message) => self.acknowledge_json(&message)?,
+                };
                 deadline = Instant::now() + STALL;
             }
             if writing.is_none() {
@@ -292,7 +314,7 @@ impl Uplink {
             if writing.is_none() && self.hold.is_done() {
                 return Ok(());
             }
-            let busy = writing.is_some() || !self.hold.outbox.is_empty();
+            let busy = writing.is_some() || !self.hold.is_empty();
             tokio::select! {
                 outgoing = self.outgoing.recv(), if !self.hold.ended => {
                     // An idle link becomes busy: the gateway's time to answer starts now.
@@ -330,6 +352,20 @@ impl Uplink {
             self.archived.send_modify(|position| position.advance(kind, size));
         }
         Ok(moved)
+    }
+
+    fn acknowledge_json(&mut self, message: &[u8]) -> Result<bool, LinkError> {
+        let taken = self.hold.json.acknowledge(message).map_err(LinkError::Acknowledgement)?;
+        let lost = match &taken {
+            Some((Fate::Withheld, pending)) => Some((pending, "withheld by the outer layer")),
+            Some((Fate::Displaced, pending)) => Some((pending, "not archived: its name is taken")),
+            Some((Fate::Archived, _)) | None => None,
+        };
+        if let Some((pending, what)) = lost {
+            let number = pending.sealed.sequence;
+            journal::warn("uplink", &format_args!("signed log batch {number} is {what}"));
+        }
+        Ok(taken.is_some())
     }
 }
 

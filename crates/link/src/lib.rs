@@ -12,6 +12,7 @@ extern crate alloc;
 pub mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
+pub mod json_outbox;
 pub mod message;
 pub mod outbox;
 pub mod session;

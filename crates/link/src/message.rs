@@ -44,6 +44,11 @@ pub enum Up<'a> {
         /// The signed checkpoint of the ledger right after it.
         note: &'a str,
     },
+    /// A signed log batch in JSON, from an enclave that is configured to make them.
+    JsonBatch {
+        /// The JSON object.
+        bytes: &'a [u8],
+    },
 }
 
 /// From the gateway to the enclave.
@@ -65,6 +70,11 @@ pub enum Down {
     },
     /// A signed acknowledgement.
     Archived {
+        /// COSE_Sign1 by the gateway's pinned key.
+        acknowledgement: Vec<u8>,
+    },
+    /// A signed acknowledgement of a signed log batch in JSON.
+    JsonTaken {
         /// COSE_Sign1 by the gateway's pinned key.
         acknowledgement: Vec<u8>,
     },
@@ -91,10 +101,12 @@ pub struct PreviousHead {
 const HELLO: u8 = 1;
 const EVIDENCE: u8 = 2;
 const BATCH: u8 = 3;
+const JSON_BATCH: u8 = 4;
 const CHALLENGE: u8 = 65;
 const ACCEPTED: u8 = 66;
 const ARCHIVED: u8 = 67;
 const REFUSED: u8 = 68;
+const JSON_TAKEN: u8 = 69;
 
 impl<'a> Up<'a> {
     /// The body of its frame.
@@ -114,6 +126,12 @@ impl<'a> Up<'a> {
                 body.push(BATCH);
                 out = Writer::after(body);
                 out.array(3).uint(u64::from(*urgent)).bytes(bytes).text(note);
+            }
+            Self::JsonBatch { bytes } => {
+                let mut body = Vec::with_capacity(bytes.len() + 8);
+                body.push(JSON_BATCH);
+                out = Writer::after(body);
+                out.array(1).bytes(bytes);
             }
         }
         out.finish()
@@ -148,6 +166,10 @@ impl<'a> Up<'a> {
                 let (urgent, bytes) = (flag(&mut reader)?, reader.bytes()?);
                 Self::Batch { urgent, bytes, note: reader.text()? }
             }
+            JSON_BATCH => {
+                array_of(&mut reader, 1)?;
+                Self::JsonBatch { bytes: reader.bytes()? }
+            }
             _ => return Err(CborError::Value),
         };
         reader.end()?;
@@ -180,6 +202,10 @@ impl Down {
                 out = Writer::after(alloc::vec![ARCHIVED]);
                 out.array(1).bytes(acknowledgement);
             }
+            Self::JsonTaken { acknowledgement } => {
+                out = Writer::after(alloc::vec![JSON_TAKEN]);
+                out.array(1).bytes(acknowledgement);
+            }
             Self::Refused { reason } => {
                 out = Writer::after(alloc::vec![REFUSED]);
                 let end = reason.floor_char_boundary(REASON_BYTES_MAX);
@@ -210,6 +236,10 @@ impl Down {
             ARCHIVED => {
                 array_of(&mut reader, 1)?;
                 Self::Archived { acknowledgement: reader.bytes()?.to_vec() }
+            }
+            JSON_TAKEN => {
+                array_of(&mut reader, 1)?;
+                Self::JsonTaken { acknowledgement: reader.bytes()?.to_vec() }
             }
             REFUSED => {
                 array_of(&mut reader, 1)?;

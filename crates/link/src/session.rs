@@ -81,7 +81,9 @@ impl AwaitChallenge {
         match Down::decode(body)? {
             Down::Challenge { nonce, time_ms: _, previous } => Ok(Challenged { nonce, previous }),
             Down::Refused { reason } => Err(SessionError::Refused(reason)),
-            Down::Accepted { .. } | Down::Archived { .. } => Err(SessionError::OutOfOrder),
+            Down::Accepted { .. } | Down::Archived { .. } | Down::JsonTaken { .. } => {
+                Err(SessionError::OutOfOrder)
+            }
         }
     }
 }
@@ -105,20 +107,31 @@ impl AwaitAccepted {
         match Down::decode(body)? {
             Down::Accepted { archived } => Ok((Streaming(()), archived)),
             Down::Refused { reason } => Err(SessionError::Refused(reason)),
-            Down::Challenge { .. } | Down::Archived { .. } => Err(SessionError::OutOfOrder),
+            Down::Challenge { .. } | Down::Archived { .. } | Down::JsonTaken { .. } => {
+                Err(SessionError::OutOfOrder)
+            }
         }
     }
 }
 
+/// An acknowledgement as it was received; nothing of it has been checked.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Acknowledged {
+    /// Of a ledger.
+    Ledger(Vec<u8>),
+    /// Of a signed log batch in JSON.
+    JsonBatch(Vec<u8>),
+}
+
 impl Streaming {
-    /// Takes a message: the only one that has a place here is an acknowledgement, which has not
-    /// been checked.
+    /// Takes a message: only acknowledgements have a place here.
     ///
     /// # Errors
     /// For any other message.
-    pub fn on_frame(&self, body: &[u8]) -> Result<Vec<u8>, SessionError> {
+    pub fn on_frame(&self, body: &[u8]) -> Result<Acknowledged, SessionError> {
         match Down::decode(body)? {
-            Down::Archived { acknowledgement } => Ok(acknowledgement),
+            Down::Archived { acknowledgement } => Ok(Acknowledged::Ledger(acknowledgement)),
+            Down::JsonTaken { acknowledgement } => Ok(Acknowledged::JsonBatch(acknowledgement)),
             Down::Refused { reason } => Err(SessionError::Refused(reason)),
             Down::Challenge { .. } | Down::Accepted { .. } => Err(SessionError::OutOfOrder),
         }
@@ -153,7 +166,9 @@ impl AwaitHello {
     pub fn on_frame(self, body: &[u8], nonce: [u8; 32]) -> Result<AwaitEvidence, SessionError> {
         match Up::decode(body)? {
             Up::Hello { instance, epoch } => Ok(AwaitEvidence { instance, epoch, nonce }),
-            Up::Evidence { .. } | Up::Batch { .. } => Err(SessionError::OutOfOrder),
+            Up::Evidence { .. } | Up::Batch { .. } | Up::JsonBatch { .. } => {
+                Err(SessionError::OutOfOrder)
+            }
         }
     }
 }
@@ -173,7 +188,9 @@ impl AwaitEvidence {
             Up::Evidence { binding, evidence, fresh, collateral } => {
                 Ok([binding, evidence, fresh, collateral])
             }
-            Up::Hello { .. } | Up::Batch { .. } => Err(SessionError::OutOfOrder),
+            Up::Hello { .. } | Up::Batch { .. } | Up::JsonBatch { .. } => {
+                Err(SessionError::OutOfOrder)
+            }
         }
     }
 }
@@ -181,6 +198,15 @@ impl AwaitEvidence {
 /// The gateway has accepted the epoch and takes batches.
 #[derive(Debug)]
 pub struct Receiving(());
+
+/// What the enclave sends once it is accepted; nothing of it has been checked.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Incoming<'a> {
+    /// A sealed batch.
+    Batch(Received<'a>),
+    /// A signed log batch in JSON.
+    JsonBatch(&'a [u8]),
+}
 
 /// One batch as it was received; nothing of it has been checked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -201,13 +227,16 @@ impl AwaitEvidence {
 }
 
 impl Receiving {
-    /// Takes a message: the only one that has a place here is a batch.
+    /// Takes a message: only batches have a place here.
     ///
     /// # Errors
     /// For any other message.
-    pub fn on_frame<'a>(&self, body: &'a [u8]) -> Result<Received<'a>, SessionError> {
+    pub fn on_frame<'a>(&self, body: &'a [u8]) -> Result<Incoming<'a>, SessionError> {
         match Up::decode(body)? {
-            Up::Batch { urgent, bytes, note } => Ok(Received { urgent, bytes, note }),
+            Up::Batch { urgent, bytes, note } => {
+                Ok(Incoming::Batch(Received { urgent, bytes, note }))
+            }
+            Up::JsonBatch { bytes } => Ok(Incoming::JsonBatch(bytes)),
             Up::Hello { .. } | Up::Evidence { .. } => Err(SessionError::OutOfOrder),
         }
     }

@@ -42,6 +42,25 @@ fn the_kinds_round_trip() {
 }
 
 #[test]
+fn a_batch_in_json_is_named_by_its_number() {
+    let place = format!("json/2025/11/21/nitro-001/{EPOCH}");
+    let name = JsonName {
+        date: Date::new(2025, 11, 21).unwrap(),
+        instance: "nitro-001".parse().unwrap(),
+        epoch: EPOCH.parse().unwrap(),
+        sequence: 42,
+    };
+    assert_eq!(format!("{place}/{:020}.json", 42).parse(), Ok(Name::Json(name)));
+    check(&format!("{place}/18446744073709551615.json"));
+    refused(&format!("{place}/{:020}.json", 0));
+    refused(&format!("{place}/42.json"));
+    refused(&format!("{place}/{:020}.jsonl", 42));
+    refused(&format!("{place}/audit/{:020}.json", 42));
+    refused(&format!("json/2025/11/nitro-001/{EPOCH}/{:020}.json", 42));
+    refused(&format!("json/2025/11/31/nitro-001/{EPOCH}/{:020}.json", 42));
+}
+
+#[test]
 fn the_parts_are_what_the_text_says() {
     let name = SealName {
         date: Date::new(2025, 11, 21).unwrap(),

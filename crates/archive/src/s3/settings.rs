@@ -225,7 +225,7 @@ impl RetentionDays {
     /// Days for an object of that name.
     pub const fn of(&self, name: &Name) -> u32 {
         match name {
-            Name::Seal(_) => self.segments,
+            Name::Seal(_) | Name::Json(_) => self.segments,
             Name::Epoch(_) | Name::Register(_) => self.epochs,
             Name::Checkpoint(_) => self.checkpoints,
         }

@@ -7,6 +7,8 @@
 
 #[path = "host/attack.rs"]
 mod attack;
+#[path = "host/signed_json.rs"]
+mod signed_json;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +20,7 @@ use lucarne_enclave::clock::{Clock as _, SystemClock};
 use lucarne_enclave::config::Config;
 use lucarne_enclave::epoch::Epoch;
 use lucarne_enclave::intake::{Accepted, Durability, Intake as _, Raw, Refusal};
+use lucarne_enclave::json_batches::{JsonBatchLimits, JsonHalf};
 use lucarne_enclave::pipeline::Pipeline;
 use lucarne_enclave::progress::{Position, Progress};
 use lucarne_enclave::raw_ring::RawRing;
@@ -104,6 +107,10 @@ fn configuration(directory: &Path, socket: &Path) -> Config {
 
 impl Enclave {
     fn start(directory: &Path, socket: &Path) -> Self {
+        Self::start_with(directory, socket, None)
+    }
+
+    fn start_with(directory: &Path, socket: &Path, json: Option<JsonBatchLimits>) -> Self {
         let config = configuration(directory, socket);
         let machine = Machine { module_id: "m".into(), executable_sha384: [5; 48] };
         let tee =
@@ -116,14 +123,17 @@ impl Enclave {
         let archived = watch::Sender::new(Position::default());
         let told = archived.subscribe();
         let progress = Progress { sealed: sealed.subscribe(), archived: archived.subscribe() };
-        let pipeline = Arc::new(Pipeline::new(
+        let json = json.map(|limits| JsonHalf::new(epoch.measurement(), limits));
+        let pipeline = Pipeline::new(
             config.contract,
             budget.clone(),
             queue,
             RawRing::new(1 << 20),
             progress,
             DURABILITY_WAIT,
-        ));
+        );
+        let pipeline = if json.is_some() { pipeline.with_json_batches() } else { pipeline };
+        let pipeline = Arc::new(pipeline);
         let identity = Arc::clone(&epoch.identity);
         let uplink =
             Uplink::new(config.uplink, identity, config.acknowledgement_key, archived, to_uplink);
@@ -133,6 +143,7 @@ impl Enclave {
             instance: epoch.identity.instance.clone(),
             epoch: epoch.id,
             keys: Arc::clone(&epoch.keys),
+            json,
             log_prefix: config.log_prefix,
             clock: SystemClock,
             pipeline: Arc::clone(&pipeline),

@@ -16,6 +16,7 @@ enum Owned {
     Hello(Instance, [u8; 16]),
     Evidence([Vec<u8>; 4]),
     Batch(bool, Vec<u8>, String),
+    JsonBatch(Vec<u8>),
 }
 
 impl Owned {
@@ -28,6 +29,7 @@ impl Owned {
                 Up::Evidence { binding, evidence, fresh, collateral }
             }
             Self::Batch(urgent, bytes, note) => Up::Batch { urgent: *urgent, bytes, note },
+            Self::JsonBatch(bytes) => Up::JsonBatch { bytes },
         }
     }
 }
@@ -39,6 +41,7 @@ fn ups() -> impl Strategy<Value = Owned> {
         (instance, any::<[u8; 16]>()).prop_map(|(instance, id)| Owned::Hello(instance, id)),
         [blob(), blob(), blob(), blob()].prop_map(Owned::Evidence),
         (any::<bool>(), blob(), ".{0,30}").prop_map(|(u, b, n)| Owned::Batch(u, b, n)),
+        blob().prop_map(Owned::JsonBatch),
     ]
 }
 
@@ -58,6 +61,7 @@ fn downs() -> impl Strategy<Value = Down> {
             .prop_map(|(nonce, time_ms, previous)| Down::Challenge { nonce, time_ms, previous }),
         many(blob(), 0..=2).prop_map(|archived| Down::Accepted { archived }),
         blob().prop_map(|acknowledgement| Down::Archived { acknowledgement }),
+        blob().prop_map(|acknowledgement| Down::JsonTaken { acknowledgement }),
         ".{0,100}".prop_map(|reason| Down::Refused { reason }),
     ]
 }

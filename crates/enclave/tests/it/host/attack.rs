@@ -58,7 +58,7 @@ impl Line {
     }
 
     /// The body of the next frame; `None` when the enclave has gone.
-    async fn receive(&mut self) -> Option<Vec<u8>> {
+    pub(super) async fn receive(&mut self) -> Option<Vec<u8>> {
         let mut buffer = vec![0; 64 << 10];
         loop {
             if let Some(body) = self.frames.next_frame().unwrap() {
