@@ -94,7 +94,8 @@ proptest! {
             let payload = verified.payload();
             prop_assert_eq!(&payload.records, records);
             prop_assert_eq!(payload.sequence, Some(sequence));
-            prop_assert_eq!((&payload.timestamp_utc, &payload.tee_measurement), (&time, &measurement));
+            prop_assert_eq!(&payload.timestamp_utc, &time);
+            prop_assert_eq!(&payload.tee_measurement, &measurement);
             let read = Read { outside: Some(sequence), outcome: Ok(Signed::from(&verified)) };
             let count = records.len() as u64;
             prop_assert_eq!(run.judge(&read), (Verdict::Valid { records: count }, vec![]));
