@@ -1,15 +1,20 @@
 //! The subcommands: one file each, named for its noun. A file holds the arguments, whose comments
 //! are the help, and one function that calls what does the work.
 
+pub mod archive;
+pub mod attest;
 pub mod audit;
+pub mod baseline;
 pub mod completions;
 pub mod gateway;
 pub mod leash;
 pub mod man;
 pub mod proxy;
 pub mod reference;
+pub mod register;
 pub mod send;
 pub mod up;
+pub mod witness;
 
 use clap::{Parser, Subcommand};
 
@@ -35,8 +40,13 @@ enum Command {
     Up(up::Args),
     Gateway(gateway::Args),
     Proxy(proxy::Args),
+    Witness(witness::Args),
     Send(send::Args),
     Audit(audit::Args),
+    Attest(attest::Args),
+    Archive(archive::Args),
+    Baseline(baseline::Args),
+    Register(register::Args),
     Completions(completions::Args),
     Man(man::Args),
     Reference(reference::Args),
@@ -52,8 +62,13 @@ pub fn run(lucarne: Lucarne) -> Result<Exit, Failure> {
         Command::Up(args) => up::run(&args),
         Command::Gateway(args) => gateway::run(&args),
         Command::Proxy(args) => proxy::run(args),
+        Command::Witness(args) => witness::run(&args),
         Command::Send(args) => send::run(args),
         Command::Audit(args) => audit::run(args),
+        Command::Attest(args) => attest::run(&args),
+        Command::Archive(args) => archive::run(&args),
+        Command::Baseline(args) => baseline::run(&args),
+        Command::Register(args) => register::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Reference(args) => reference::run(&args),

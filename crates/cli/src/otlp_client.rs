@@ -7,6 +7,8 @@
 
 pub mod connection;
 pub mod endpoint;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod outcome;
 
 use std::time::Duration;

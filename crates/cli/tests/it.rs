@@ -1,17 +1,39 @@
 //! The command as a process: what it prints, how it exits, and what it does over real sockets.
 
+#[path = "it/adversary.rs"]
+mod adversary;
+#[path = "it/attest.rs"]
+mod attest;
+#[path = "it/baseline.rs"]
+mod baseline;
+#[path = "it/collectors.rs"]
+mod collectors;
 #[path = "it/command_line.rs"]
 mod command_line;
 #[path = "it/configuration.rs"]
 mod configuration;
+#[path = "it/corpus.rs"]
+mod corpus;
+#[path = "it/crossing.rs"]
+mod crossing;
+#[path = "it/every_bit.rs"]
+mod every_bit;
 #[path = "it/isolation.rs"]
 mod isolation;
+#[path = "it/large_archive.rs"]
+mod large_archive;
+#[path = "it/leaks.rs"]
+mod leaks;
 #[path = "it/leash.rs"]
 mod leash;
 #[path = "it/main_job.rs"]
 mod main_job;
+#[path = "it/needles.rs"]
+mod needles;
 #[path = "it/outage.rs"]
 mod outage;
+#[path = "it/own_metrics.rs"]
+mod own_metrics;
 #[path = "it/pages.rs"]
 mod pages;
 #[path = "it/process.rs"]
@@ -20,18 +42,42 @@ mod process;
 mod prometheus;
 #[path = "it/proxy.rs"]
 mod proxy;
+#[path = "it/proxy_log.rs"]
+mod proxy_log;
 #[path = "it/receiver.rs"]
 mod receiver;
+#[path = "it/register.rs"]
+mod register;
+#[path = "it/s3.rs"]
+mod s3;
 #[path = "it/sdk.rs"]
 mod sdk;
+#[path = "it/sealed_archive.rs"]
+mod sealed_archive;
+#[path = "it/secrets.rs"]
+mod secrets;
 #[path = "it/send.rs"]
 mod send;
+#[path = "it/signed_json.rs"]
+mod signed_json;
 #[path = "it/site.rs"]
 mod site;
 #[path = "it/tampering.rs"]
 mod tampering;
+#[path = "it/tap.rs"]
+mod tap;
+#[path = "it/timestamp.rs"]
+mod timestamp;
 #[path = "it/up.rs"]
 mod up;
+#[path = "it/watch.rs"]
+mod watch;
+#[path = "it/what_crosses.rs"]
+mod what_crosses;
+#[path = "it/withholding.rs"]
+mod withholding;
+#[path = "it/witness.rs"]
+mod witness;
 
 /// A file under `it/` that no `mod` line names would never run.
 #[test]

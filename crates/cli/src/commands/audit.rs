@@ -1,14 +1,31 @@
 //! `lucarne audit`: what an archive is worth. One file a verb; what they share lies beside them.
 
+pub mod check_proof;
+pub mod diff;
+pub mod explain;
+pub mod export;
+pub mod import_json;
+pub mod prove;
 pub mod show;
+pub mod timestamp;
 pub mod verify;
+pub mod versions;
+pub mod watch;
 
 mod catalogue;
-mod epochs;
+pub(in crate::commands) mod epochs;
 mod json;
+mod junit;
+mod outcome;
+mod part;
+mod pinned;
 mod reading;
 mod record;
+pub(in crate::commands) mod register_log;
+mod sarif;
+mod since;
 mod text;
+mod trust;
 
 use std::path::PathBuf;
 
@@ -29,6 +46,16 @@ pub struct Args {
 enum Verb {
     Verify(verify::Args),
     Show(show::Args),
+    Prove(prove::Args),
+    CheckProof(check_proof::Args),
+    Export(export::Args),
+    ImportJson(import_json::Args),
+    Timestamp(timestamp::Args),
+    CheckTimestamp(timestamp::CheckArgs),
+    Diff(diff::Args),
+    Explain(explain::Args),
+    Versions(versions::Args),
+    Watch(watch::Args),
 }
 
 /// Where the archive is, and which part of it matters.
@@ -40,6 +67,13 @@ struct Place {
     /// What to trust: roots, measurements, keys (audit-policy.yaml)
     #[arg(long, value_name = "FILE")]
     policy: PathBuf,
+    #[command(flatten)]
+    wanted: Wanted,
+}
+
+/// Which ledgers of an archive matter.
+#[derive(Clone, Debug, Default, clap::Args)]
+struct Wanted {
     /// Look at this ledger only: audit or telemetry
     #[arg(long)]
     ledger: Option<LedgerKind>,
@@ -51,6 +85,15 @@ struct Place {
     epoch: Option<EpochId>,
 }
 
+impl Wanted {
+    /// Whether a ledger matters, or an epoch when no ledger is named.
+    fn takes(&self, instance: &Instance, epoch: EpochId, ledger: Option<LedgerKind>) -> bool {
+        self.instance.as_ref().is_none_or(|only| only == instance)
+            && self.epoch.is_none_or(|only| only == epoch)
+            && (ledger.is_none() || self.ledger.is_none() || self.ledger == ledger)
+    }
+}
+
 /// Runs the chosen verb.
 ///
 /// # Errors
@@ -59,5 +102,15 @@ pub fn run(args: Args) -> Result<Exit, Failure> {
     match args.verb {
         Verb::Verify(args) => verify::run(&args),
         Verb::Show(args) => show::run(&args),
+        Verb::Prove(args) => prove::run(&args),
+        Verb::CheckProof(args) => check_proof::run(&args),
+        Verb::Export(args) => export::run(&args),
+        Verb::ImportJson(args) => import_json::run(&args),
+        Verb::Timestamp(args) => timestamp::run(&args),
+        Verb::CheckTimestamp(args) => timestamp::check(&args),
+        Verb::Diff(args) => diff::run(&args),
+        Verb::Explain(args) => explain::run(&args),
+        Verb::Versions(args) => versions::run(&args),
+        Verb::Watch(args) => watch::run(&args),
     }
 }

@@ -1,7 +1,7 @@
 //! `lucarne gateway`: the host side of the enclaves, as a process.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use lucarne_gateway::service::{self, ServiceError};
 
@@ -37,7 +37,7 @@ pub struct Args {
 /// When the configuration, a socket or a disk cannot be used.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     if args.check_config {
-        service::check(&args.config).map_err(|error| failure(&args.config, &error))?;
+        service::check(&args.config).map_err(|error| failure(&error))?;
         writeln!(std::io::stdout(), "the configuration can be used")?;
         return Ok(Exit::Yes);
     }
@@ -48,14 +48,11 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     };
     shutdown::runtime()?
         .block_on(service::run(&args.config, ready))
-        .map_err(|error| failure(&args.config, &error))?;
+        .map_err(|error| failure(&error))?;
     Ok(Exit::Yes)
 }
 
-fn failure(config: &Path, error: &ServiceError) -> Failure {
+fn failure(error: &ServiceError) -> Failure {
     let exit = if error.is_configuration() { Exit::Usage } else { Exit::Unreadable };
-    if error.is_of_the_main_file() {
-        return Failure::new(exit, format!("{}: {error}", config.display()));
-    }
     Failure::new(exit, error.to_string())
 }

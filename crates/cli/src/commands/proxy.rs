@@ -12,6 +12,7 @@ use lucarne_gateway::proxy::place::{Local, Remote, Route};
 use lucarne_gateway::proxy::{
     CONNECT_TIMEOUT, CONNECTIONS_MAX, Config, DRAIN, Family, Limits, Proxy,
 };
+use lucarne_platform::Address;
 
 use crate::failure::{Exit, Failure};
 use crate::shutdown;
@@ -38,7 +39,9 @@ use crate::shutdown;
 ///   lucarne proxy --config vsock-proxy.yaml tcp:127.0.0.1:9443 vsock:16:5005
 ///
 /// Each connection leaves one JSON line on standard error, with job "vsock-proxy"
-/// and status "ok" or "error".
+/// and status "ok" or "error". With --log-to a gateway exports the lines, too; one
+/// that does not take them costs lines there, which are counted, and holds up no
+/// connection.
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
@@ -51,6 +54,9 @@ pub struct Args {
     /// Serve /metrics (Prometheus text) and /health at this address
     #[arg(long, value_name = "ADDRESS:PORT")]
     metrics: Option<SocketAddr>,
+    /// Hand the lines to the gateway that listens here (its key proxy_log)
+    #[arg(long, value_name = "unix:/PATH", value_parser = unix)]
+    log_to: Option<Address>,
     /// Connections open at a time; one more is closed at once
     #[arg(short = 'w', long, alias = "num_workers", value_name = "N",
           default_value_t = CONNECTIONS_MAX, value_parser = connections)]
@@ -117,6 +123,7 @@ fn config(args: Args) -> Result<Config, Failure> {
             drain: DRAIN,
         },
         log: Log::new(Arc::new(SystemClock::start()), std::io::stderr()),
+        log_to: args.log_to,
     })
 }
 
@@ -132,6 +139,15 @@ fn remote(words: &[String]) -> Result<Remote, Failure> {
         _ => return Err(Failure::usage("expected REMOTE as HOST PORT or HOST:PORT")),
     };
     parsed.map_err(|error| Failure::usage(error.to_string()))
+}
+
+fn unix(text: &str) -> Result<Address, String> {
+    match text.parse() {
+        Ok(address @ Address::Unix(_)) => Ok(address),
+        Ok(Address::Tcp(_) | Address::Vsock { .. }) | Err(_) => {
+            Err("expected a Unix socket like unix:/run/lucarne/proxy-log.sock".to_owned())
+        }
+    }
 }
 
 fn connections(text: &str) -> Result<usize, String> {

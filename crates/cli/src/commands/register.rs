@@ -8,7 +8,7 @@ use clap::Subcommand;
 use lucarne_archive::Directory;
 use lucarne_gateway::policy;
 use lucarne_ledger::audit::finding::Severity;
-use lucarne_ledger::audit::register::RegisterLog;
+use lucarne_ledger::audit::register::{RegisterFault, RegisterLog};
 use lucarne_ledger::register::Entry;
 use serde_json::{Value, json};
 
@@ -124,7 +124,8 @@ fn exit(log: &RegisterLog) -> Exit {
 }
 
 fn faults(log: &RegisterLog) -> Vec<Value> {
-    let one = |fault: &lucarne_ledger::audit::register::RegisterFault| json!({ "kind": fault.kind().as_str(), "text": fault.to_string() });
+    let one =
+        |fault: &RegisterFault| json!({ "kind": fault.kind().as_str(), "text": fault.to_string() });
     log.faults.iter().map(one).collect()
 }
 

@@ -107,7 +107,8 @@ pub(super) fn accepted_json(body: &[u8]) -> Outcome {
             .iter()
             .filter_map(|name| partial.get(*name))
             .filter_map(|value| value.as_u64().or_else(|| value.as_str()?.parse().ok()))
-            .sum()
+            // A receiver may claim any number, and more than one.
+            .fold(0, u64::saturating_add)
     });
     Outcome::Accepted { rejected }
 }

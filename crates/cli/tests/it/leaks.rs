@@ -30,7 +30,7 @@ use super::needles::{Hit, Search};
 use super::process::{Process, until};
 use super::secrets::{in_corners, secrets};
 use super::site::{Changes, Site, lucarne_program};
-use super::tap::{Said, frames, payloads};
+use super::tap::{Said, frames, json_payload, payloads};
 
 const SEED: u64 = 4711;
 const UPLINK: &str = "uplink, both directions";
@@ -177,7 +177,7 @@ fn send(site: &Site, watch: &Watch, protocol: &str, count: usize, lines: &[Strin
 }
 
 /// Requests that the enclave must accept whole.
-fn export(site: &Site, requests: &[(Signal, Vec<u8>)]) {
+pub(crate) fn export(site: &Site, requests: &[(Signal, Vec<u8>)]) {
     let endpoint = site.addresses.grpc.to_string().parse().unwrap();
     let (protocol, timeout) = (Protocol::Grpc, Duration::from_secs(10));
     let mut client = Client::new(Options { endpoint, protocol, durability: None, timeout });
@@ -273,6 +273,9 @@ fn look_at_uplink(files: &[PathBuf], watch: &Watch) -> EpochKey {
 /// The frames of every `.seal` file as they were sealed, and every payload of every batch.
 fn look_into_archive(site: &Site, watch: &Watch, key: &EpochKey) {
     for path in files_below(&site.path("archive")) {
+        if path.extension().is_some_and(|extension| extension == "json") {
+            watch.look(ARCHIVE_PAYLOADS, &json_payload(&std::fs::read(&path).unwrap(), key));
+        }
         if path.extension().is_none_or(|extension| extension != "seal") {
             continue;
         }
@@ -291,10 +294,23 @@ fn look_into_archive(site: &Site, watch: &Watch, key: &EpochKey) {
 }
 
 #[test]
-#[expect(clippy::print_stdout, reason = "how much was searched is a result")]
 fn what_is_planted_leaves_in_no_form() {
-    let records = size("LUCARNE_LEAK_RECORDS", 20_000);
-    let made = secrets(size("LUCARNE_LEAK_PLANTED", 200), SEED);
+    let (records, planted) =
+        (size("LUCARNE_LEAK_RECORDS", 20_000), size("LUCARNE_LEAK_PLANTED", 200));
+    campaign(records, planted, &Changes::default());
+}
+
+#[test]
+fn what_is_planted_leaves_in_no_signed_json_either() {
+    let enclave = "json_batches: { every_records: 500, every_ms: 200 }\n";
+    let site = campaign(4_000, 100, &Changes { enclave, ..Changes::default() });
+    let batches = files_below(&site.path("archive/json"));
+    assert!(batches.len() >= 4, "{} batches", batches.len());
+}
+
+#[expect(clippy::print_stdout, reason = "how much was searched is a result")]
+fn campaign(records: usize, planted: usize, changes: &Changes) -> Site {
+    let made = secrets(planted, SEED);
     let (corners, corner_requests) = in_corners(SEED);
     let all: Vec<Value> = made.iter().map(|it| it.value.clone()).chain(corners).collect();
     let watch = Arc::new(Watch::new(&all));
@@ -303,7 +319,7 @@ fn what_is_planted_leaves_in_no_form() {
         taking.look(exporter, raw);
         taking.look(exporter, decoded);
     });
-    let (mut site, tap, _collectors) = tapped(&Changes::default(), take);
+    let (mut site, tap, _collectors) = tapped(changes, take);
     site.start_gateway();
     let keeper = Keeper::start(site.path("state/wal"), &site.path("kept"));
     site.start_proxy();
@@ -335,6 +351,7 @@ fn what_is_planted_leaves_in_no_form() {
     println!("{records} records, {} secrets: {sent:.1?} to send", all.len());
     check(&watch, &all);
     println!("{:.1?} in all", started.elapsed());
+    site
 }
 
 #[expect(clippy::print_stdout, reason = "how much was searched is a result")]

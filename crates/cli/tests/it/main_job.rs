@@ -2,7 +2,7 @@
 //! when parts are killed at random moments.
 //!
 //! `LUCARNE_KILLS` sets how often each part is killed; a few times by default, fifty for the full
-//! campaign.
+//! campaign. Each campaign prints the seed of its random pauses, and `LUCARNE_SEED` sets it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use lucarne_archive::segment::SegmentReader;
 use lucarne_archive::{Archive, Directory, Name};
 use lucarne_cli::demo::workflow::FORBIDDEN;
+use lucarne_cli::random::Random;
 use lucarne_ledger::batch::{self, Content, EpochKey};
 use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::identity::LedgerId;
@@ -81,12 +82,21 @@ fn key(root: &Path, ledger: &LedgerId) -> EpochKey {
 /// How often each execution id stands in the archive.
 pub(crate) fn archived_ids(root: &Path) -> BTreeMap<String, usize> {
     let mut found = BTreeMap::new();
+    for (id, _) in archived_records(root) {
+        *found.entry(id).or_insert(0) += 1;
+    }
+    found
+}
+
+/// The execution id of each archived log record, and the bytes of its payload.
+fn archived_records(root: &Path) -> Vec<(String, usize)> {
+    let mut found = Vec::new();
     for payload in payloads(root) {
         let Some((_, message)) = batch::split_context(&payload) else { continue };
         let Ok(record) = LogRecord::parse(message) else { continue };
         for attribute in record.attributes().flatten() {
             if let ("executionId", AnyValue::String(id)) = (attribute.key, attribute.value) {
-                *found.entry(id.to_owned()).or_insert(0) += 1;
+                found.push((id.to_owned(), payload.len()));
             }
         }
     }
@@ -106,13 +116,40 @@ fn kills() -> u32 {
     std::env::var("LUCARNE_KILLS").ok().and_then(|text| text.parse().ok()).unwrap_or(4)
 }
 
+/// The random pauses of a campaign, of a printed seed.
+#[expect(clippy::print_stdout, reason = "whoever sees it fail wants to play it again")]
+fn random() -> Random {
+    let given = std::env::var("LUCARNE_SEED").ok().map(|text| text.parse().unwrap());
+    let seed = given.unwrap_or_else(|| {
+        let mut bytes = [0; 8];
+        aws_lc_rs::rand::fill(&mut bytes).unwrap();
+        u64::from_le_bytes(bytes)
+    });
+    println!("LUCARNE_SEED={seed}");
+    Random::new(seed)
+}
+
 /// Lets a random while pass: 50 to 550 ms.
-fn a_random_while() {
-    let mut byte = [0; 1];
-    aws_lc_rs::rand::fill(&mut byte).unwrap();
-    let until = Instant::now() + Duration::from_millis(50 + 2 * u64::from(byte[0]));
+fn a_random_while(random: &mut Random) {
+    pause(Duration::from_millis(50 + random.below(500)));
+}
+
+fn pause(time: Duration) {
+    let until = Instant::now() + time;
     while Instant::now() < until {
         std::thread::park_timeout(until - Instant::now());
+    }
+}
+
+/// Every killed epoch has an unclean end, and nothing looks like tampering.
+#[track_caller]
+fn check_unclean_and_untampered(site: &Site) {
+    let (exit, said) = audit_site(site);
+    assert_eq!(exit, 2, "{said}");
+    let unclean = said.lines().filter(|line| line.contains("UNCLEAN_END")).count();
+    assert!(unclean >= kills() as usize, "{said}");
+    for tampering in ["MODIFIED", "MISSING", "FORKED", "TRUNCATED", "DUPLICATE", "INSERTED"] {
+        assert!(!said.contains(tampering), "{said}");
     }
 }
 
@@ -121,11 +158,12 @@ fn gateway_and_proxy_killed_at_random_moments_lose_nothing_and_store_nothing_twi
     let mut site = Site::start(&Changes::default());
     let mut sender = sender(&site, 4 + 2 * u64::from(kills()));
     await_acknowledgement(&site);
+    let mut random = random();
     for _ in 0..kills() {
-        a_random_while();
+        a_random_while(&mut random);
         site.gateway.take().unwrap().stop("-KILL");
         site.start_gateway();
-        a_random_while();
+        a_random_while(&mut random);
         site.proxy.take().unwrap().stop("-KILL");
         site.start_proxy();
     }
@@ -143,26 +181,71 @@ fn a_killed_enclave_loses_nothing_archived_and_its_epoch_ends_unclean_and_untamp
     let mut site = Site::prepare(&Changes::default());
     site.start_gateway();
     site.start_proxy();
-    let mut all = Vec::new();
+    let (mut all, mut random) = (Vec::new(), random());
     for _ in 0..kills() {
         site.start_enclave();
         let sender = sender(&site, 30);
         await_acknowledgement(&site);
-        a_random_while();
+        a_random_while(&mut random);
         site.enclave.take().unwrap().stop("-KILL");
         drop(sender);
         all.extend(site.acknowledged());
     }
     assert_eq!(site.stop(), [None, Some(0), Some(0)]);
     check_exactly_once(&site, &all);
-    let (exit, said) = audit_site(&site);
-    assert_eq!(exit, 2, "{said}");
-    let unclean = said.lines().filter(|line| line.contains("UNCLEAN_END")).count();
-    assert!(unclean >= kills() as usize, "{said}");
-    for tampering in ["MODIFIED", "MISSING", "FORKED", "TRUNCATED", "DUPLICATE", "INSERTED"] {
-        assert!(!said.contains(tampering), "{said}");
-    }
+    check_unclean_and_untampered(&site);
 }
+
+/// What only `accepted` was promised to may be lost with the enclave, but not more of it than its
+/// queue holds: the host cannot make the enclave collect losses by not taking anything.
+#[test]
+#[expect(clippy::print_stdout, reason = "what was lost is a result")]
+fn what_a_killed_enclave_had_only_accepted_is_bounded_by_its_queue_and_counted() {
+    let mut site = Site::prepare(&Changes {
+        enclave: "limits: { queue_bytes: 2097152, raw_bytes: 1048576 }\n",
+        ..Changes::default()
+    });
+    site.start_gateway();
+    site.start_proxy();
+    let (mut attempts, mut random) = (Vec::new(), random());
+    for _ in 0..kills() {
+        std::fs::remove_file(site.path("ids")).ok();
+        site.start_enclave();
+        let load = site.send(&["--duration", "60", "--batch", "20", "--patience", "60"]);
+        await_acknowledgement(&site);
+        a_random_while(&mut random);
+        site.gateway.as_ref().unwrap().signal("-STOP");
+        until("the queue is full", PATIENCE, || {
+            let before = site.acknowledged().len();
+            // Longer than a refused sender is told to wait.
+            pause(Duration::from_millis(1500));
+            (site.acknowledged().len() == before).then_some(())
+        });
+        site.enclave.take().unwrap().stop("-KILL");
+        drop(load);
+        site.gateway.as_ref().unwrap().signal("-CONT");
+        attempts.push(site.acknowledged());
+    }
+    assert_eq!(site.stop(), [None, Some(0), Some(0)]);
+    let records = archived_records(&site.path("archive"));
+    let smallest = records.iter().map(|(_, bytes)| *bytes).min().unwrap();
+    let archived = archived_ids(&site.path("archive"));
+    let mut all_lost = 0;
+    for accepted in attempts {
+        let lost = accepted.iter().filter(|id| !archived.contains_key(*id)).count();
+        println!("{} accepted, {lost} lost, {smallest} bytes or more each", accepted.len());
+        assert!(lost * smallest <= QUEUE_BYTES, "{lost} of {smallest} bytes or more");
+        assert!(accepted.iter().all(|id| archived.get(id).is_none_or(|count| *count == 1)));
+        all_lost += lost;
+    }
+    assert!(all_lost > 0, "enclaves that lose nothing here were not killed with a full queue");
+    check_unclean_and_untampered(&site);
+}
+
+const QUEUE_BYTES: usize = 2 << 20;
+
+/// What whoever tries the demo is promised, counted from the line `ready`.
+const FIRST_RECORDS: Duration = Duration::from_secs(10);
 
 /// `lucarne up --demo` until it has exported every kind of telemetry; then stopped as a person
 /// would.
@@ -176,6 +259,20 @@ fn play_demo(dir: &Path) -> [String; 3] {
     let mut up = Process::start(&mut command, &dir.join("up.log")).ready();
     let read =
         |name: &str| std::fs::read_to_string(dir.join("export").join(name)).unwrap_or_default();
+    let records = || {
+        let (_, metrics) = http(page, "GET /metrics HTTP/1.1\r\n", "")?;
+        let line = metrics.lines().find_map(|it| it.strip_prefix("lucarne_gateway_records_total "));
+        line?.parse::<f64>().ok()
+    };
+    let before = records().unwrap();
+    until("clean records in the export, and metrics that move", FIRST_RECORDS, || {
+        let is_clean = |line: &str| {
+            let signs =
+                ["\"job\":\"tee-processengine\"", "\"signature_valid\":true", "executionId"];
+            signs.iter().all(|sign| line.contains(sign))
+        };
+        (read("logs.jsonl").lines().any(is_clean) && records() > Some(before)).then_some(())
+    });
     let expected = [
         ("logs.jsonl", "\"errorCode\":\"E_CALCULATION_OVERFLOW\""),
         ("metrics.jsonl", "\"bizfirst_workflow_executions_total\""),

@@ -18,7 +18,7 @@ fn audit(site: &Site) -> (Option<i32>, serde_json::Value) {
     (output.status.code(), report.unwrap_or_else(|_| panic!("no report: {output:?}")))
 }
 
-fn files_below(dir: &Path) -> Vec<PathBuf> {
+pub(crate) fn files_below(dir: &Path) -> Vec<PathBuf> {
     let (mut files, mut dirs) = (Vec::new(), vec![dir.to_owned()]);
     while let Some(dir) = dirs.pop() {
         for entry in std::fs::read_dir(dir).unwrap() {
@@ -103,7 +103,7 @@ fn what_is_planted_is_in_no_file_outside_the_enclaves_own() {
 }
 
 /// The content of a `.seal`; of other files nothing.
-fn opened(path: &Path) -> Vec<u8> {
+pub(crate) fn opened(path: &Path) -> Vec<u8> {
     let mut content = Vec::new();
     if path.extension().is_some_and(|extension| extension == "seal") {
         let file = std::fs::File::open(path).unwrap();

@@ -15,11 +15,13 @@ use std::thread::{JoinHandle, spawn};
 use lucarne_ledger::batch::{self, Content, EpochKey};
 use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::cbor::Reader;
+use lucarne_ledger::json_batch::{Certificate, SignedLogBatch};
 use lucarne_ledger::key::PublicKey;
 
 /// Kinds of messages towards the gateway.
 const EVIDENCE: u8 = 2;
 const BATCH: u8 = 3;
+const JSON_BATCH: u8 = 4;
 
 /// A relay that listens until the test ends.
 #[derive(Debug)]
@@ -91,6 +93,8 @@ pub(crate) struct Said {
     pub(crate) notes: Vec<String>,
     /// Batches as they were sent.
     pub(crate) batches: Vec<Vec<u8>>,
+    /// Signed log batches in JSON as they were sent.
+    pub(crate) json_batches: Vec<Vec<u8>>,
 }
 
 impl Said {
@@ -112,6 +116,10 @@ impl Said {
                     said.batches.push(reader.bytes().unwrap().to_vec());
                     said.notes.push(reader.text().unwrap().to_owned());
                 }
+                JSON_BATCH => {
+                    assert_eq!(reader.array(), Ok(1));
+                    said.json_batches.push(reader.bytes().unwrap().to_vec());
+                }
                 _ => {}
             }
         }
@@ -132,8 +140,18 @@ impl Said {
 
     /// Every payload of every batch, each batch verified.
     pub(crate) fn payloads(&self) -> Vec<Vec<u8>> {
-        self.batches.iter().flat_map(|bytes| payloads(bytes, &self.key())).collect()
+        let ledgers = self.batches.iter().flat_map(|bytes| payloads(bytes, &self.key()));
+        let json = self.json_batches.iter().map(|bytes| json_payload(bytes, &self.key()));
+        ledgers.chain(json).collect()
     }
+}
+
+/// What a signed log batch in JSON says, verified.
+#[track_caller]
+pub(crate) fn json_payload(bytes: &[u8], key: &EpochKey) -> Vec<u8> {
+    let batch = SignedLogBatch::parse(bytes).unwrap();
+    batch.verify(&key.key, Certificate::Sha256(key.key.id())).unwrap();
+    batch.payload().to_vec()
 }
 
 /// The payloads of one batch, verified, that are present.

@@ -22,6 +22,7 @@ use super::crossing::{
 };
 use super::process::{PATIENCE, until};
 use super::site::Changes;
+use super::tap::json_payload;
 
 const CONTEXT: SpanContext = SpanContext { trace: [0xa1; 16], span: [0xb2; 8] };
 /// A heartbeat a second, for tests that look at them.
@@ -437,4 +438,49 @@ fn the_workloads_health_crosses_by_signed_heartbeats() {
         series = field(|sample| sample.double(1, value));
         assert!(crossed.is_at(REMOTE_WRITE, &series), "{value}");
     }
+}
+
+#[test]
+fn signed_json_says_what_crosses_anyway_and_nothing_else() {
+    let enclave = "json_batches: { every_records: 10, every_ms: 100 }\n";
+    let mut crossing = Crossing::start(&Changes { enclave, ..Changes::default() }, None);
+    let requests = [
+        log("node completed", &[("executionId", "exec-json-1".into())]),
+        log("asked by Erika Quaverly", &[("executionId", "exec-json-2".into())]),
+        log("node failed", &[("form.income", "income-of-95000".into()), ("durationMs", 7.into())]),
+        span("node calculation", |_| {}),
+        amounts(),
+    ];
+    for (signal, request) in &requests {
+        crossing.send(*signal, request);
+    }
+    let crossed = crossing.finish();
+    assert!(!crossed.said.json_batches.is_empty());
+    let batches: Vec<serde_json::Value> = (crossed.said.json_batches.iter())
+        .map(|batch| serde_json::from_slice(&json_payload(batch, &crossed.said.key())).unwrap())
+        .collect();
+    let records: Vec<_> =
+        batches.iter().flat_map(|batch| batch["records"].as_array().unwrap()).collect();
+    let of = |key: &str, value: serde_json::Value| {
+        let mut found = records.iter().filter(|record| record["attributes"][key] == value);
+        let record = found.next().unwrap();
+        assert!(found.next().is_none(), "{key}");
+        (record["level"].as_str().unwrap(), record["message"].as_str())
+    };
+    assert_eq!(of("executionId", "exec-json-1".into()), ("Error", Some("node completed")));
+    assert_eq!(of("executionId", "exec-json-2".into()), ("Error", None));
+    assert_eq!(of("durationMs", 7.into()), ("Error", Some("node failed")));
+    let numbers: Vec<u64> =
+        batches.iter().map(|batch| batch["sequence"].as_u64().unwrap()).collect();
+    assert_eq!(numbers, Vec::from_iter(1..=batches.len() as u64));
+    crossed.has(Kind::Log, &Fact::text("executionId", "exec-json-1"));
+    crossed.lacks(&[
+        "Quaverly".into(),
+        "asked by".into(),
+        "form.income".into(),
+        "income-of-95000".into(),
+        "amount_range".into(),
+        "loan_amounts_granted".into(),
+        Value::Int(GRANTED),
+    ]);
 }

@@ -126,6 +126,10 @@ impl ScopeOf {
                 let (instance, epoch) = (file.instance.clone(), file.epoch);
                 return Some(Self { instance, epoch, ledger: None, range: None });
             }
+            Name::Json(batch) => {
+                let (instance, epoch) = (batch.instance.clone(), batch.epoch);
+                return Some(Self { instance, epoch, ledger: None, range: None });
+            }
             Name::Register(_) => return None,
         };
         let (instance, epoch) = (ledger.instance.clone(), ledger.epoch);

@@ -223,7 +223,8 @@ impl Args {
             let files: Vec<_> = (done.files.iter())
                 .map(|file| {
                     let removed: Vec<String> = file.removed.iter().map(text).collect();
-                    json!({ "kept": text(&file.kept), "withheld": file.withheld, "removed": removed })
+                    let (kept, withheld) = (text(&file.kept), file.withheld);
+                    json!({ "kept": kept, "withheld": withheld, "removed": removed })
                 })
                 .collect();
             let report = json!({

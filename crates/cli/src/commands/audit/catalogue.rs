@@ -3,13 +3,14 @@
 //! It remembers ledgers and days, never files: an archive of years has millions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use lucarne_archive::{Archive, ArchiveError, Directory, Name};
+use lucarne_archive::name::CheckpointName;
+use lucarne_archive::{Archive, ArchiveError, Name};
 use lucarne_ledger::audit::finding::SeqRange;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerId, LedgerKind};
 
-use super::Place;
+use super::Wanted;
 use crate::failure::Failure;
 
 /// What an archive has.
@@ -32,6 +33,8 @@ pub(super) struct Files {
     pub(super) days: BTreeSet<String>,
     /// The numbers that the names of segments and checkpoints span.
     pub(super) named: Option<SeqRange>,
+    /// The smallest number that the name of a segment begins with.
+    pub(super) first_sealed: Option<u64>,
 }
 
 /// More strays than this are not listed one by one.
@@ -42,12 +45,12 @@ impl Catalogue {
     ///
     /// # Errors
     /// When a directory cannot be read.
-    pub(super) fn of(archive: &Directory, place: &Place) -> Result<Self, Failure> {
+    pub(super) fn of(archive: &dyn Archive, wanted: &Wanted) -> Result<Self, Failure> {
         let mut catalogue = Self::default();
         let names = archive.list("").map_err(|error| unreadable(&error))?;
         for name in names {
             match name {
-                Ok(name) => catalogue.take(&name, place),
+                Ok(name) => catalogue.take(&name, wanted),
                 Err(ArchiveError::Stray { path }) => catalogue.stray(path),
                 Err(error) => return Err(unreadable(&error)),
             }
@@ -55,19 +58,26 @@ impl Catalogue {
         Ok(catalogue)
     }
 
-    fn take(&mut self, name: &Name, place: &Place) {
+    /// Makes room for ledgers that somebody remembers: that they are gone must show.
+    pub(super) fn expect<'a>(&mut self, ids: impl Iterator<Item = &'a LedgerId>, only: &Wanted) {
+        for id in ids.filter(|id| only.takes(&id.instance, id.epoch, Some(id.kind))) {
+            let ledgers = self.epochs.entry((id.instance.clone(), id.epoch)).or_default();
+            ledgers.entry(id.kind).or_default();
+        }
+    }
+
+    fn take(&mut self, name: &Name, only: &Wanted) {
         let (instance, epoch, kind) = match name {
             Name::Seal(seal) => of_ledger(&seal.ledger),
             Name::Checkpoint(checkpoint) => of_ledger(&checkpoint.ledger),
             Name::Epoch(file) => (&file.instance, file.epoch, None),
+            Name::Register(_) | Name::Json(_) => return,
         };
-        let wanted = place.instance.as_ref().is_none_or(|only| only == instance)
-            && place.epoch.is_none_or(|only| only == epoch);
-        if !wanted {
+        if !only.takes(instance, epoch, None) {
             return;
         }
         let ledgers = self.epochs.entry((instance.clone(), epoch)).or_default();
-        let Some(kind) = kind.filter(|kind| place.ledger.is_none_or(|only| only == *kind)) else {
+        let Some(kind) = kind.filter(|kind| only.takes(instance, epoch, Some(*kind))) else {
             return;
         };
         self.file_count += 1;
@@ -78,10 +88,12 @@ impl Catalogue {
                 if !files.days.contains(&day) {
                     files.days.insert(day);
                 }
+                let before = files.first_sealed.unwrap_or(u64::MAX);
+                files.first_sealed = Some(seal.first.min(before));
                 Some(SeqRange { first: seal.first, last: seal.last })
             }
             Name::Checkpoint(checkpoint) => SeqRange::before(0, checkpoint.size),
-            Name::Epoch(_) => None,
+            Name::Epoch(_) | Name::Register(_) | Name::Json(_) => None,
         };
         files.named = match (files.named, named) {
             (Some(old), Some(new)) => {
@@ -94,11 +106,21 @@ impl Catalogue {
     fn stray(&mut self, path: PathBuf) {
         let top = path.iter().next().and_then(|part| part.to_str()).unwrap_or_default();
         let year = top.len() == 4 && top.bytes().all(|byte| byte.is_ascii_digit());
-        let ours = year || top == "epochs" || top == "checkpoints";
+        let ours = year || matches!(top, "epochs" | "checkpoints" | "register" | "json");
+        let ours = ours && stamped(&path).is_none();
         let list = if ours { &mut self.malformed } else { &mut self.ignored };
         if list.len() < STRAYS_MAX {
             list.push(path);
         }
+    }
+}
+
+/// The checkpoint that a time stamp lies beside: somebody's word about it, and no object of the
+/// archive.
+pub(super) fn stamped(path: &Path) -> Option<CheckpointName> {
+    match path.to_str()?.strip_suffix(".tsr")?.parse() {
+        Ok(Name::Checkpoint(name)) => Some(name),
+        Ok(_) | Err(_) => None,
     }
 }
 

@@ -4,7 +4,7 @@
 use std::io::Read;
 
 use lucarne_archive::name::{EpochFile, EpochName};
-use lucarne_archive::{Archive, ArchiveError, Directory, Name};
+use lucarne_archive::{Archive, ArchiveError, Name};
 use lucarne_attest::{Class, EpochKeys, Expect, Rejected, When, verify_epoch};
 use lucarne_ledger::audit::AttestedKeys;
 use lucarne_ledger::audit::cause::Cause;
@@ -19,11 +19,11 @@ use lucarne_gateway::policy::Policy;
 
 /// An epoch whose evidence was accepted.
 #[derive(Debug)]
-pub(super) struct Attested {
+pub(in crate::commands) struct Attested {
     /// What its ledgers are checked with.
-    pub(super) keys: AttestedKeys,
+    pub(in crate::commands) keys: AttestedKeys,
     /// What its evidence says.
-    pub(super) epoch: EpochKeys,
+    pub(in crate::commands) epoch: EpochKeys,
 }
 
 /// Evidence and bindings are a few KiB; what is longer is neither.
@@ -33,8 +33,8 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 ///
 /// # Errors
 /// When a file cannot be read, or the policy itself accepts nothing.
-pub(super) fn attest(
-    archive: &Directory,
+pub(in crate::commands) fn attest(
+    archive: &dyn Archive,
     instance: &Instance,
     epoch: EpochId,
     policy: &Policy,
@@ -61,7 +61,7 @@ pub(super) fn attest(
         Err(error) if error.class() == Class::Policy => {
             Err(Failure::usage(format!("policy: {error}")))
         }
-        Err(error @ Rejected::Measurement { .. }) => {
+        Err(error @ (Rejected::Measurement { .. } | Rejected::NotAuthorised { .. })) => {
             Ok(Err(Cause::MeasurementRefused { detail: chain(&error) }))
         }
         Err(error) => refused(chain(&error)),
@@ -80,7 +80,7 @@ fn keys(epoch: &EpochKeys, policy: &Policy) -> Option<AttestedKeys> {
     })
 }
 
-fn read_file(archive: &Directory, name: EpochName) -> Result<Option<Vec<u8>>, Failure> {
+fn read_file(archive: &dyn Archive, name: EpochName) -> Result<Option<Vec<u8>>, Failure> {
     match archive.open(&Name::Epoch(name)) {
         Ok(source) => read_all(source).map(Some),
         Err(ArchiveError::NotFound { .. }) => Ok(None),

@@ -6,6 +6,7 @@
 //! the archive has is proof: only the bag can be verified again.
 
 mod bag;
+mod json_batch;
 mod ocsf;
 mod parquet;
 mod records;
@@ -32,11 +33,13 @@ use crate::failure::{Exit, Failure};
 
 /// Write the records of an archive for other tools, after verifying them
 ///
-/// Without --ledger, records of the audit ledger are written, and the bag holds both ledgers. The
+/// Without --ledger, records of the audit ledger are written; the bag holds both ledgers, and so do
+/// signed log batches. The
 /// target must not exist yet.
 ///
 /// Exit codes: those of `audit verify` for the same part of the archive. With 1 and 2 the export is
-/// written as well, as far as batches verify, for it may be evidence.
+/// written as well, as far as batches verify, for it may be evidence. 1 also when a signed log
+/// batch in JSON does not verify.
 ///
 /// Example: lucarne audit export --records-dir ./archive --policy ./audit-policy.yaml
 /// --format bagit --to ./evidence-bag
@@ -62,7 +65,7 @@ enum Format {
     Ocsf,
     /// One Parquet file, a row a record
     Parquet,
-    /// Signed log batches, which only an enclave can make: refused
+    /// Signed log batches that the enclave made, a folder an epoch with its key in tee.pem
     JsonBatch,
 }
 
@@ -75,19 +78,14 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 }
 
 fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
-    if args.format == Format::JsonBatch {
-        let text = "nobody outside holds a key that signs a SignedLogBatch";
-        return Err(Failure::usage(text)
-            .hint("an enclave signs them itself, while its epoch lives, when configured to")
-            .hint("--format jsonl has the records; --format bagit has what proves them"));
-    }
     let mut place = args.place.clone();
-    if args.format != Format::Bagit {
+    if !matches!(args.format, Format::Bagit | Format::JsonBatch) {
         place.wanted.ledger.get_or_insert(LedgerKind::Audit);
     }
     let policy = policy::read(&place.policy).map_err(|error| Failure::usage(error.to_string()))?;
     let judgement = Judgement::of(&place)?;
     let source = Source { place: &place, policy: &policy, judgement: &judgement };
+    let mut refused = 0;
     let count = match args.format {
         Format::Jsonl => source.to_file(&args.to, &mut |walk, file| view::write(walk, file))?,
         Format::Ocsf => {
@@ -97,10 +95,22 @@ fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
             source.to_file(&args.to, &mut |walk, file| parquet::write(walk, file))?
         }
         Format::Bagit => bag::write(&source, &args.to)?,
-        Format::JsonBatch => 0,
+        Format::JsonBatch => {
+            let written = json_batch::write(&source, &args.to)?;
+            refused = written.refused;
+            written.batches
+        }
     };
-    let what = if args.format == Format::Bagit { "files" } else { "records" };
+    let what = match args.format {
+        Format::Bagit => "files",
+        Format::JsonBatch => "batches",
+        Format::Jsonl | Format::Ocsf | Format::Parquet => "records",
+    };
     writeln!(out, "{count} {what} in {}; {}", args.to.display(), judgement.sentence())?;
+    if refused > 0 {
+        writeln!(out, "{refused} {what} do not verify and are not among them")?;
+        return Ok(Exit::No);
+    }
     Ok(judgement.exit)
 }
 

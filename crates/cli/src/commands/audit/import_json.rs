@@ -78,7 +78,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     Ok(exit)
 }
 
-fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
+pub(super) fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     if let (Some(from), Some(to)) = (args.from_seq, args.to_seq)
         && from > to
     {

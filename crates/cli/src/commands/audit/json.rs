@@ -4,14 +4,14 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
-use std::path::PathBuf;
 
 use lucarne_ledger::audit::finding::{Finding, SeqRange, Severity};
 use lucarne_ledger::audit::report::{LedgerSummary, Report, exit_code};
 use lucarne_ledger::hash::to_hex;
 use serde::Serialize;
 
-use super::text::{Valid, sentence};
+use super::outcome::{Outcome, sentence};
+use super::text::Valid;
 use crate::failure::Failure;
 
 #[derive(Serialize)]
@@ -22,6 +22,7 @@ struct Object<'a> {
     ledgers: Vec<Ledger<'a>>,
     findings: Vec<Found<'a>>,
     ignored: Vec<String>,
+    notes: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -29,6 +30,7 @@ struct Ledger<'a> {
     instance: &'a str,
     epoch: String,
     ledger: &'static str,
+    from: u64,
     size: u64,
     root: String,
     verified: u64,
@@ -42,6 +44,7 @@ struct Ledger<'a> {
 #[derive(Serialize)]
 struct Found<'a> {
     kind: &'static str,
+    code: &'static str,
     severity: &'static str,
     instance: Option<&'a str>,
     epoch: Option<String>,
@@ -63,24 +66,24 @@ struct Found<'a> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub(super) fn write(
-    report: &Report,
-    valid: &Valid,
-    ignored: &[PathBuf],
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
+pub(super) fn write(outcome: &Outcome<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+    let Outcome { report, valid, ignored, notes } = outcome;
     let object = Object {
-        schema: "lucarne.audit/1",
+        schema: SCHEMA,
         exit: exit_code(report),
         sentence: sentence(report),
         ledgers: report.ledgers.iter().map(|one| ledger(one, report, valid)).collect(),
         findings: report.findings.iter().map(found).collect(),
         ignored: ignored.iter().map(|path| path.display().to_string()).collect(),
+        notes,
     };
     serde_json::to_writer_pretty(&mut *out, &object).map_err(std::io::Error::from)?;
     writeln!(out)?;
     Ok(())
 }
+
+/// Its name and version; `docs/schemas/lucarne.audit-1.json` describes it.
+const SCHEMA: &str = "lucarne.audit/1";
 
 fn ledger<'a>(one: &'a LedgerSummary, report: &Report, valid: &Valid) -> Ledger<'a> {
     let pair = |range: SeqRange| [range.first, range.last];
@@ -88,6 +91,7 @@ fn ledger<'a>(one: &'a LedgerSummary, report: &Report, valid: &Valid) -> Ledger<
         instance: one.id.instance.as_str(),
         epoch: one.id.epoch.to_string(),
         ledger: one.id.kind.as_str(),
+        from: one.from,
         size: one.size,
         root: one.root.to_string(),
         verified: one.verified,
@@ -99,14 +103,19 @@ fn ledger<'a>(one: &'a LedgerSummary, report: &Report, valid: &Valid) -> Ledger<
     }
 }
 
+/// A finding alone, as it stands in a report.
+///
+/// # Errors
+/// Never in practice: its parts are texts and numbers.
+pub(super) fn value(finding: &Finding) -> Result<serde_json::Value, serde_json::Error> {
+    serde_json::to_value(found(finding))
+}
+
 fn found(finding: &Finding) -> Found<'_> {
     Found {
         kind: finding.kind().as_str(),
-        severity: match finding.severity() {
-            Severity::Ok => "ok",
-            Severity::Incomplete => "incomplete",
-            Severity::Tamper => "tamper",
-        },
+        code: finding.cause.code(),
+        severity: severity(finding.severity()),
         instance: finding.subject.instance().map(|instance| instance.as_str()),
         epoch: finding.subject.epoch().map(|epoch| epoch.to_string()),
         ledger: finding.subject.kind().map(|kind| kind.as_str()),
@@ -120,5 +129,14 @@ fn found(finding: &Finding) -> Found<'_> {
         settle: finding.settle(),
         accepted: finding.accepted.as_deref(),
         fork_proof: finding.cause.proof().map(|p| [to_hex(&p.one), to_hex(&p.other)]),
+    }
+}
+
+/// How bad it is, as text.
+pub(super) const fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Ok => "ok",
+        Severity::Incomplete => "incomplete",
+        Severity::Tamper => "tamper",
     }
 }

@@ -1,27 +1,36 @@
 //! Reading an archive for the auditor: each ledger's segments and checkpoints, in the order it
 //! needs them.
 //!
-//! Constant memory: one frame, one name ahead. What cannot be *read* ends the command; what can be
-//! read and is wrong is the auditor's business, down to the last byte.
+//! Batches are self-contained, so segments are read and verified by several workers at a time; each
+//! then waits for its turn and joins its batches to what came before, in the order of the names.
+//! Constant memory: one segment a worker, one name ahead. What cannot be *read* ends the command;
+//! what can be read and is wrong is the auditor's business, down to the last byte.
 
-use std::io::BufReader;
+mod segments;
+mod turns;
+
+use std::io::{BufReader, Read};
 use std::iter::Peekable;
+use std::num::NonZeroUsize;
+use std::ops::Range;
 
 use lucarne_archive::name::{CheckpointName, SealName};
 use lucarne_archive::segment::{SegmentError, SegmentReader};
 use lucarne_archive::store::Listing;
-use lucarne_archive::{Archive, ArchiveError, Directory, Name};
+use lucarne_archive::{Archive, Name};
 use lucarne_ledger::audit::finding::SeqRange;
-use lucarne_ledger::audit::ledger::{LedgerAudit, SegmentName, Step};
-use lucarne_ledger::batch;
-use lucarne_ledger::identity::LedgerId;
+use lucarne_ledger::audit::ledger::{Extent, LedgerAudit, SegmentName, Step};
+use lucarne_ledger::batch::{self, BatchError, EpochKey, VerifiedBatch};
 
+pub(super) use self::segments::Segments;
+use self::segments::next_name;
+use self::turns::{Fed, Turns};
 use super::catalogue::{Files, unreadable};
 use super::epochs::read_all;
 use crate::failure::{Failure, chain};
 
 /// What watches the reading: it sees each batch, and each file that is done.
-pub(super) trait Watcher {
+pub(super) trait Watcher: Send {
     /// A batch has been looked at.
     ///
     /// # Errors
@@ -32,116 +41,166 @@ pub(super) trait Watcher {
     fn file(&mut self);
 }
 
-const READ_BYTES: usize = 256 << 10;
+/// How a ledger is read.
+#[derive(Clone, Copy)]
+pub(super) struct Reading<'a> {
+    /// What is read.
+    pub(super) archive: &'a dyn Archive,
+    /// Which part of the ledger.
+    pub(super) extent: Extent,
+    /// Whether names tell the day of a segment, and not a guess.
+    pub(super) days_known: bool,
+    /// Whether there is a key to check checkpoints with.
+    pub(super) checkpoints: bool,
+    /// Segments that are verified at a time.
+    pub(super) jobs: NonZeroUsize,
+    /// Whether somebody wants it to end.
+    pub(super) stop: &'a (dyn Fn() -> bool + Sync),
+}
 
-/// Hands a whole ledger to its audit.
-///
-/// # Errors
-/// When a file cannot be read, or the watcher cannot write.
-pub(super) fn feed(
-    archive: &Directory,
-    files: &Files,
-    ledger: &mut LedgerAudit<'_>,
-    watcher: &mut dyn Watcher,
-) -> Result<(), Failure> {
-    let id = ledger.id().clone();
-    let mut checkpoints = list(archive, &format!("checkpoints/{id}/"))?.peekable();
-    for day in &files.days {
-        let mut names = list(archive, &format!("{day}/{id}/"))?.peekable();
-        while let Some(name) = next_seal(&mut names, &id)? {
-            for name in with_revisions(&name, &mut names, &id)? {
-                let size = name.last.saturating_add(1);
-                feed_checkpoints(archive, &mut checkpoints, size, ledger, watcher)?;
-                feed_segment(archive, &name, ledger, watcher)?;
+const READ_BYTES: usize = 256 << 10;
+/// What a worker keeps of the room that one large segment needed.
+const KEPT_BYTES_MAX: usize = 16 << 20;
+
+impl Reading<'_> {
+    /// Hands a ledger to its audit. False when it was stopped on the way.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or the watcher cannot write.
+    pub(super) fn feed(
+        &self,
+        files: &Files,
+        ledger: &mut LedgerAudit<'_>,
+        watcher: &mut dyn Watcher,
+    ) -> Result<bool, Failure> {
+        let id = ledger.id().clone();
+        ledger.limit(self.extent);
+        let key = ledger.epoch_key().clone();
+        let list = |prefix: &str| self.archive.list(prefix).map_err(|error| unreadable(&error));
+        let checkpoints = list(&format!("checkpoints/{id}/"))?.peekable();
+        let names = Segments::new(self.archive, &id, files, self.extent.from);
+        let seam = Seam { reading: *self, checkpoints, ledger, watcher };
+        let turns = Turns::new(names, self.stop, seam);
+        let work = || {
+            let mut content = Segment::default();
+            turns.work(|name, ticket| {
+                let whole = content.read(self.archive, &name)?;
+                let checked = content.check(&key);
+                turns.at(ticket, |seam| seam.join(&name, checked, &whole))
+            });
+        };
+        if self.jobs.get() == 1 {
+            work();
+        } else {
+            std::thread::scope(|scope| {
+                (0..self.jobs.get()).for_each(|_| drop(scope.spawn(work)));
+            });
+        }
+        match turns.finish()? {
+            Fed::Stopped => Ok(false),
+            Fed::Whole(mut seam) => seam.checkpoints(u64::MAX).map(|()| true),
+        }
+    }
+}
+
+/// A batch as it lies in its segment, and what checking it said.
+type Checked<'a> = (&'a [u8], Result<VerifiedBatch<'a>, BatchError>);
+
+/// The content of one segment, in room that is used again.
+#[derive(Default)]
+struct Segment {
+    content: Vec<u8>,
+    frames: Vec<Range<usize>>,
+}
+
+impl Segment {
+    /// Reads a segment; the inner error says why it is not whole.
+    fn read(
+        &mut self,
+        archive: &dyn Archive,
+        name: &SealName,
+    ) -> Result<Result<(), SegmentError>, Failure> {
+        self.content.clear();
+        self.content.shrink_to(KEPT_BYTES_MAX);
+        self.frames.clear();
+        let source = archive.open(&Name::Seal(name.clone())).map_err(|error| unreadable(&error))?;
+        frames(source, &mut |frame| {
+            let start = self.content.len();
+            self.content.extend_from_slice(frame);
+            self.frames.push(start..self.content.len());
+            Ok(())
+        })
+    }
+
+    /// Checks each batch on its own.
+    fn check(&self, key: &EpochKey) -> Vec<Checked<'_>> {
+        let mut checked = Vec::new();
+        for frame in &self.frames {
+            let mut rest = self.content.get(frame.clone()).unwrap_or_default();
+            // Our own frames hold one batch: then finding its end beforehand would cost a pass over
+            // all records.
+            if let Ok(batch) = batch::verify(rest, key) {
+                checked.push((rest, Ok(batch)));
+                continue;
+            }
+            while !rest.is_empty() {
+                let (bytes, after) = batch::split_first(rest);
+                checked.push((bytes, batch::verify(bytes, key)));
+                rest = after;
             }
         }
+        checked
     }
-    feed_checkpoints(archive, &mut checkpoints, u64::MAX, ledger, watcher)
 }
 
-fn list(archive: &Directory, prefix: &str) -> Result<Listing, Failure> {
-    archive.list(prefix).map_err(|error| unreadable(&error))
+/// Where segments are joined, one after the other.
+struct Seam<'a, 'l, 'p> {
+    reading: Reading<'a>,
+    checkpoints: Peekable<Listing>,
+    ledger: &'l mut LedgerAudit<'p>,
+    watcher: &'l mut dyn Watcher,
 }
 
-fn next_name(names: &mut Peekable<Listing>) -> Result<Option<Name>, Failure> {
-    loop {
-        match names.next() {
-            None => return Ok(None),
-            Some(Ok(name)) => return Ok(Some(name)),
-            // Already in the catalogue.
-            Some(Err(ArchiveError::Stray { .. })) => {}
-            Some(Err(error)) => return Err(unreadable(&error)),
+impl Seam<'_, '_, '_> {
+    fn join(
+        &mut self,
+        name: &SealName,
+        checked: Vec<Checked<'_>>,
+        whole: &Result<(), SegmentError>,
+    ) -> Result<(), Failure> {
+        self.checkpoints(name.last.saturating_add(1))?;
+        self.ledger.begin_segment(segment_name(name, self.reading.days_known));
+        for (bytes, result) in checked {
+            let step = self.ledger.checked(bytes, result);
+            self.watcher.batch(self.ledger, &step)?;
+        }
+        if let Err(error) = whole {
+            self.ledger.unreadable(&chain(error));
+        }
+        self.watcher.file();
+        Ok(())
+    }
+
+    /// Hands over the checkpoints up to this size.
+    fn checkpoints(&mut self, size: u64) -> Result<(), Failure> {
+        let due = |name: &CheckpointName| name.size <= size;
+        loop {
+            match self.checkpoints.peek() {
+                Some(Ok(Name::Checkpoint(name))) if !due(name) => return Ok(()),
+                None => return Ok(()),
+                Some(_) => {}
+            }
+            let Some(name) = next_name(&mut self.checkpoints)? else { return Ok(()) };
+            let Name::Checkpoint(checkpoint) = &name else { continue };
+            // Heads before the part that is looked at belong to an earlier audit.
+            if self.reading.checkpoints && checkpoint.size >= self.reading.extent.from {
+                let source = self.reading.archive.open(&name).map_err(|e| unreadable(&e))?;
+                let (note, named) = (read_all(source)?, (checkpoint.size, checkpoint.root));
+                self.ledger.checkpoint(&name.to_string(), named, &note);
+            }
+            self.watcher.file();
         }
     }
-}
-
-fn next_seal(names: &mut Peekable<Listing>, id: &LedgerId) -> Result<Option<SealName>, Failure> {
-    while let Some(name) = next_name(names)? {
-        match name {
-            Name::Seal(seal) if seal.ledger == *id => return Ok(Some(seal)),
-            Name::Seal(_) | Name::Epoch(_) | Name::Checkpoint(_) => {}
-        }
-    }
-    Ok(None)
-}
-
-/// The revisions of one range by their number: the tenth stands before the second by its letters.
-fn with_revisions(
-    first: &SealName,
-    names: &mut Peekable<Listing>,
-    id: &LedgerId,
-) -> Result<Vec<SealName>, Failure> {
-    let same = |name: &SealName| {
-        (name.first, name.last, name.root) == (first.first, first.last, first.root)
-    };
-    let mut revisions = vec![first.clone()];
-    while matches!(names.peek(), Some(Ok(Name::Seal(name))) if same(name)) {
-        revisions.extend(next_seal(names, id)?);
-    }
-    revisions.sort_by_key(|name| name.revision);
-    Ok(revisions)
-}
-
-fn feed_checkpoints(
-    archive: &Directory,
-    names: &mut Peekable<Listing>,
-    size: u64,
-    ledger: &mut LedgerAudit<'_>,
-    watcher: &mut dyn Watcher,
-) -> Result<(), Failure> {
-    let due = |name: &CheckpointName| name.size <= size;
-    loop {
-        match names.peek() {
-            Some(Ok(Name::Checkpoint(name))) if !due(name) => return Ok(()),
-            None => return Ok(()),
-            Some(_) => {}
-        }
-        let Some(name) = next_name(names)? else { return Ok(()) };
-        let Name::Checkpoint(checkpoint) = &name else { continue };
-        let source = archive.open(&name).map_err(|error| unreadable(&error))?;
-        let note = read_all(source)?;
-        ledger.checkpoint(&name.to_string(), (checkpoint.size, checkpoint.root), &note);
-        watcher.file();
-    }
-}
-
-fn feed_segment(
-    archive: &Directory,
-    name: &SealName,
-    ledger: &mut LedgerAudit<'_>,
-    watcher: &mut dyn Watcher,
-) -> Result<(), Failure> {
-    ledger.begin_segment(segment_name(name));
-    let source = archive.open(&Name::Seal(name.clone())).map_err(|error| unreadable(&error))?;
-    let outcome = batches(source, &mut |batch| {
-        let step = ledger.batch(batch);
-        watcher.batch(ledger, &step)
-    })?;
-    if let Err(error) = outcome {
-        ledger.unreadable(&chain(&error));
-    }
-    watcher.file();
-    Ok(())
 }
 
 /// Hands out each batch of a segment; the inner error says why the segment is not whole.
@@ -149,7 +208,22 @@ fn feed_segment(
 /// # Errors
 /// When the file cannot be read, or `each` fails.
 pub(super) fn batches(
-    source: impl std::io::Read,
+    source: impl Read,
+    each: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
+) -> Result<Result<(), SegmentError>, Failure> {
+    frames(source, &mut |frame| {
+        let mut rest = frame;
+        while !rest.is_empty() {
+            let (batch, after) = batch::split_first(rest);
+            each(batch)?;
+            rest = after;
+        }
+        Ok(())
+    })
+}
+
+fn frames(
+    source: impl Read,
     each: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
 ) -> Result<Result<(), SegmentError>, Failure> {
     let source = BufReader::with_capacity(READ_BYTES, source);
@@ -158,15 +232,10 @@ pub(super) fn batches(
         Err(error) => return broken(error).map(Err),
     };
     loop {
-        let mut rest = match reader.next_frame() {
+        match reader.next_frame() {
             Ok(None) => return Ok(Ok(())),
-            Ok(Some(frame)) => frame.content,
+            Ok(Some(frame)) => each(frame.content)?,
             Err(error) => return broken(error).map(Err),
-        };
-        while !rest.is_empty() {
-            let (batch, after) = batch::split_first(rest);
-            each(batch)?;
-            rest = after;
         }
     }
 }
@@ -179,13 +248,13 @@ fn broken(error: SegmentError) -> Result<SegmentError, Failure> {
     }
 }
 
-fn segment_name(name: &SealName) -> SegmentName {
+fn segment_name(name: &SealName, day_known: bool) -> SegmentName {
     SegmentName {
         file: Name::Seal(name.clone()).to_string(),
         range: SeqRange { first: name.first, last: name.last },
         root: name.root,
         revision: name.revision,
-        day: Some(day(&name.date.to_string())),
+        day: day_known.then(|| day(&name.date.to_string())),
     }
 }
 

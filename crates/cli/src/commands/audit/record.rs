@@ -18,13 +18,30 @@ use serde_json::{Map, Value, json};
 /// # Errors
 /// When it was sealed and is not OTLP or JSON.
 pub(super) fn content(batch: &VerifiedBatch<'_>, record: &Record<'_>) -> Result<Value, WireError> {
-    let Content::Present { payload, .. } = record.content else {
+    let Content::Present { payload: sealed, .. } = record.content else {
         return Ok(json!({ "withheld": true }));
     };
+    let kind = batch.statement().ledger.kind;
+    payload(kind, record.stream, sealed, &|index| batch.context(index))
+}
+
+/// Finds the payload of a context by its index, with the index that it refers to itself.
+pub(super) type Contexts<'c, 'a> = &'c dyn Fn(u32) -> Option<(u32, &'a [u8])>;
+
+/// A payload of this ledger and stream, with the contexts that can be found.
+///
+/// # Errors
+/// When it was sealed and is not OTLP or JSON.
+pub(super) fn payload(
+    kind: LedgerKind,
+    stream: Stream,
+    payload: &[u8],
+    contexts: Contexts<'_, '_>,
+) -> Result<Value, WireError> {
     let json_payload = || serde_json::from_slice(payload).unwrap_or(Value::String(to_hex(payload)));
-    match record.stream {
+    match stream {
         Stream::Control | Stream::Audit => {
-            let named = match batch.statement().ledger.kind {
+            let named = match kind {
                 LedgerKind::Audit => chain::split(payload).map(|(hash, _)| hash.to_string()),
                 LedgerKind::Telemetry => None,
             };
@@ -32,22 +49,22 @@ pub(super) fn content(batch: &VerifiedBatch<'_>, record: &Record<'_>) -> Result<
         }
         Stream::Context => {
             let (index, message) = split_context(payload).unwrap_or_default();
-            let is_scope = batch.context(index).is_some();
-            let shown = if is_scope { scope(message)? } else { resource(message)? };
+            let shown =
+                if contexts(index).is_some() { scope(message)? } else { resource(message)? };
             Ok(json!({ "payload": shown }))
         }
-        Stream::Logs | Stream::Metrics | Stream::Traces => telemetry(batch, record.stream, payload),
+        Stream::Logs | Stream::Metrics | Stream::Traces => telemetry(stream, payload, contexts),
     }
 }
 
 fn telemetry(
-    batch: &VerifiedBatch<'_>,
     stream: Stream,
     payload: &[u8],
+    contexts: Contexts<'_, '_>,
 ) -> Result<Value, WireError> {
     let (index, message) = split_context(payload).unwrap_or_default();
-    let scope_context = batch.context(index);
-    let resource_context = scope_context.and_then(|(index, _)| batch.context(index));
+    let scope_context = contexts(index);
+    let resource_context = scope_context.and_then(|(index, _)| contexts(index));
     let shown = match stream {
         Stream::Metrics => metric(message)?,
         Stream::Traces => span(message)?,

@@ -91,7 +91,7 @@ fn seal_text(seal: &SealName) -> String {
 }
 
 /// The file of that name, given whole or without its folders.
-fn named(archive: &Directory, name: &str) -> Result<Vec<SealName>, Failure> {
+fn named(archive: &dyn Archive, name: &str) -> Result<Vec<SealName>, Failure> {
     if let Ok(Name::Seal(seal)) = name.parse() {
         return Ok(vec![seal]);
     }
@@ -100,10 +100,10 @@ fn named(archive: &Directory, name: &str) -> Result<Vec<SealName>, Failure> {
 }
 
 /// The files whose name speaks of the record, in the one epoch that has such.
-fn holding(archive: &Directory, place: &Place, seq: u64) -> Result<Vec<SealName>, Failure> {
-    let kind = place.ledger.unwrap_or(LedgerKind::Audit);
+fn holding(archive: &dyn Archive, place: &Place, seq: u64) -> Result<Vec<SealName>, Failure> {
+    let kind = place.wanted.ledger.unwrap_or(LedgerKind::Audit);
     let range = SeqRange { first: seq, last: seq };
-    let mut catalogue = Catalogue::of(archive, place)?;
+    let mut catalogue = Catalogue::of(archive, &place.wanted)?;
     catalogue.epochs.retain(|_, ledgers| {
         ledgers.get(&kind).and_then(|files| files.named).is_some_and(|named| named.meets(&range))
     });
@@ -125,7 +125,7 @@ fn holding(archive: &Directory, place: &Place, seq: u64) -> Result<Vec<SealName>
 }
 
 fn seals(
-    archive: &Directory,
+    archive: &dyn Archive,
     prefix: &str,
     wanted: &dyn Fn(&SealName) -> bool,
 ) -> Result<Vec<SealName>, Failure> {
@@ -142,7 +142,7 @@ fn seals(
 
 /// The record in this file; the inner error says what does not verify.
 fn find(
-    archive: &Directory,
+    archive: &dyn Archive,
     seal: &SealName,
     seq: u64,
     attested: &Attested,

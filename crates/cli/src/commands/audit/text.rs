@@ -4,13 +4,14 @@
 use std::io::Write;
 
 use lucarne_ledger::audit::cause::Cause;
-use lucarne_ledger::audit::finding::{Finding, FindingKind, SeqRange, Severity};
+use lucarne_ledger::audit::finding::{Finding, SeqRange, Severity};
 use lucarne_ledger::audit::ledger::{LedgerAudit, Step};
 use lucarne_ledger::audit::report::{LedgerSummary, Report};
 use lucarne_ledger::audit::{FINDINGS_MAX, Policy, withholding_rule};
 use lucarne_ledger::batch::Content;
 use lucarne_ledger::identity::{LedgerId, LedgerKind};
 
+use super::outcome::{Outcome, sentence};
 use crate::failure::Failure;
 
 /// Runs of records that verified, as long as nothing breaks them.
@@ -74,7 +75,7 @@ fn clamp(range: SeqRange, wanted: Option<SeqRange>) -> Option<SeqRange> {
 
 /// Prints a line a record while the archive is read.
 pub(super) struct Records<'o> {
-    out: &'o mut dyn Write,
+    out: &'o mut (dyn Write + Send),
     wanted: Option<SeqRange>,
     policy: Policy,
     ledger: Option<LedgerId>,
@@ -86,7 +87,11 @@ pub(super) struct Records<'o> {
 const SINGLE_LINES_MAX: u64 = 1_000;
 
 impl<'o> Records<'o> {
-    pub(super) fn new(out: &'o mut dyn Write, wanted: Option<SeqRange>, policy: &Policy) -> Self {
+    pub(super) fn new(
+        out: &'o mut (dyn Write + Send),
+        wanted: Option<SeqRange>,
+        policy: &Policy,
+    ) -> Self {
         Self { out, wanted, policy: policy.clone(), ledger: None, told: 0, last: None }
     }
 
@@ -122,7 +127,8 @@ impl<'o> Records<'o> {
                     )?,
                 }
             } else {
-                let link = self.link(seq == statement.first && !step.joined, statement.ledger.kind);
+                let broken = seq == statement.first && !step.joined;
+                let link = self.link(seq, broken, statement.ledger.kind);
                 writeln!(self.out, "seq {seq}: VALID (signature ok, {link})")?;
             }
             self.last = Some(seq);
@@ -130,7 +136,7 @@ impl<'o> Records<'o> {
         Ok(())
     }
 
-    fn link(&self, broken: bool, kind: LedgerKind) -> String {
+    fn link(&self, seq: u64, broken: bool, kind: LedgerKind) -> String {
         let (good, what) = match kind {
             LedgerKind::Audit => ("hash chain ok", "previous hash does not match"),
             LedgerKind::Telemetry => ("root ok", "root does not follow on"),
@@ -138,6 +144,7 @@ impl<'o> Records<'o> {
         match self.last {
             Some(last) if broken => format!("{what} seq {last}"),
             None if broken => format!("{what} anything before it"),
+            None if seq > 0 => "nothing before it was looked at".to_owned(),
             _ => good.to_owned(),
         }
     }
@@ -162,37 +169,29 @@ impl<'o> Records<'o> {
 ///
 /// # Errors
 /// When it cannot be written.
-pub(super) fn write(
-    report: &Report,
-    valid: &Valid,
-    ignored: &[std::path::PathBuf],
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
+pub(super) fn write(outcome: &Outcome<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+    let report = outcome.report;
     writeln!(out, "{}\n", sentence(report))?;
     for ledger in &report.ledgers {
-        write_ledger(ledger, report, valid, out)?;
+        write_ledger(ledger, report, outcome.valid, out)?;
     }
     let known = |finding: &&Finding| report.ledgers.iter().any(|ledger| is_of(finding, ledger));
     for finding in report.findings.iter().filter(|finding| !known(finding)) {
         write_finding(finding, out)?;
     }
-    write_claims(report, ignored, out)
+    write_claims(outcome, out)
 }
 
 /// What follows after a line a record.
 ///
 /// # Errors
 /// When it cannot be written.
-pub(super) fn conclude(
-    report: &Report,
-    ignored: &[std::path::PathBuf],
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    writeln!(out, "CONCLUSION: {}\n", sentence(report))?;
-    for finding in &report.findings {
+pub(super) fn conclude(outcome: &Outcome<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "CONCLUSION: {}\n", sentence(outcome.report))?;
+    for finding in &outcome.report.findings {
         write_finding(finding, out)?;
     }
-    write_claims(report, ignored, out)
+    write_claims(outcome, out)
 }
 
 fn is_of(finding: &Finding, ledger: &LedgerSummary) -> bool {
@@ -232,7 +231,7 @@ fn write_ledger(
     Ok(())
 }
 
-fn write_finding(finding: &Finding, out: &mut dyn Write) -> Result<(), Failure> {
+pub(super) fn write_finding(finding: &Finding, out: &mut dyn Write) -> Result<(), Failure> {
     let kind = finding.kind();
     match finding.range {
         Some(range) => writeln!(out, "seq {range}: {kind} ({finding})")?,
@@ -263,82 +262,13 @@ fn write_finding(finding: &Finding, out: &mut dyn Write) -> Result<(), Failure> 
     Ok(())
 }
 
-/// One sentence for people.
-pub(super) fn sentence(report: &Report) -> String {
-    let worst = report.findings.iter().map(Finding::severity).max().unwrap_or(Severity::Ok);
-    let of_worst = || report.findings.iter().filter(|finding| finding.severity() == worst);
-    let more = match of_worst().count() {
-        0 | 1 => String::new(),
-        2 => "; one more finding of this gravity follows".to_owned(),
-        count => format!("; {} more findings of this gravity follow", count - 1),
-    };
-    match (worst, of_worst().next()) {
-        (Severity::Tamper, Some(finding)) => format!("{}{more}.", tampered(finding)),
-        (Severity::Incomplete, Some(finding)) => {
-            let place = place(finding);
-            format!("This archive cannot be called whole: {place}{finding}{more}.")
-        }
-        _ => verified(report),
-    }
-}
-
-fn tampered(finding: &Finding) -> String {
-    let what = match finding.range {
-        Some(range) if range.first == range.last => format!("record {range}"),
-        Some(range) => format!("records {range}"),
-        None => finding.subject.to_string(),
-    };
-    let (was, is) = match finding.range {
-        Some(range) if range.first != range.last => ("were", "are"),
-        _ => ("was", "is"),
-    };
-    let of = finding.range.map_or(String::new(), |_| format!(" of {}", finding.subject));
-    match finding.kind() {
-        FindingKind::Missing | FindingKind::Truncated => {
-            format!("{what}{of} {was} sealed inside the TEE and {is} absent from this archive")
-        }
-        kind => format!("Evidence of tampering: {kind}, {what}{of}: {finding}"),
-    }
-}
-
-fn place(finding: &Finding) -> String {
-    match (finding.range, &finding.file) {
-        (Some(range), _) => format!("records {range} of {}: ", finding.subject),
-        (None, Some(file)) => format!("{file}: "),
-        (None, None) => format!("{}: ", finding.subject),
-    }
-}
-
-fn verified(report: &Report) -> String {
-    let count: u64 = report.ledgers.iter().map(|ledger| ledger.verified).sum();
-    let ledgers = match report.ledgers.len() {
-        1 => "one ledger".to_owned(),
-        count => format!("{count} ledgers"),
-    };
-    if report.ledgers.iter().any(|ledger| ledger.insecure) {
-        format!(
-            "Verified, but only under a root that the policy names insecure: {} of {ledgers} are \
-             as they were sealed, by something that protects nothing.",
-            records(count)
-        )
-    } else {
-        format!(
-            "Verified: {} of {ledgers} are as they were sealed, up to the last accepted anchor.",
-            records(count)
-        )
-    }
-}
-
-fn records(count: u64) -> String {
+/// `1 record`, `2 records`.
+pub(super) fn records(count: u64) -> String {
     if count == 1 { "1 record".to_owned() } else { format!("{count} records") }
 }
 
-fn write_claims(
-    report: &Report,
-    ignored: &[std::path::PathBuf],
-    out: &mut dyn Write,
-) -> Result<(), Failure> {
-    for ledger in &report.ledgers {
+fn write_claims(outcome: &Outcome<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+    for ledger in &outcome.report.ledgers {
         let end = if ledger.closed { "closed" } else { "without an end" };
         let (id, size, anchored) = (&ledger.id, ledger.size, ledger.anchored);
         writeln!(out, "{id}: size {size}, {end}, covered by a checkpoint up to {anchored}")?;
@@ -346,11 +276,14 @@ fn write_claims(
             writeln!(out, "    withheld by the rule `{rule}`: {}", records(*count))?;
         }
     }
-    for path in ignored {
+    for path in outcome.ignored {
         writeln!(out, "ignored: {}", path.display())?;
     }
+    for note in outcome.notes {
+        writeln!(out, "note: {note}")?;
+    }
     writeln!(out, "\n{CLAIMED}")?;
-    if report.ledgers.iter().any(|ledger| ledger.insecure) {
+    if outcome.report.ledgers.iter().any(|ledger| ledger.insecure) {
         writeln!(out, "{INSECURE}")?;
     }
     Ok(())

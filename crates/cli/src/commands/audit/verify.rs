@@ -1,98 +1,164 @@
 //! `lucarne audit verify`: reads an archive, hands it to the auditor, prints what that says.
 
-use std::io::{BufWriter, IsTerminal, Write};
+mod watch;
+
+use std::io::{BufWriter, Write};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
 
 use clap::ValueEnum;
-use lucarne_archive::Directory;
+use lucarne_archive::Archive;
+use lucarne_attest::Register;
 use lucarne_ledger::audit::cause::Cause;
-use lucarne_ledger::audit::finding::{Finding, SeqRange, Subject};
-use lucarne_ledger::audit::ledger::{LedgerAudit, Step};
+use lucarne_ledger::audit::finding::{Finding, SeqRange, Severity, Subject};
+use lucarne_ledger::audit::ledger::Extent;
+use lucarne_ledger::audit::register::RegisterFault;
 use lucarne_ledger::audit::report::{Report, exit_code};
 use lucarne_ledger::audit::{self, Audit, Scope};
-use lucarne_ledger::identity::LedgerKind;
+use lucarne_ledger::checkpoint::{self, Checkpoint};
+use lucarne_ledger::identity::{LedgerId, LedgerKind};
 
-use super::catalogue::{Catalogue, unreadable};
+use self::watch::{Progress, Watch};
+use super::catalogue::{Catalogue, Files};
+use super::outcome::Outcome;
+use super::reading::{Reading, Watcher};
+use super::since::{self, Heads};
 use super::text::{Records, Valid};
-use lucarne_gateway::policy;
-
-use super::{Place, epochs, json, reading, text};
+use super::trust::{Believe, Judge, Trust};
+use super::{Wanted, json, junit, part, register_log, sarif, text};
 use crate::failure::{Exit, Failure};
+use crate::shutdown;
 
 /// Say what an archive is worth: what is missing, changed or foreign, and what is whole
 ///
-/// Needs no network and no running Lucarne.
+/// Needs no network and no running Lucarne. DIR is an archive, or a copy of a part of one, such as
+/// a day's folder copied with `aws s3 cp --recursive`.
+///
+/// With --policy, the evidence of each epoch vouches for its key. With --tee-public-key that key is
+/// believed because it is given, and the report says what is not known for it. A copy of a day has
+/// no checkpoints, so it verifies as far as it goes and ends with 2.
 ///
 /// Exit codes: 0 verified and covered by an accepted anchor; 1 evidence of tampering; 2 incomplete;
 /// 3 usage or policy; 4 could not read; 5 verified, but only under a root that the policy names
-/// insecure.
+/// insecure. Ctrl-C ends it with 2, or 1 if there was evidence already, and prints checkpoints for
+/// --since.
 ///
 /// Example: lucarne audit verify --records-dir ./archive --policy ./audit-policy.yaml
+///
+/// Example: lucarne audit verify --records-dir ./audit-records --tee-public-key ./tee.pem
+/// --from-seq 1000 --to-seq 2000 --per-record
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    /// The archive: a directory, or a copy of one or of a part of one
+    #[arg(long, value_name = "DIR")]
+    records_dir: PathBuf,
     #[command(flatten)]
-    place: Place,
+    believe: Believe,
+    /// Look for evidence here too: a copy of the archive's epochs/, or of a folder in it
+    #[arg(long, value_name = "DIR", requires = "policy")]
+    evidence_dir: Option<PathBuf>,
+    /// Accept only this measurement (PCR0, 96 hex digits); may be given several times
+    #[arg(long, value_name = "HEX")]
+    expect_measurement: Vec<Register>,
+    #[command(flatten)]
+    wanted: Wanted,
     /// First sequence number that matters; of the audit ledger unless --ledger says otherwise
     #[arg(long, value_name = "A", requires = "to_seq")]
     from_seq: Option<u64>,
     /// Last sequence number that matters
     #[arg(long, value_name = "B", requires = "from_seq")]
     to_seq: Option<u64>,
+    /// Go on behind a checkpoint of an earlier audit; what lies before is not verified again
+    #[arg(long, value_name = "CHECKPOINT", conflicts_with = "from_seq")]
+    since: Vec<PathBuf>,
     /// Print a line for each record instead of one for each range
     #[arg(long, conflicts_with = "output")]
     per_record: bool,
     /// What to print
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
+    /// Segments that are verified at a time, each in some 13 MiB [default: one a core, up to 3]
+    #[arg(long, value_name = "N")]
+    jobs: Option<NonZeroUsize>,
 }
 
+/// The form of a report.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-enum Output {
+pub(super) enum Output {
     /// Sentences and lines for people
     Text,
     /// One JSON object, schema lucarne.audit/1
     Json,
+    /// SARIF 2.1.0, one result a finding
+    Sarif,
+    /// JUnit XML, one test case a range
+    Junit,
 }
+
+/// More workers than this wait for each other's turns.
+const JOBS_MAX: usize = 16;
+/// As many segments as fit into 64 MiB together with everything else.
+const JOBS_UNASKED_MAX: usize = 3;
 
 /// Runs the command.
 ///
 /// # Errors
 /// When the command line or the policy is wrong, or something cannot be read.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    let exit = run_to(args, &mut out)?;
+    let runtime = shutdown::runtime()?;
+    let stop = runtime.block_on(async { shutdown::on_signal() })?;
+    let mut out = BufWriter::new(std::io::stdout());
+    let exit = run_to(args, &mut out, &|| *stop.borrow())?;
     out.flush()?;
     Ok(exit)
 }
 
-fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
+/// Runs the command with its result going to `out`, until `stop` says so.
+///
+/// # Errors
+/// As for [`run`].
+pub fn run_to(
+    args: &Args,
+    out: &mut (dyn Write + Send),
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Result<Exit, Failure> {
     let range = args.range()?;
-    let mut place = args.place.clone();
+    let mut wanted = args.wanted.clone();
     if range.is_some() {
-        place.ledger.get_or_insert(LedgerKind::Audit);
+        wanted.ledger.get_or_insert(LedgerKind::Audit);
     }
-    let mut policy =
-        policy::read(&place.policy).map_err(|error| Failure::usage(error.to_string()))?;
-    policy.audit.range = range;
-    narrow(&mut policy.audit, &place);
-    let archive =
-        Directory::open_read_only(&place.records_dir).map_err(|error| unreadable(&error))?;
-    let mut catalogue = Catalogue::of(&archive, &place)?;
+    let trust = Trust::read(&args.believe)?;
+    let heads = since::read(&args.since)?;
+    let source = part::open(&args.records_dir)?;
+    let archive: Box<dyn Archive> = match &args.evidence_dir {
+        Some(dir) => Box::new(part::WithEvidence::new(source.archive, dir.clone())),
+        None => source.archive,
+    };
+    let mut catalogue = Catalogue::of(&*archive, &wanted)?;
+    catalogue.expect(heads.keys(), &wanted);
     if let Some(range) = range {
         keep_fitting(&mut catalogue, range)?;
     }
-    let mut watcher = Watch {
+    let mut judge = trust.judge(&*archive, &catalogue, &args.expect_measurement)?;
+    judge.narrow(&wanted, range, source.above.is_some());
+    let plan =
+        Plan { archive: &*archive, above: source.above.as_deref(), heads, jobs: args.jobs(), stop };
+    let mut watch = Watch {
         valid: Valid::new(range),
-        records: args.per_record.then(|| Records::new(out, range, &policy.audit)),
+        records: args.per_record.then(|| Records::new(out, range, &judge.policy)),
         progress: Progress::new(catalogue.file_count),
     };
-    let report = verify(&archive, &catalogue, &policy, &mut watcher)?;
-    let Watch { valid, progress, .. } = watcher;
-    progress.done();
-    match args.output {
-        Output::Json => json::write(&report, &valid, &catalogue.ignored, out)?,
-        Output::Text if args.per_record => text::conclude(&report, &catalogue.ignored, out)?,
-        Output::Text => text::write(&report, &valid, &catalogue.ignored, out)?,
-    }
+    let report = plan.verify(&catalogue, &judge, &mut watch);
+    let Watch { valid, progress, .. } = watch;
+    drop(progress);
+    let report = match report? {
+        Verdict::Whole(report) => report,
+        Verdict::Stopped { heads, findings } => return stopped(&heads, &findings, out),
+    };
+    let notes = [judge.notes(), plan.notes(&report)].concat();
+    let ignored = &catalogue.ignored;
+    let outcome = Outcome { report: &report, valid: &valid, ignored, notes: &notes };
+    args.print(&outcome, out)?;
     Ok(exit(&report))
 }
 
@@ -106,22 +172,30 @@ impl Args {
             _ => Ok(None),
         }
     }
-}
 
-// What the command line leaves out is not missed.
-fn narrow(policy: &mut audit::Policy, place: &Place) {
-    if place.instance.is_some() || place.epoch.is_some() {
-        policy.scope = Scope::Part;
+    fn jobs(&self) -> NonZeroUsize {
+        let cores = || std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let jobs = match self.jobs {
+            Some(asked) => asked.get().min(JOBS_MAX),
+            None => cores().min(JOBS_UNASKED_MAX),
+        };
+        NonZeroUsize::new(jobs).unwrap_or(NonZeroUsize::MIN)
     }
-    if let Some(only) = place.ledger {
-        policy.required.retain(|kind| *kind == only);
+
+    fn print(&self, outcome: &Outcome<'_>, out: &mut dyn Write) -> Result<(), Failure> {
+        match self.output {
+            Output::Text if self.per_record => text::conclude(outcome, out),
+            Output::Text => text::write(outcome, out),
+            Output::Json => json::write(outcome, out),
+            Output::Sarif => sarif::write(outcome, out),
+            Output::Junit => junit::write(outcome, out),
+        }
     }
 }
 
 /// Sequence numbers begin anew with each epoch: a range means one of them.
 fn keep_fitting(catalogue: &mut Catalogue, range: SeqRange) -> Result<(), Failure> {
-    let fits =
-        |files: &super::catalogue::Files| files.named.is_some_and(|named| named.meets(&range));
+    let fits = |files: &Files| files.named.is_some_and(|named| named.meets(&range));
     if catalogue.epochs.len() > 1 {
         catalogue.epochs.retain(|_, ledgers| ledgers.values().any(fits));
     }
@@ -135,36 +209,161 @@ fn keep_fitting(catalogue: &mut Catalogue, range: SeqRange) -> Result<(), Failur
     Ok(())
 }
 
-/// Verifies everything in the catalogue.
-fn verify(
-    archive: &Directory,
-    catalogue: &Catalogue,
-    policy: &policy::Policy,
-    watcher: &mut dyn reading::Watcher,
-) -> Result<Report, Failure> {
-    let mut audit = Audit::new(&policy.audit);
-    for ((instance, epoch), ledgers) in &catalogue.epochs {
-        match epochs::attest(archive, instance, *epoch, policy)? {
-            Err(cause) => {
-                let subject = Subject::Epoch { instance: instance.clone(), epoch: *epoch };
-                audit.note(finding(subject, None, cause));
-            }
-            Ok(attested) => {
-                audit.epoch(instance, *epoch);
-                for (kind, files) in ledgers {
-                    let mut ledger = audit.ledger(*kind, &attested.keys);
-                    reading::feed(archive, files, &mut ledger, watcher)?;
-                    audit.add(ledger);
+/// How an archive is gone through.
+pub(super) struct Plan<'a> {
+    /// What is read.
+    pub(super) archive: &'a dyn Archive,
+    /// The folders above, in a copy of a part.
+    pub(super) above: Option<&'a str>,
+    /// Where to go on in each ledger.
+    pub(super) heads: Heads,
+    /// Segments that are verified at a time.
+    pub(super) jobs: NonZeroUsize,
+    /// Whether somebody wants it to end.
+    pub(super) stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// How far an archive was gone through.
+pub(super) enum Verdict {
+    /// To its end.
+    Whole(Report),
+    /// Until somebody wanted it to end: where to go on, and what was found.
+    Stopped { heads: Vec<Checkpoint>, findings: Vec<Finding> },
+}
+
+impl Plan<'_> {
+    /// Verifies everything in the catalogue.
+    ///
+    /// # Errors
+    /// When something cannot be read, or the watcher cannot write.
+    pub(super) fn verify(
+        &self,
+        catalogue: &Catalogue,
+        judge: &Judge,
+        watcher: &mut dyn Watcher,
+    ) -> Result<Verdict, Failure> {
+        let mut audit = Audit::new(&judge.policy);
+        let mut done = Vec::new();
+        for ((instance, epoch), ledgers) in &catalogue.epochs {
+            let believed = match judge.keys(self.archive, instance, *epoch)? {
+                Ok(believed) => believed,
+                Err(cause) => {
+                    let subject = Subject::Epoch { instance: instance.clone(), epoch: *epoch };
+                    audit.note(finding(subject, None, cause));
+                    continue;
                 }
+            };
+            audit.epoch(instance, *epoch);
+            for (kind, files) in ledgers {
+                let mut ledger = audit.ledger(*kind, &believed.keys);
+                if let Some(attested_ms) = believed.attested_ms {
+                    ledger.attested_at(attested_ms);
+                }
+                let whole = self.reading(ledger.id(), files, believed.checkpoints).feed(
+                    files,
+                    &mut ledger,
+                    watcher,
+                )?;
+                let (size, root) = ledger.head();
+                let origin = checkpoint::origin(&judge.policy.log_prefix, ledger.id());
+                done.extend((size > 0).then_some(Checkpoint { origin, size, root }));
+                if !whole {
+                    let findings = [audit.findings(), ledger.findings()].concat();
+                    return Ok(Verdict::Stopped { heads: done, findings });
+                }
+                audit.add(ledger);
             }
         }
+        for path in &catalogue.malformed {
+            let file = Some(path.display().to_string());
+            audit.note(finding(Subject::Archive, file, Cause::NameMalformed));
+        }
+        self.compare_register(judge, &mut audit)?;
+        Ok(Verdict::Whole(audit.finish()))
     }
-    for path in &catalogue.malformed {
-        let file = Some(path.display().to_string());
-        audit.note(finding(Subject::Archive, file, Cause::NameMalformed));
+
+    fn compare_register(&self, judge: &Judge, audit: &mut Audit<'_>) -> Result<(), Failure> {
+        let Some(key) = judge.register_key() else { return Ok(()) };
+        let log = register_log::read(self.archive, &judge.policy.log_prefix, key)?;
+        // A part of an archive may well come without it.
+        let elsewhere = log.faults == [RegisterFault::Absent] && judge.policy.scope == Scope::Part;
+        if !elsewhere {
+            audit.register(&log);
+        }
+        Ok(())
     }
-    Ok(audit.finish())
+
+    fn reading(&self, id: &LedgerId, files: &Files, checkpoints: bool) -> Reading<'_> {
+        let extent = match (self.heads.get(id), self.above) {
+            (Some(head), _) => since::after(head),
+            (None, Some(_)) => {
+                let from = files.first_sealed.unwrap_or_default();
+                Extent { from, root: None, open_ended: true }
+            }
+            (None, None) => Extent::WHOLE,
+        };
+        let (jobs, stop) = (self.jobs, self.stop);
+        let days_known = self.above.is_none();
+        Reading { archive: self.archive, extent, days_known, checkpoints, jobs, stop }
+    }
+
+    /// What was not looked at.
+    fn notes(&self, report: &Report) -> Vec<String> {
+        let mut notes = Vec::new();
+        if let Some(above) = self.above {
+            let above = above.trim_end_matches('/');
+            notes.push(format!(
+                "this is a copy of a part, taken for {above}; what lies before or behind it is \
+                 not here and not missed"
+            ));
+        }
+        for ledger in report.ledgers.iter().filter(|ledger| ledger.from > 0) {
+            let (id, from) = (&ledger.id, ledger.from);
+            notes.push(if self.heads.contains_key(id) {
+                format!(
+                    "the first {} of {id} were not verified again: the checkpoint given is \
+                     believed for them",
+                    text::records(from)
+                )
+            } else {
+                format!("nothing is known of the first {} of {id}", text::records(from))
+            });
+        }
+        notes
+    }
 }
+
+/// Prints where to go on, and what was found until then.
+fn stopped(
+    heads: &[Checkpoint],
+    findings: &[Finding],
+    out: &mut dyn Write,
+) -> Result<Exit, Failure> {
+    write!(out, "{}", since::text(heads))?;
+    out.flush()?;
+    let tampered = findings.iter().any(|finding| finding.severity() == Severity::Tamper);
+    let exit = if tampered { Exit::No } else { Exit::CouldNotTell };
+    let records: u64 = heads.iter().map(|head| head.size).sum();
+    let message = format!(
+        "stopped after {} with {} findings; nothing is claimed for the rest",
+        text::records(records),
+        findings.len()
+    );
+    let mut failure = Failure::new(exit, message);
+    for finding in findings.iter().take(FINDINGS_SHOWN_MAX) {
+        let range = finding.range.map_or(String::new(), |range| format!(" seq {range}"));
+        failure =
+            failure.hint(format!("{}{range}: {} ({finding})", finding.subject, finding.kind()));
+    }
+    Err(failure.hint(if heads.is_empty() {
+        "nothing was joined yet: start again"
+    } else {
+        "keep the checkpoints on standard output in a file and go on with --since FILE"
+    }))
+}
+
+/// Findings that a stopped audit mentions; the whole list comes with a whole audit.
+const FINDINGS_SHOWN_MAX: usize = 20;
 
 const fn finding(subject: Subject, file: Option<String>, cause: Cause) -> Finding {
     Finding { subject, range: None, file, cause, accepted: None }
@@ -179,56 +378,5 @@ fn exit(report: &Report) -> Exit {
     }
 }
 
-/// Everything that is told while the archive is read.
-struct Watch<'o> {
-    valid: Valid,
-    records: Option<Records<'o>>,
-    progress: Progress,
-}
-
-impl reading::Watcher for Watch<'_> {
-    fn batch(&mut self, ledger: &LedgerAudit<'_>, step: &Step<'_>) -> Result<(), Failure> {
-        self.valid.add(ledger.id(), step);
-        match &mut self.records {
-            Some(records) => records.batch(ledger, step),
-            None => Ok(()),
-        }
-    }
-
-    fn file(&mut self) {
-        self.progress.step();
-    }
-}
-
-/// Files read, on a terminal's standard error.
-struct Progress {
-    total: u64,
-    done: u64,
-    shown: Option<u64>,
-}
-
-impl Progress {
-    fn new(total: u64) -> Self {
-        let shown = std::io::stderr().is_terminal().then_some(u64::MAX);
-        Self { total, done: 0, shown }
-    }
-
-    fn step(&mut self) {
-        self.done += 1;
-        let percent = self.done.saturating_mul(100) / self.total.max(1);
-        if self.shown.is_some_and(|shown| shown != percent) {
-            self.shown = Some(percent);
-            let line = format!("\rverifying: {percent} % of {} files", self.total);
-            std::io::stderr().write_all(line.as_bytes()).ok();
-        }
-    }
-
-    fn done(self) {
-        if self.shown.is_some() {
-            std::io::stderr().write_all(b"\r\x1b[K").ok();
-        }
-    }
-}
-
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

@@ -55,6 +55,7 @@ impl Layout {
         }
         let acknowledgement = key::open_or_draw(&layout.key("acknowledgement"))?;
         key::open_or_draw(&layout.key("withholding"))?;
+        key::open_or_draw(&layout.key("register"))?;
         key::open_or_draw_token(&layout.key("gate"))?;
         layout.write("tee/enclave.yaml", &layout.enclave(addresses, &acknowledgement))?;
         layout.write("vsock-proxy.yaml", &layout.allowlist())?;
@@ -70,6 +71,7 @@ impl Layout {
     /// When the file cannot be written.
     pub fn trust(&self, fingerprint: &str) -> Result<(), Failure> {
         let key = key::open_or_draw(&self.key("withholding"))?;
+        let register = key::open_or_draw(&self.key("register"))?;
         let written = std::fs::read_to_string(self.dir.join(POLICY)).unwrap_or_default();
         if written.contains(fingerprint) && written.contains(&key) {
             return Ok(());
@@ -80,7 +82,8 @@ impl Layout {
              insecure: [ {{ kind: software, fingerprint: \"{fingerprint}\" }} ]\n\
              measurements: any-insecure\n\
              ledgers: [ audit, telemetry ]\n\
-             withholding_keys: [ {{ name: outer-layer, ed25519: \"{key}\" }} ]\n"
+             withholding_keys: [ {{ name: outer-layer, ed25519: \"{key}\" }} ]\n\
+             register: {{ ed25519: \"{register}\" }}\n"
         );
         self.write(POLICY, &text)
     }
@@ -120,7 +123,9 @@ impl Layout {
     pub fn proxy_args(&self) -> Vec<OsString> {
         let list = self.dir.join("vsock-proxy.yaml");
         let (local, remote) = (self.socket("proxy"), self.socket("gateway"));
-        vec!["proxy".into(), "--config".into(), list.into(), local.into(), remote.into()]
+        let log_to = format!("--log-to={}", self.socket("log"));
+        let config = ["proxy".into(), "--config".into(), list.into()];
+        config.into_iter().chain([log_to, local, remote].map(OsString::from)).collect()
     }
 
     /// Arguments of `lucarne` for the gateway.
@@ -147,13 +152,16 @@ impl Layout {
         format!(
             "{WRITTEN}\
              uplink: {{ address: \"{}\" }}\n\
+             proxy_log: \"{}\"\n\
              trust: {POLICY}\n\
-             keys: {{ acknowledgement: keys/acknowledgement, withholding: keys/withholding }}\n\
+             keys:\n  acknowledgement: keys/acknowledgement\n  \
+             withholding: keys/withholding\n  register: keys/register\n\
              archive: {{ directory: archive, close_after_ms: {CLOSE_AFTER_MS} }}\n\
              state: state\n\
              http: {{ address: \"{}\", gate_token_file: keys/gate }}\n\
              exporters:\n- jsonl: {{ dir: \"{}\" }}\n",
             self.socket("gateway"),
+            self.socket("log"),
             addresses.gateway,
             self.export().display(),
         )
@@ -212,7 +220,7 @@ const WRITTEN: &str = "# Written by `lucarne up` at each start.\n";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lucarne_gateway::config::Config;
+    use lucarne_gateway::config::{ArchivePlace, Config};
     use lucarne_gateway::policy;
     use lucarne_gateway::proxy::allowlist::Allowlist;
 
@@ -234,9 +242,14 @@ mod tests {
         layout.trust(&"ab".repeat(32)).unwrap();
 
         let gateway = Config::load(&layout.dir().join("gateway.yaml")).unwrap();
-        assert_eq!(gateway.uplink.to_string(), layout.socket("gateway"));
-        assert_eq!(gateway.http, addresses().gateway);
-        assert_eq!(gateway.archive, layout.dir().join("archive"));
+        assert_eq!(gateway.uplink.value.to_string(), layout.socket("gateway"));
+        assert_eq!(gateway.http.value, addresses().gateway);
+        let lines = layout.socket("log");
+        assert_eq!(gateway.proxy_log.unwrap().value.to_string(), lines);
+        let handed_over = format!("--log-to={lines}");
+        assert!(layout.proxy_args().contains(&handed_over.into()));
+        let ArchivePlace::Directory(archive) = gateway.archive else { panic!("a bucket") };
+        assert_eq!(archive, layout.dir().join("archive"));
         assert_eq!(gateway.state, layout.dir().join("state"));
         assert_eq!(gateway.exporters.len(), 1);
 
@@ -244,7 +257,7 @@ mod tests {
         assert!(list.allows(&layout.socket("gateway").parse().unwrap()));
         assert!(!list.allows(&layout.socket("proxy").parse().unwrap()));
 
-        let trust = policy::read(&gateway.trust).unwrap();
+        let trust = policy::read(&gateway.trust.value).unwrap();
         assert_eq!((trust.attest.roots.len(), trust.audit.withholding_keys.len()), (1, 1));
         let enclave = std::fs::read_to_string(layout.dir().join("tee/enclave.yaml")).unwrap();
         assert!(enclave.contains("check: \"tcp:127.0.0.1:9999\""), "{enclave}");

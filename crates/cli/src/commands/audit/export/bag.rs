@@ -69,6 +69,7 @@ impl Bag<'_> {
                 Name::Seal(seal) => takes(&seal.ledger),
                 Name::Checkpoint(head) => takes(&head.ledger),
                 Name::Epoch(file) => wanted.takes(&file.instance, file.epoch, None),
+                Name::Json(batch) => wanted.takes(&batch.instance, batch.epoch, None),
                 Name::Register(_) => true,
             };
             if wanted {

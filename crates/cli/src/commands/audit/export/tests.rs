@@ -267,6 +267,52 @@ fn a_time_stamp_beside_a_checkpoint_is_no_finding_and_goes_into_the_bag() {
 }
 
 #[test]
+fn signed_json_is_copied_with_the_key_and_what_does_not_verify_is_not() {
+    use crate::commands::audit::import_json;
+    #[derive(Parser)]
+    struct ImportLine {
+        #[command(flatten)]
+        args: import_json::Args,
+    }
+    let site = Site::new();
+    site.add_json_batches(&site::FIRST, 3);
+    let (exit, said) = export(&site, "json-batch", &[]).unwrap();
+    assert_eq!(exit, Exit::Insecure);
+    assert!(said.starts_with("3 batches in "), "{said}");
+    let folder = target(&site).join("nitro-001-us-east").join(site::FIRST.epoch().to_string());
+    let (dir, key) = (folder.to_str().unwrap(), folder.join("tee.pem"));
+    let key = key.to_str().unwrap();
+    let line = ["import-json", "--records-dir", dir, "--tee-public-key", key];
+    let code = "e5".repeat(48);
+    let more = ["--expect-measurement", &code, "--from-seq", "1", "--to-seq", "3"];
+    let line = ImportLine::parse_from(line.into_iter().chain(more));
+    let mut out = Vec::new();
+    assert_eq!(import_json::run_to(&line.args, &mut out).unwrap(), Exit::Yes);
+    let said = String::from_utf8(out).unwrap();
+    assert_eq!(said.matches("Valid(1)").count(), 3, "{said}");
+
+    // The same bytes under another number are another claim.
+    let files = site.json_batches();
+    fs::copy(&files[0], &files[1]).unwrap();
+    fs::remove_dir_all(target(&site)).unwrap();
+    let (exit, said) = export(&site, "json-batch", &[]).unwrap();
+    assert_eq!(exit, Exit::No);
+    assert!(said.starts_with("2 batches in "), "{said}");
+    assert!(said.ends_with("\n1 batches do not verify and are not among them\n"), "{said}");
+    let mut left: Vec<_> =
+        fs::read_dir(&folder).unwrap().map(|file| file.unwrap().file_name()).collect();
+    left.sort();
+    let [first, third] = [1, 3].map(|number| format!("{number:020}.json"));
+    assert_eq!(left, [first.as_str(), &third, "tee.pem"]);
+    // The bag takes them along, too.
+    fs::remove_dir_all(target(&site)).unwrap();
+    assert_eq!(export(&site, "bagit", &[]).unwrap().0, Exit::Insecure);
+    let copied = files[0].strip_prefix(site.archive()).unwrap();
+    let copied = target(&site).join("data/archive").join(copied);
+    assert_eq!(fs::read(copied).unwrap(), fs::read(&files[0]).unwrap());
+}
+
+#[test]
 fn signed_json_is_refused_with_the_reason() {
     let failure = export(&Site::new(), "json-batch", &[]).unwrap_err();
     assert_eq!(failure.exit(), Exit::Usage);

@@ -1,7 +1,13 @@
 //! Archives in a directory, attacked as somebody with access to the storage would, judged by the
 //! whole command.
 
-mod site;
+mod baseline;
+mod pinned;
+mod proof;
+mod reports;
+mod resume;
+mod seed;
+pub(in crate::commands::audit) mod site;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -28,9 +34,19 @@ fn args(site: &Site, more: &[&str]) -> Args {
 }
 
 fn output(site: &Site, more: &[&str]) -> (Exit, String) {
+    run_line(&args(site, more)).unwrap()
+}
+
+fn run_line(args: &Args) -> Result<(Exit, String), Failure> {
     let mut out = Vec::new();
-    let exit = run_to(&args(site, more), &mut out).unwrap();
-    (exit, String::from_utf8(out).unwrap())
+    let exit = run_to(args, &mut out, &|| false)?;
+    Ok((exit, String::from_utf8(out).unwrap()))
+}
+
+/// A command line without a policy.
+fn line(records: &Path, more: &[&str]) -> Args {
+    let line = ["verify", "--records-dir", records.to_str().unwrap()];
+    Line::try_parse_from(line.iter().chain(more)).unwrap().args
 }
 
 /// Kind, first, last of each finding.
@@ -63,7 +79,7 @@ fn name(path: &Path) -> String {
 fn an_archive_as_it_was_written_verifies_under_its_insecure_root() {
     let site = Site::new();
     let (exit, text) = output(&site, &[]);
-    assert_eq!(exit, Exit::Insecure);
+    assert_eq!(exit, Exit::Insecure, "{text}");
     let epoch = FIRST.epoch();
     let expected = format!(
         "Verified, but only under a root that the policy names insecure: 17 records of 2 ledgers \
@@ -98,7 +114,9 @@ fn a_line_a_record_reads_as_in_the_runbooks() {
     let epoch = FIRST.epoch();
     let conclusion = format!(
         "CONCLUSION: record 2 of nitro-001-us-east/{epoch}/audit was sealed inside the TEE and is \
-         absent from this archive."
+         absent from this archive. What it said cannot be known from here, nor who removed it, \
+         nor whether it was removed from the archive or never reached it; what would settle it: \
+         the storage's access log and versions, and the enclave's own store of the epoch."
     );
     assert!(lines.contains(&conclusion.as_str()), "{text}");
 }
@@ -133,8 +151,9 @@ fn a_segment_cut_anywhere_is_found_and_its_range_named() {
             "{length}"
         );
     }
+    // Behind intact records it is something more, not something else.
     fs::write(path, [&bytes[..], b"\0"].concat()).unwrap();
-    check(&site, Exit::No, &[("MODIFIED", 3, 5)]);
+    check(&site, Exit::No, &[("INSERTED", 3, 5)]);
 }
 
 #[test]
@@ -176,7 +195,7 @@ fn a_whole_ledger_that_is_gone_is_missing() {
 fn an_empty_directory_is_not_verified_and_a_missing_one_is_not_read() {
     let site = Site::new();
     fs::remove_dir_all(site.archive()).unwrap();
-    let failure = run_to(&args(&site, &[]), &mut Vec::new()).unwrap_err();
+    let failure = run_line(&args(&site, &[])).unwrap_err();
     assert_eq!(failure.exit(), Exit::Unreadable);
     fs::create_dir(site.archive()).unwrap();
     let (exit, text) = output(&site, &[]);
@@ -345,7 +364,7 @@ fn a_range_means_one_epoch() {
     let site = Site::new();
     site.add_epoch(&SECOND);
     let range = ["--from-seq", "3", "--to-seq", "5"];
-    let failure = run_to(&args(&site, &range), &mut Vec::new()).unwrap_err();
+    let failure = run_line(&args(&site, &range)).unwrap_err();
     assert_eq!(failure.exit(), Exit::Usage);
     let text = failure.text(false);
     for tee in [&FIRST, &SECOND] {
@@ -369,7 +388,7 @@ fn a_range_means_one_epoch() {
 fn a_range_is_written_in_order() {
     let site = Site::new();
     let range = ["--from-seq", "5", "--to-seq", "3"];
-    let failure = run_to(&args(&site, &range), &mut Vec::new()).unwrap_err();
+    let failure = run_line(&args(&site, &range)).unwrap_err();
     assert_eq!(failure.exit(), Exit::Usage);
 }
 
@@ -444,4 +463,13 @@ fn a_tee_is_named_wherever_it_protects_nothing() {
     }
     let tee: &Tee = &FIRST;
     assert_ne!(tee.epoch(), SECOND.epoch());
+}
+
+#[test]
+fn signed_batches_in_json_lie_beside_the_ledgers_and_what_is_none_is_named() {
+    let site = Site::new();
+    site.add_json_batches(&FIRST, 2);
+    check(&site, Exit::Insecure, &[]);
+    fs::rename(&site.json_batches()[1], site.json_batches()[1].with_file_name("2.json")).unwrap();
+    assert_eq!(output(&site, &[]).0, Exit::CouldNotTell);
 }

@@ -5,8 +5,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
-use lucarne_archive::name::{CheckpointName, Date, EpochFile, EpochName, SealName};
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_ASN1_SIGNING, ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair,
+};
+use lucarne_archive::name::{CheckpointName, Date, EpochFile, EpochName, JsonName, SealName};
 use lucarne_archive::segment::SegmentWriter;
 use lucarne_archive::{Archive, Directory, Name, Put};
 use lucarne_ledger::batch;
@@ -15,9 +17,10 @@ use lucarne_ledger::checkpoint::{Checkpoint, origin};
 use lucarne_ledger::control::{Close, Control, Heartbeat, Open, Previous, Workload};
 use lucarne_ledger::hash::{Hash, from_hex};
 use lucarne_ledger::identity::{EpochId, LedgerId, LedgerKind};
+use lucarne_ledger::json_batch::writer::JsonBatches;
 use lucarne_ledger::key::{Ed25519Key, PublicKey, Signer, SigningFailed};
 use lucarne_ledger::note::{NoteKey, assemble};
-use lucarne_ledger::payload::{AuditEvent, ContextSlot, Payloads, RecordSlot};
+use lucarne_ledger::payload::{AuditEvent, ContextSlot, JsonLines, Payloads, RecordSlot};
 use lucarne_ledger::record::Stream;
 use lucarne_ledger::salt::Seed;
 use lucarne_ledger::seal::{self, Kind, Ledger, Sealed};
@@ -26,27 +29,29 @@ use lucarne_otlp::wire::Writer;
 use tempfile::TempDir;
 
 /// The root of `testdata/audit`.
-pub(super) const ROOT: &str = "a49722394e7d0030cd5de8cdf764d66b29957cb2198a9a4e2dedbded9f8a119b";
+pub(in crate::commands::audit) const ROOT: &str =
+    "a49722394e7d0030cd5de8cdf764d66b29957cb2198a9a4e2dedbded9f8a119b";
 
 const PREFIX: &str = "lucarne.local";
 const TIME_MS: u64 = 1_779_703_200_000;
+const JSON_TIME: &str = "2026-05-25T10:00:00.0000000+00:00";
 
 /// An epoch of `testdata/audit`: published keys, and genuine evidence of a software TEE for them.
-pub(super) struct Tee {
+pub(in crate::commands::audit) struct Tee {
     short: &'static str,
     secret: &'static str,
     x: &'static str,
     y: &'static str,
 }
 
-pub(super) const FIRST: Tee = Tee {
+pub(in crate::commands::audit) const FIRST: Tee = Tee {
     short: "first",
     secret: "c9afa9d845ba75166b5c215767b1d6934e50c3db36e89b127b8a622b120f6721",
     x: "60fed4ba255a9d31c961eb74c6356d68c049b8923b61fa6ce669622e60f29fb6",
     y: "7903fe1008b8bc99a41ae9e95628bc64f2f1b20c2d7e9f5177a3c294d4462299",
 };
 
-pub(super) const SECOND: Tee = Tee {
+pub(in crate::commands::audit) const SECOND: Tee = Tee {
     short: "second",
     secret: "8e9b109e719098bf980487df1f5d77e9cb29606ebed2263b5f57c213df84f4b2",
     x: "7fcdce2770f6c45d4183cbee6fdb4b7b580733357be9ef13bacf6e3c7bd15445",
@@ -54,26 +59,29 @@ pub(super) const SECOND: Tee = Tee {
 };
 
 impl Tee {
-    pub(super) fn file(&self, what: &str) -> Vec<u8> {
+    pub(in crate::commands::audit) fn id(&self, kind: LedgerKind) -> LedgerId {
+        LedgerId { instance: "nitro-001-us-east".parse().unwrap(), epoch: self.epoch(), kind }
+    }
+
+    pub(in crate::commands::audit) fn file(&self, what: &str) -> Vec<u8> {
         let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/audit");
         fs::read(data.join(format!("{}.{what}.cbor", self.short))).unwrap()
     }
 
-    pub(super) fn epoch(&self) -> EpochId {
+    pub(in crate::commands::audit) fn epoch(&self) -> EpochId {
         EpochBinding::from_cbor(&self.file("binding")).unwrap().epoch_id()
-    }
-
-    fn id(&self, kind: LedgerKind) -> LedgerId {
-        LedgerId { instance: "nitro-001-us-east".parse().unwrap(), epoch: self.epoch(), kind }
     }
 
     fn signer(&self) -> P256 {
         let [secret, x, y]: [[u8; 32]; 3] =
             [self.secret, self.x, self.y].map(|hex| from_hex(hex).unwrap());
         let point = [&[4], &x[..], &y[..]].concat();
-        let scheme = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let pair = |scheme| {
+            EcdsaKeyPair::from_private_key_and_public_key(scheme, &secret, &point).unwrap()
+        };
         P256 {
-            pair: EcdsaKeyPair::from_private_key_and_public_key(scheme, &secret, &point).unwrap(),
+            pair: pair(&ECDSA_P256_SHA256_FIXED_SIGNING),
+            der: pair(&ECDSA_P256_SHA256_ASN1_SIGNING),
             public: PublicKey::from_p256_point(&point).unwrap(),
         }
     }
@@ -99,7 +107,14 @@ impl Tee {
 
 struct P256 {
     pair: EcdsaKeyPair,
+    der: EcdsaKeyPair,
     public: PublicKey,
+}
+
+impl P256 {
+    fn sign_der(&self, message: &[u8]) -> Vec<u8> {
+        self.der.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec()
+    }
 }
 
 impl Signer for P256 {
@@ -113,29 +128,29 @@ impl Signer for P256 {
     }
 }
 
-pub(super) fn outer_layer() -> Ed25519Key {
+pub(in crate::commands::audit) fn outer_layer() -> Ed25519Key {
     Ed25519Key::from_seed(&[9; 32]).unwrap()
 }
 
-pub(super) fn stranger() -> Ed25519Key {
+pub(in crate::commands::audit) fn stranger() -> Ed25519Key {
     Ed25519Key::from_seed(&[8; 32]).unwrap()
 }
 
 /// A directory with an archive and a policy.
-pub(super) struct Site {
+pub(in crate::commands::audit) struct Site {
     dir: TempDir,
 }
 
 impl Site {
     /// One epoch with both ledgers: audit records 0-8 in three segments, telemetry 0-7 in two.
-    pub(super) fn new() -> Self {
+    pub(in crate::commands::audit) fn new() -> Self {
         let site = Self::empty();
         site.add_epoch(&FIRST);
         site
     }
 
     /// One epoch whose audit ledger has five records, each in a segment of its own.
-    pub(super) fn of_single_records() -> Self {
+    pub(in crate::commands::audit) fn of_single_records() -> Self {
         let site = Self::empty();
         site.add_evidence(&FIRST);
         let mut ledger = FIRST.ledger::<seal::Audit>();
@@ -151,21 +166,85 @@ impl Site {
         site
     }
 
+    /// One epoch with an audit ledger of that many records, the last of them `close`: one segment,
+    /// with a batch for each of the sizes.
+    pub(in crate::commands::audit) fn of_one_segment(ends: &[u64]) -> Self {
+        let site = Self::empty();
+        site.add_evidence(&FIRST);
+        let mut ledger = FIRST.ledger::<seal::Audit>();
+        let (last, mut batches) = (ends.last().copied().unwrap_or_default(), Vec::new());
+        ledger.append_control(&FIRST.open::<seal::Audit>(None)).unwrap();
+        for end in ends {
+            while ledger.size() < *end {
+                if ledger.size() + 1 == last {
+                    ledger.append_control(&close(&ledger)).unwrap();
+                } else {
+                    ledger.append_event(&event(u32::try_from(ledger.size()).unwrap())).unwrap();
+                }
+            }
+            batches.push(site.seal(&FIRST, &mut ledger));
+        }
+        let name = SealName {
+            date: Date::of_unix_ms(TIME_MS),
+            ledger: ledger.id().clone(),
+            first: 0,
+            last: ledger.size() - 1,
+            root: ledger.root(),
+            revision: 0,
+        };
+        let bytes: Vec<&[u8]> = batches.iter().map(Sealed::bytes).collect();
+        site.put(&name.into(), &framed(&bytes));
+        site.put_checkpoint(&FIRST, ledger.id(), ledger.size(), ledger.root());
+        site
+    }
+
+    /// Takes a batch out of a segment and frames the others anew, as somebody at the storage can.
+    pub(in crate::commands::audit) fn cut_out(path: &Path, number: usize) {
+        let mut reader =
+            lucarne_archive::segment::SegmentReader::open(fs::File::open(path).unwrap()).unwrap();
+        let mut batches = Vec::new();
+        while let Some(frame) = reader.next_frame().unwrap() {
+            batches.push(frame.content.to_vec());
+        }
+        batches.remove(number);
+        let batches: Vec<&[u8]> = batches.iter().map(Vec::as_slice).collect();
+        fs::write(path, framed(&batches)).unwrap();
+    }
+
+    /// The folder of a day, as `aws s3 cp --recursive` of it would be left, in a place of its own.
+    pub(in crate::commands::audit) fn copy_of(&self, folder: &str) -> PathBuf {
+        let copy = self.dir.path().join("forensics/audit-records");
+        let from = self.archive().join(folder);
+        let mut folders = vec![PathBuf::new()];
+        while let Some(folder) = folders.pop() {
+            fs::create_dir_all(copy.join(&folder)).unwrap();
+            for entry in fs::read_dir(from.join(&folder)).unwrap() {
+                let (entry, below) = entry.map(|e| (e.path(), folder.join(e.file_name()))).unwrap();
+                if entry.is_dir() {
+                    folders.push(below);
+                } else {
+                    fs::copy(entry, copy.join(below)).unwrap();
+                }
+            }
+        }
+        copy
+    }
+
     fn empty() -> Self {
         let site = Self { dir: tempfile::tempdir().unwrap() };
         site.write_policy("any-insecure", ROOT);
         site
     }
 
-    pub(super) fn archive(&self) -> PathBuf {
+    pub(in crate::commands::audit) fn archive(&self) -> PathBuf {
         self.dir.path().join("archive")
     }
 
-    pub(super) fn policy(&self) -> PathBuf {
+    pub(in crate::commands::audit) fn policy(&self) -> PathBuf {
         self.dir.path().join("audit-policy.yaml")
     }
 
-    pub(super) fn write_policy(&self, measurements: &str, root: &str) {
+    pub(in crate::commands::audit) fn write_policy(&self, measurements: &str, root: &str) {
         let key = lucarne_ledger::hash::to_hex(outer_layer().public_key().raw());
         let text = format!(
             "log_prefix: {PREFIX}\n\
@@ -177,7 +256,7 @@ impl Site {
         fs::write(self.policy(), text).unwrap();
     }
 
-    pub(super) fn accept(&mut self, explanation: &str) {
+    pub(in crate::commands::audit) fn accept(&mut self, explanation: &str) {
         let mut text = fs::read_to_string(self.policy()).unwrap();
         text.push_str(&format!(
             "accept_unclean_end: [{{ instance: nitro-001-us-east, epoch: \"{}\", \
@@ -188,7 +267,7 @@ impl Site {
     }
 
     /// A whole epoch; the second names the first as its predecessor.
-    pub(super) fn add_epoch(&self, tee: &Tee) {
+    pub(in crate::commands::audit) fn add_epoch(&self, tee: &Tee) {
         self.add_evidence(tee);
         let mut audit = tee.ledger::<seal::Audit>();
         audit.append_control(&tee.open::<seal::Audit>(self.previous(tee, "audit"))).unwrap();
@@ -213,7 +292,7 @@ impl Site {
     }
 
     /// A second history of the first epoch, under its own key.
-    pub(super) fn fork(&self) {
+    pub(in crate::commands::audit) fn fork(&self) {
         let mut ledger = FIRST.ledger::<seal::Audit>();
         ledger.append_control(&FIRST.open::<seal::Audit>(None)).unwrap();
         let heartbeat =
@@ -225,7 +304,7 @@ impl Site {
     }
 
     /// Leaves the middle record of a segment of three out of the first epoch's audit ledger.
-    pub(super) fn withhold(&self, segment: usize, signer: &Ed25519Key) {
+    pub(in crate::commands::audit) fn withhold(&self, segment: usize, signer: &Ed25519Key) {
         let path = &self.seals("audit")[segment];
         let key = batch::EpochKey {
             instance: FIRST.id(LedgerKind::Audit).instance,
@@ -250,20 +329,28 @@ impl Site {
         fs::write(path, writer.finish()).unwrap();
     }
 
-    pub(super) fn seals(&self, ledger: &str) -> Vec<PathBuf> {
+    pub(in crate::commands::audit) fn seals(&self, ledger: &str) -> Vec<PathBuf> {
         self.seals_of(&FIRST, ledger)
     }
 
-    pub(super) fn seals_of(&self, tee: &Tee, ledger: &str) -> Vec<PathBuf> {
+    pub(in crate::commands::audit) fn seals_of(&self, tee: &Tee, ledger: &str) -> Vec<PathBuf> {
         sorted(&self.archive().join("2026/05/25/nitro-001-us-east").join(in_epoch(tee, ledger)))
     }
 
-    pub(super) fn checkpoints(&self, ledger: &str) -> Vec<PathBuf> {
-        let folder = self.archive().join("checkpoints/nitro-001-us-east");
-        sorted(&folder.join(in_epoch(&FIRST, ledger)))
+    pub(in crate::commands::audit) fn checkpoints(&self, ledger: &str) -> Vec<PathBuf> {
+        self.checkpoints_of(&FIRST, ledger)
     }
 
-    pub(super) fn epoch_file(&self, tee: &Tee, file: &str) -> PathBuf {
+    pub(in crate::commands::audit) fn checkpoints_of(
+        &self,
+        tee: &Tee,
+        ledger: &str,
+    ) -> Vec<PathBuf> {
+        let folder = self.archive().join("checkpoints/nitro-001-us-east");
+        sorted(&folder.join(in_epoch(tee, ledger)))
+    }
+
+    pub(in crate::commands::audit) fn epoch_file(&self, tee: &Tee, file: &str) -> PathBuf {
         self.archive().join("epochs/nitro-001-us-east").join(in_epoch(tee, file))
     }
 
@@ -286,15 +373,20 @@ impl Site {
     fn store<K: Kind>(&self, tee: &Tee, ledger: &mut Ledger<K>) {
         let sealed = self.seal(tee, ledger);
         self.put_segment(&sealed);
-        let id = tee.id(K::KIND);
-        let (size, root) = (ledger.size(), ledger.root());
-        let origin = origin(PREFIX, &id);
-        let text = Checkpoint { origin: origin.clone(), size, root }.to_string();
-        let signer = Ed25519Key::from_seed(&[7; 32]).unwrap();
-        let signature = signer.sign(text.as_bytes()).unwrap();
-        let line = NoteKey::new(&origin, signer.public_key().clone()).line(&signature);
-        let name = CheckpointName { ledger: id, size, root };
-        self.put(&name.into(), assemble(&text, &[line]).as_bytes());
+        self.put_checkpoint(tee, ledger.id(), ledger.size(), ledger.root());
+    }
+
+    /// A checkpoint of the second history, genuinely signed, beside the archive.
+    pub(in crate::commands::audit) fn forked_checkpoint(&self) -> PathBuf {
+        let path = self.dir.path().join("second.note");
+        let id = FIRST.id(LedgerKind::Audit);
+        fs::write(&path, note(&FIRST, &id, 3, Hash::of(b"another history"))).unwrap();
+        path
+    }
+
+    fn put_checkpoint(&self, tee: &Tee, id: &LedgerId, size: u64, root: Hash) {
+        let name = CheckpointName { ledger: id.clone(), size, root, cosigned: false };
+        self.put(&name.into(), note(tee, id, size, root).as_bytes());
     }
 
     fn seal<K: Kind>(&self, tee: &Tee, ledger: &mut Ledger<K>) -> Sealed {
@@ -304,8 +396,6 @@ impl Site {
 
     fn put_segment(&self, sealed: &Sealed) {
         let statement = sealed.statement();
-        let mut writer = SegmentWriter::new().unwrap();
-        writer.push(sealed.bytes()).unwrap();
         let name = SealName {
             date: Date::of_unix_ms(statement.time_ms),
             ledger: statement.ledger.clone(),
@@ -314,13 +404,54 @@ impl Site {
             root: statement.root,
             revision: 0,
         };
-        self.put(&name.into(), &writer.finish());
+        self.put(&name.into(), &framed(&[sealed.bytes()]));
+    }
+
+    /// Signed log batches 1 to `last` in JSON, of one record each.
+    pub(in crate::commands::audit) fn add_json_batches(&self, tee: &Tee, last: u64) {
+        let mut batches = JsonBatches::new(&"e5".repeat(48));
+        let line = format!(
+            "{{\"timestamp\":\"{JSON_TIME}\",\"level\":\"Information\",\
+             \"message\":\"completed\",\"attributes\":null}}"
+        );
+        let lines = JsonLines::assertion_by_contract(line.clone().into_bytes(), vec![line.len()]);
+        for sequence in 1..=last {
+            lines.lines().for_each(|line| batches.append(line).unwrap());
+            let sealed = batches.seal(&tee.signer(), JSON_TIME).unwrap().unwrap();
+            let (instance, epoch) = (tee.id(LedgerKind::Audit).instance, tee.epoch());
+            let date = Date::of_unix_ms(TIME_MS);
+            self.put(&JsonName { date, instance, epoch, sequence }.into(), &sealed.bytes);
+        }
+    }
+
+    /// The files of these batches.
+    pub(in crate::commands::audit) fn json_batches(&self) -> Vec<PathBuf> {
+        let epoch = FIRST.epoch().to_string();
+        sorted(&self.archive().join("json/2026/05/25/nitro-001-us-east").join(epoch))
     }
 
     fn put(&self, name: &Name, bytes: &[u8]) {
         let archive = Directory::open(&self.archive()).unwrap();
         assert_eq!(archive.put(name, bytes).unwrap(), Put::Created);
     }
+}
+
+fn note(tee: &Tee, id: &LedgerId, size: u64, root: Hash) -> String {
+    let origin = origin(PREFIX, id);
+    let text = Checkpoint { origin: origin.clone(), size, root }.to_string();
+    let (p256, ed25519) = (tee.signer(), Ed25519Key::from_seed(&[7; 32]).unwrap());
+    let lines = [
+        NoteKey::new(&origin, p256.public.clone()).line(&p256.sign_der(text.as_bytes())),
+        NoteKey::new(&origin, ed25519.public_key().clone())
+            .line(&ed25519.sign(text.as_bytes()).unwrap()),
+    ];
+    assemble(&text, &lines)
+}
+
+fn framed(batches: &[&[u8]]) -> Vec<u8> {
+    let mut writer = SegmentWriter::new().unwrap();
+    batches.iter().for_each(|batch| writer.push(batch).unwrap());
+    writer.finish()
 }
 
 fn in_epoch(tee: &Tee, last: &str) -> PathBuf {
