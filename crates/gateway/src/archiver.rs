@@ -376,7 +376,8 @@ impl Worker {
     }
 
     // The log is bounded and cut behind the archive; a late exporter reads on from there. While
-    // anything is held it stays, and a log that is full then refuses, which enclaves feel as a delay.
+    // anything is held it stays, and a log that is full then refuses, which enclaves feel as a
+    // delay.
     fn trim(&mut self, archived: u64) -> Result<(), ArchiverError> {
         if self.wal.total_bytes() > self.limits.kept_bytes && self.is_held() {
             return Ok(());

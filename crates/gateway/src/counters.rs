@@ -35,6 +35,12 @@ pub struct Counters {
     pub forks: Counter,
     /// Records that the outer layer withheld.
     pub withheld: Counter,
+    /// Signed log batches in JSON that the archive holds.
+    pub json_archived: Counter,
+    /// Signed log batches in JSON that the outer layer withheld.
+    pub json_withheld: Counter,
+    /// Signed log batches in JSON that were not of their epoch.
+    pub json_refused: Counter,
     /// Lines of proxies that were taken.
     pub proxy_lines: Counter,
     /// Lines of proxies that the outer layer withheld or rewrote.

@@ -21,7 +21,7 @@ use crate::export::{HostJob, HostMessage, Item};
 use crate::proxy::allowlist::Allowlist;
 use crate::proxy::message::Message;
 use crate::proxy::place::{Local, Remote, Route};
-use crate::{config, http as pages, policy, source};
+use crate::{baseline, config, http as pages, policy, source};
 
 /// What an OTLP receiver answers: a line with the gRPC status, a line with its details, a line with
 /// `Retry-After`, and the body, judged as the answer over both transports.
@@ -114,5 +114,18 @@ pub fn fuzz_policy(yaml: &[u8]) {
     let Ok(yaml) = std::str::from_utf8(yaml) else { return };
     if let Err(error) = policy::shape(yaml, Path::new("policy.yaml")) {
         assert!(!error.to_string().contains('\n'), "an error is one line");
+    }
+}
+
+/// The baseline file. What is read is written so that the same is read again.
+pub fn fuzz_baseline(yaml: &[u8]) {
+    let Ok(yaml) = std::str::from_utf8(yaml) else { return };
+    let path = Path::new("baseline.yaml");
+    match baseline::parse(yaml, path) {
+        Ok(read) => {
+            let again = baseline::parse(&baseline::text(&read), path);
+            assert!(again.is_ok_and(|again| again == read), "the layout keeps what it says");
+        }
+        Err(error) => assert!(!error.to_string().contains('\n'), "an error is one line"),
     }
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod archiver;
+pub mod baseline;
 pub mod clock;
 pub mod config;
 pub mod counters;
@@ -14,6 +15,7 @@ pub mod fuzzing;
 pub mod heartbeats;
 pub mod http;
 pub mod journal;
+pub mod json_batches;
 pub mod metrics;
 pub mod outer_layer;
 pub mod policy;

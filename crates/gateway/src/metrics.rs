@@ -100,6 +100,16 @@ impl Metrics {
         for (result, counter) in results {
             page.line(name, &[("result", result)], counter.value() as f64);
         }
+        let name = "lucarne_gateway_json_batches_total";
+        page.head(name, "counter", "Signed log batches in JSON, by what became of them");
+        let results = [
+            ("archived", &c.json_archived),
+            ("withheld", &c.json_withheld),
+            ("refused", &c.json_refused),
+        ];
+        for (result, counter) in results {
+            page.line(name, &[("result", result)], counter.value() as f64);
+        }
         let name = "lucarne_gateway_proxy_lines_total";
         page.head(name, "counter", "Lines received from proxies, by what became of them");
         let results = [

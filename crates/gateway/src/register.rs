@@ -231,7 +231,7 @@ impl SiteRegister {
         }
         let note = inner.register.sign(&self.key).map_err(RegisterError::Signing)?;
         let name = RegisterName::Checkpoint { size, root, cosigned: false };
-        // The signature of Ed25519 is the same each time, so a second attempt writes the same bytes.
+        // An Ed25519 signature is the same each time, so a second attempt writes the same bytes.
         self.archive.put(&name.into(), note.as_bytes()).map_err(RegisterError::Archive)?;
         inner.signed = Some(size);
         Ok(())

@@ -78,7 +78,7 @@ impl LogSource {
         let names = self.rolls.archived.names.of(roll);
         let seals = names.iter().filter_map(|name| match name {
             Name::Seal(seal) => Some(seal),
-            Name::Epoch(_) | Name::Checkpoint(_) | Name::Register(_) => None,
+            Name::Epoch(_) | Name::Checkpoint(_) | Name::Register(_) | Name::Json(_) => None,
         });
         let seals: Vec<SealName> = seals.cloned().collect();
         let mut entries = Vec::new();

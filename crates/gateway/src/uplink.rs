@@ -26,7 +26,7 @@ use lucarne_ledger::register;
 use lucarne_ledger::statement::Archived;
 use lucarne_link::frame::{self, FrameReader, UP_BYTES_MAX};
 use lucarne_link::message::Down;
-use lucarne_link::session::{AwaitHello, Received, Receiving};
+use lucarne_link::session::{AwaitHello, Incoming, Received, Receiving};
 use lucarne_platform::{Listener, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::watch;
@@ -40,6 +40,7 @@ use crate::delivery::{Batch, Refused};
 use crate::epochs::{Admission, Epoch, Epochs};
 use crate::heartbeats::Heartbeats;
 use crate::journal::{Journal, Level, Value};
+use crate::json_batches::{NotTaken, Taker};
 use crate::outer_layer::OuterLayer;
 use crate::register::SiteRegister;
 
@@ -188,9 +189,17 @@ async fn run_session(line: &mut Line, shared: &Arc<Shared>) -> Result<(), EndOfS
         while let Some(body) =
             line.frames.next_frame().map_err(|error| EndOfSession::Refused(error.to_string()))?
         {
-            let received = receiving
+            let received = match receiving
                 .on_frame(body)
-                .map_err(|error| EndOfSession::Refused(error.to_string()))?;
+                .map_err(|error| EndOfSession::Refused(error.to_string()))?
+            {
+                Incoming::Batch(received) => received,
+                Incoming::JsonBatch(json) => {
+                    let taken = tokio::task::block_in_place(|| take_json(json, &epoch, shared));
+                    line.send(&taken?.encode()).await?;
+                    continue;
+                }
+            };
             let job = tokio::task::block_in_place(|| take(&received, &epoch, shared));
             let (jobs, end) = job;
             for job in jobs {
@@ -333,6 +342,24 @@ fn sign(archived: &Archived, shared: &Shared) -> Result<Vec<u8>, EndOfSession> {
     archived
         .sign(&shared.acknowledgement_key)
         .map_err(|_| EndOfSession::Ours("gateway cannot sign acknowledgements"))
+}
+
+// The acknowledgement of a signed log batch in JSON.
+fn take_json(json: &[u8], epoch: &Epoch, shared: &Shared) -> Result<Down, EndOfSession> {
+    let taker = Taker {
+        archive: &*shared.archive,
+        outer_layer: &shared.outer_layer,
+        counters: &shared.counters,
+        journal: &shared.journal,
+    };
+    let taken = taker.take(json, epoch).map_err(|error| match error {
+        NotTaken::Archive => EndOfSession::Ours("gateway cannot keep a signed log batch"),
+        NotTaken::Unverified(_) | NotTaken::Field(_) => EndOfSession::Refused(error.to_string()),
+    })?;
+    let acknowledgement = taken
+        .sign(&shared.acknowledgement_key)
+        .map_err(|_| EndOfSession::Ours("gateway cannot sign acknowledgements"))?;
+    Ok(Down::JsonTaken { acknowledgement })
 }
 
 // What is to be written for a received batch, and whether the connection may go on.

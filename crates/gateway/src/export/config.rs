@@ -452,7 +452,7 @@ fn trust<T>(
 }
 
 /// TLS that trusts the certificates of `path`, or the system's; `None` when there is none.
-pub(crate) fn trusted(path: Option<&Path>, version: Version) -> Option<Arc<ClientConfig>> {
+pub fn trusted(path: Option<&Path>, version: Version) -> Option<Arc<ClientConfig>> {
     let system = || SYSTEM_BUNDLES.iter().map(Path::new).find(|path| path.exists());
     client_config(path.or_else(system)?, version)
 }

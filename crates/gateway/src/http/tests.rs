@@ -278,10 +278,7 @@ fn gates_that_cannot_be_read_are_not_forgotten() {
     let token = directory.path().join("token");
     std::fs::write(&token, "short").unwrap();
     let error = Gates::open(directory.path().join("none"), Some(&token)).unwrap_err();
-    let expected = format!(
-        "{}: expected a file with a token of 16 bytes or more",
-        token.display()
-    );
+    let expected = format!("{}: expected a file with a token of 16 bytes or more", token.display());
     assert_eq!(error.to_string(), expected);
 }
 

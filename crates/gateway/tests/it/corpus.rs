@@ -8,6 +8,7 @@ use lucarne_gateway::wal::fuzzing as wal;
 #[test]
 fn corpora_are_replayed() {
     replay("gateway_allowlist", fuzzing::fuzz_allowlist);
+    replay("gateway_baseline", fuzzing::fuzz_baseline);
     replay("gateway_config", fuzzing::fuzz_config);
     replay("gateway_cursor", fuzzing::fuzz_cursor);
     replay("gateway_delivery", fuzzing::fuzz_delivery);
