@@ -399,9 +399,17 @@ impl Worker {
         self.holds.any().unwrap_or(true)
     }
 
+    // The records first and their head after them: a kill in between leaves a tail without an
+    // anchor. The other way round it would leave an anchor beyond the archive, which is what
+    // truncation looks like.
     fn archive_run(&self, run: &Run, roll: u64) -> Result<Name, ArchiverError> {
-        let bytes = segment(run).ok_or(ArchiverError::Corrupt { roll })?;
+        let name = self.put_segment(run, roll)?;
         self.put(&Name::Checkpoint(run.checkpoint_name()), run.note().as_bytes())?;
+        Ok(name)
+    }
+
+    fn put_segment(&self, run: &Run, roll: u64) -> Result<Name, ArchiverError> {
+        let bytes = segment(run).ok_or(ArchiverError::Corrupt { roll })?;
         for revision in 0..REVISIONS_MAX {
             let name = Name::Seal(run.seal_name(revision));
             if self.put(&name, &bytes)? != Put::Different {
@@ -470,3 +478,6 @@ fn segment(run: &Run) -> Option<Vec<u8>> {
     }
     Some(writer.finish())
 }
+
+#[cfg(test)]
+mod tests;

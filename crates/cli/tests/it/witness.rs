@@ -315,6 +315,7 @@ struct Watched {
     site: Site,
     places: [Place; 2],
     policy: TrustPolicy,
+    policy_text: String,
 }
 
 impl Watched {
@@ -339,7 +340,7 @@ impl Watched {
         site.start_gateway();
         site.start_proxy();
         site.start_enclave();
-        Self { site, places, policy: policy.parse().unwrap() }
+        Self { site, places, policy: policy.parse().unwrap(), policy_text: policy }
     }
 
     /// Size of the largest cosigned checkpoint of the telemetry ledger.
@@ -424,6 +425,25 @@ fn a_killed_gateway_asks_again_and_the_end_of_an_epoch_is_cosigned() {
     }
     let (archive, policy) = (watched.site.path("archive"), watched.site.path("audit-policy.yaml"));
     let args = ["audit", "verify", "--records-dir", text(&archive), "--policy", text(&policy)];
-    let output = run(lucarne_program(), &args);
+    let verify = |more: &[&str]| run(lucarne_program(), &[&args, more].concat());
+    let output = verify(&[]);
     assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(verify(&["--require-witnesses", "2"]).status.code(), Some(3), "none are named");
+    // An auditor who names the witnesses asks for their word on every record.
+    let block = watched.policy_text.replace('\n', "\n  ");
+    append(&policy, &format!("witnesses: |\n  {block}\n"));
+    let output = verify(&["--require-witnesses", "2"]);
+    assert_eq!(output.status.code(), Some(5), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(verify(&["--require-witnesses", "3"]).status.code(), Some(3), "two are named");
+    for path in files_below(&watched.site.path("archive/checkpoints")) {
+        if text(&path).ends_with(".cosigned.note") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let output = verify(&["--output", "json"]);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let kinds: Vec<&str> = (report["findings"].as_array().unwrap().iter())
+        .map(|finding| finding["kind"].as_str().unwrap())
+        .collect();
+    assert_eq!((output.status.code(), kinds), (Some(2), vec!["UNANCHORED_TAIL"; 2]), "{report:#}");
 }

@@ -78,6 +78,20 @@ pub(super) struct Believed {
 }
 
 impl Judge {
+    /// Asks for the word of so many witnesses.
+    ///
+    /// # Errors
+    /// When the policy names fewer, so that no archive could have it.
+    pub(super) fn require_witnesses(&mut self, min: usize) -> Result<(), Failure> {
+        let named = self.policy.witnesses.as_ref().map_or(0, |policy| policy.witnesses().len());
+        if named < min {
+            let text = format!("--require-witnesses {min}: the policy names {named}");
+            return Err(Failure::usage(text).hint("name them in the policy under `witnesses`"));
+        }
+        self.policy.witnesses_min = min;
+        Ok(())
+    }
+
     /// The key of the register that the policy asks for.
     pub(super) fn register_key(&self) -> Option<&PublicKey> {
         match &self.by {

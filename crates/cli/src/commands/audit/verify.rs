@@ -60,6 +60,9 @@ pub struct Args {
     /// Accept only this measurement (PCR0, 96 hex digits); may be given several times
     #[arg(long, value_name = "HEX")]
     expect_measurement: Vec<Register>,
+    /// Ask for the word of so many witnesses of the policy, beside its quorum
+    #[arg(long, value_name = "N", requires = "policy")]
+    require_witnesses: Option<NonZeroUsize>,
     #[command(flatten)]
     wanted: Wanted,
     /// First sequence number that matters; of the audit ledger unless --ledger says otherwise
@@ -141,6 +144,9 @@ pub fn run_to(
     }
     let mut judge = trust.judge(&*archive, &catalogue, &args.expect_measurement)?;
     judge.narrow(&wanted, range, source.above.is_some());
+    if let Some(min) = args.require_witnesses {
+        judge.require_witnesses(min.get())?;
+    }
     let plan =
         Plan { archive: &*archive, above: source.above.as_deref(), heads, jobs: args.jobs(), stop };
     let mut watch = Watch {
