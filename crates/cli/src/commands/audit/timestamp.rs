@@ -34,6 +34,7 @@ use crate::shutdown;
 /// authority could not be read or reached.
 ///
 /// Example: lucarne audit timestamp ./head.note --tsa http://tsa.example:318/ --roots tsa-root.pem
+#[allow(rustdoc::bare_urls, reason = "the help text is a command line")]
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]

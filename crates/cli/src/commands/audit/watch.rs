@@ -63,6 +63,7 @@ use crate::shutdown::{self, stopped};
 ///
 /// Example: lucarne audit watch --records-dir ./archive --policy ./audit-policy.yaml
 /// --state ./watch.json --once
+#[allow(rustdoc::bare_urls, reason = "the help text is a command line")]
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
