@@ -87,7 +87,8 @@ impl Promise {
                 if *chore == "up" { keep_lucarne(&["up"], rest, help) } else { Ok(()) }
             }
             [program, rest @ ..] if program.rsplit('/').next() == Some("lucarne") => {
-                let is_name = |word: &&&str| word.chars().all(|c| c.is_ascii_lowercase());
+                let letter = |c: char| c.is_ascii_lowercase() || c == '-';
+                let is_name = |word: &&&str| !word.starts_with('-') && word.chars().all(letter);
                 let depth = rest.iter().take_while(is_name).count();
                 keep_lucarne(&rest[..depth], &rest[depth..], help)
             }
@@ -147,6 +148,7 @@ lucarne not a promise
         match names {
             [] => Some("usage: lucarne".to_owned()),
             ["up"] => Some("usage: lucarne up [--demo] [--data <DIR>]".to_owned()),
+            ["check-up"] => Some("usage: lucarne check-up [--all]".to_owned()),
             _ => None,
         }
     }
@@ -172,6 +174,7 @@ lucarne not a promise
         assert_eq!(keep("lucarne up --demo --data=x"), Ok(()));
         assert_eq!(keep("target/release/lucarne up"), Ok(()));
         assert_eq!(keep("cargo xtask up --demo"), Ok(()));
+        assert_eq!(keep("lucarne check-up --all"), Ok(()));
         assert_eq!(keep("curl --fail x | lucarne-not"), Ok(()));
         assert_eq!(keep("lucarne dance"), Err("there is no command `lucarne dance`".to_owned()));
         assert_eq!(keep("cargo xtask dance"), Err("there is no chore `dance`".to_owned()));
