@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::Read as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lucarne_archive::name::RegisterName;
+use lucarne_archive::name::{EpochFile, EpochName, RegisterName};
 use lucarne_archive::{Archive, ArchiveError, Name, Put};
 use lucarne_ledger::cbor::CborError;
 use lucarne_ledger::hash::Hash;
@@ -130,8 +130,55 @@ impl SiteRegister {
             }
         }
         let register = Self { archive, key, clock, inner: Mutex::new(inner) };
-        register.settle(&mut register.lock())?;
+        let mut inner = register.lock();
+        register.note_the_past(&mut inner)?;
+        register.settle(&mut inner)?;
+        drop(inner);
         Ok(register)
+    }
+
+    // A register that begins on an archive with a past names that first, before its first head is
+    // signed: else every epoch before it would look as if somebody had slipped it in. Later a kill
+    // between the evidence of an epoch and its entry leaves an epoch without a ledger.
+    fn note_the_past(&self, inner: &mut Inner) -> Result<(), RegisterError> {
+        for name in self.archive.list(EPOCHS).map_err(RegisterError::Archive)? {
+            let Ok(Name::Epoch(EpochName { instance, epoch, file: EpochFile::Binding })) = name
+            else {
+                continue;
+            };
+            if inner.epochs.contains(&(instance.clone(), epoch))
+                || (inner.signed.is_some() && self.has_ledger(&instance, epoch)?)
+            {
+                continue;
+            }
+            let of = |file| {
+                let name = EpochName { instance: instance.clone(), epoch, file };
+                read(&*self.archive, &name.into(), EVIDENCE_BYTES_MAX)
+            };
+            let evidence = match of(EpochFile::Evidence) {
+                Ok(evidence) => evidence,
+                // A kill before the evidence was stored: it comes with the epoch's next connection.
+                Err(RegisterError::Archive(ArchiveError::NotFound { .. })) => continue,
+                Err(error) => return Err(error),
+            };
+            let entry = Entry::Epoch {
+                binding_sha256: Hash::of(&of(EpochFile::Binding)?),
+                evidence_sha256: Hash::of(&evidence),
+                predecessor: None,
+                time_ms: self.now_ms(),
+                instance,
+                epoch,
+            };
+            inner.pending = Some(entry.to_cbor());
+            self.store(inner)?;
+        }
+        Ok(())
+    }
+
+    fn has_ledger(&self, instance: &Instance, epoch: EpochId) -> Result<bool, RegisterError> {
+        let folder = format!("checkpoints/{instance}/{epoch}/");
+        let mut heads = self.archive.list(&folder).map_err(RegisterError::Archive)?;
+        Ok(heads.any(|head| head.is_ok()))
     }
 
     /// Notes an epoch whose evidence is archived, unless it is noted already.
@@ -216,6 +263,11 @@ impl SiteRegister {
 
     /// Stores what is pending and signs the head that is not signed.
     fn settle(&self, inner: &mut Inner) -> Result<(), RegisterError> {
+        self.store(inner)?;
+        self.sign(inner)
+    }
+
+    fn store(&self, inner: &mut Inner) -> Result<(), RegisterError> {
         if let Some(bytes) = inner.pending.clone() {
             let index = inner.register.size();
             let name = Name::Register(RegisterName::Entry { index });
@@ -225,6 +277,10 @@ impl SiteRegister {
             inner.take(index, &bytes)?;
             inner.pending = None;
         }
+        Ok(())
+    }
+
+    fn sign(&self, inner: &mut Inner) -> Result<(), RegisterError> {
         let (size, root) = (inner.register.size(), inner.register.root());
         if size == 0 || inner.signed == Some(size) {
             return Ok(());
@@ -252,12 +308,7 @@ impl Inner {
             return Err(RegisterError::Gap { index });
         }
         let name = Name::Register(RegisterName::Entry { index });
-        let object = archive.open(&name).map_err(RegisterError::Archive)?;
-        let mut bytes = Vec::new();
-        object
-            .take(ENTRY_BYTES_MAX as u64 + 1)
-            .read_to_end(&mut bytes)
-            .map_err(RegisterError::Read)?;
+        let bytes = read(archive, &name, ENTRY_BYTES_MAX as u64 + 1)?;
         self.take(index, &bytes)
     }
 
@@ -276,8 +327,18 @@ impl Inner {
     }
 }
 
+fn read(archive: &dyn Archive, name: &Name, max: u64) -> Result<Vec<u8>, RegisterError> {
+    let object = archive.open(name).map_err(RegisterError::Archive)?;
+    let mut bytes = Vec::new();
+    object.take(max).read_to_end(&mut bytes).map_err(RegisterError::Read)?;
+    Ok(bytes)
+}
+
 /// The folder of its objects.
 const FOLDER: &str = "register/";
+const EPOCHS: &str = "epochs/";
+/// As an auditor reads them.
+const EVIDENCE_BYTES_MAX: u64 = 1 << 20;
 
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use lucarne_archive::Directory;
+use lucarne_archive::name::CheckpointName;
 use lucarne_ledger::identity::LedgerKind;
 use lucarne_ledger::key::Signer as _;
 use lucarne_ledger::register::{Head, Predecessor, note_key};
@@ -164,6 +165,57 @@ fn every_fault_leaves_a_register_that_goes_on() {
             assert!(signed, "{fault:?} at {step}: {last:?}");
         }
     }
+}
+
+#[test]
+fn a_register_that_begins_on_an_archive_with_a_past_names_it_once() {
+    let disk = SimDisk::new(Path::new("/a"));
+    let archive = archive(&disk).unwrap();
+    for number in [1, 2] {
+        for file in [EpochFile::Binding, EpochFile::Evidence] {
+            let epoch = EpochId([number; 16]);
+            let name = EpochName { instance: "a".parse().unwrap(), epoch, file };
+            archive.put(&name.into(), file.as_str().as_bytes()).unwrap();
+        }
+    }
+    // A kill in the middle of it: one entry, and no head.
+    let begun = Entry::Epoch {
+        instance: "a".parse().unwrap(),
+        epoch: EpochId([1; 16]),
+        binding_sha256: Hash([0; 32]),
+        evidence_sha256: Hash([0; 32]),
+        predecessor: None,
+        time_ms: 0,
+    };
+    archive.put(&RegisterName::Entry { index: 0 }.into(), &begun.to_cbor()).unwrap();
+    drop(open(&archive).unwrap());
+    assert_eq!(told(&*archive), ["epoch 1", "epoch 2"]);
+    // Later only an epoch without a ledger is added: a kill left its evidence. One that has heads
+    // and that nobody noted is for the auditor to find.
+    for (number, has_head) in [(7, true), (8, false)] {
+        let epoch = EpochId([number; 16]);
+        for file in [EpochFile::Binding, EpochFile::Evidence] {
+            let name = EpochName { instance: "a".parse().unwrap(), epoch, file };
+            archive.put(&name.into(), file.as_str().as_bytes()).unwrap();
+        }
+        let ledger = LedgerId { instance: "a".parse().unwrap(), epoch, kind: LedgerKind::Audit };
+        let head = CheckpointName { ledger, size: 1, root: Hash([9; 32]), cosigned: false };
+        if has_head {
+            archive.put(&head.into(), b"a note").unwrap();
+        }
+    }
+    let half = EpochName {
+        instance: "a".parse().unwrap(),
+        epoch: EpochId([9; 16]),
+        file: EpochFile::Binding,
+    };
+    archive.put(&half.into(), b"without its evidence").unwrap();
+    drop(open(&archive).unwrap());
+    assert_eq!(told(&*archive), ["epoch 1", "epoch 2", "epoch 8"]);
+    let register = open(&archive).unwrap();
+    register.epoch(epoch(2, vec![])).unwrap();
+    register.epoch(epoch(3, vec![])).unwrap();
+    assert_eq!(told(&*archive), ["epoch 1", "epoch 2", "epoch 8", "epoch 3"]);
 }
 
 #[test]
