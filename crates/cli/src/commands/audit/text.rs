@@ -292,7 +292,7 @@ fn write_claims(outcome: &Outcome<'_>, out: &mut dyn Write) -> Result<(), Failur
 const CLAIMED: &str = "\
 Claimed: records called VALID are, byte for byte and in this order, what the attested code sealed.
 Not claimed: that the workload told the truth; that times are right, for they come from the host;
-that no whole epoch is missing, for no register of epochs was given.";
+that no whole epoch is missing, but for those that a register in the policy names.";
 
 const INSECURE: &str = "\
 INSECURE: what vouches for the keys protects nothing. Whoever had them could have sealed this.";
