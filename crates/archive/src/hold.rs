@@ -37,9 +37,8 @@ impl FromStr for HoldId {
     type Err = NotAHoldId;
 
     fn from_str(text: &str) -> Result<Self, NotAHoldId> {
-        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-        let good = (1..=63).contains(&text.len()) && text.bytes().all(allowed);
-        if good { Ok(Self(text.to_owned())) } else { Err(NotAHoldId) }
+        // It has the form of the name of an instance.
+        if is_instance(text) { Ok(Self(text.to_owned())) } else { Err(NotAHoldId) }
     }
 }
 

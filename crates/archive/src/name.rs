@@ -201,18 +201,9 @@ fn parse(text: &str) -> Option<Name> {
         ["json", ref rest @ ..] => Some(Name::Json(JsonName::parse(rest)?)),
         ["register", file] => Some(Name::Register(RegisterName::parse(file)?)),
         ["checkpoints", instance, epoch, ledger, file] => {
-            let stem = file.strip_suffix(".note")?;
-            let (stem, cosigned) = match stem.strip_suffix(COSIGNED) {
-                Some(stem) => (stem, true),
-                None => (stem, false),
-            };
-            let (size, root) = stem.split_once('-')?;
-            Some(Name::Checkpoint(CheckpointName {
-                ledger: ledger_id(instance, epoch, ledger)?,
-                size: number(size)?,
-                root: root.parse().ok()?,
-                cosigned,
-            }))
+            let (size, root, cosigned) = head(file)?;
+            let ledger = ledger_id(instance, epoch, ledger)?;
+            Some(Name::Checkpoint(CheckpointName { ledger, size, root, cosigned }))
         }
         [year, month, day, instance, epoch, ledger, file] => {
             let date = Date::new(number(year)?, number(month)?, number(day)?)?;
@@ -232,6 +223,17 @@ fn parse(text: &str) -> Option<Name> {
         }
         _ => None,
     }
+}
+
+/// Size and root of a signed head, and whether witnesses signed it too.
+fn head(file: &str) -> Option<(u64, Hash, bool)> {
+    let stem = file.strip_suffix(".note")?;
+    let (stem, cosigned) = match stem.strip_suffix(COSIGNED) {
+        Some(stem) => (stem, true),
+        None => (stem, false),
+    };
+    let (size, root) = stem.split_once('-')?;
+    Some((number(size)?, root.parse().ok()?, cosigned))
 }
 
 fn ledger_id(instance: &str, epoch: &str, kind: &str) -> Option<LedgerId> {

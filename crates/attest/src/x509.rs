@@ -240,7 +240,8 @@ pub(crate) fn time(input: &mut Der<'_>) -> Result<Time, CertificateFault> {
     Time::from_civil(date, clock).ok_or(CertificateFault::Time)
 }
 
-fn two_digits(pair: &[u8]) -> Option<u64> {
+/// Two decimal digits.
+pub(crate) fn two_digits(pair: &[u8]) -> Option<u64> {
     match pair {
         [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => {
             Some(u64::from(tens - b'0') * 10 + u64::from(ones - b'0'))

@@ -9,7 +9,7 @@ pub mod meters;
 pub mod workflow;
 
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use lucarne_otlp::Signal;
 use tokio::sync::watch;
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use self::meters::Meters;
 use self::workflow::Workflow;
+use crate::clock::unix_ns;
 use crate::otlp_client::{Client, Outcome};
 use crate::random::Random;
 use crate::shutdown::stopped;
@@ -123,11 +124,6 @@ fn source(scope: &str) -> Source {
         ],
         scope: scope.to_owned(),
     }
-}
-
-fn unix_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Enough that every series moves between two looks at it, little enough to read along.

@@ -4,6 +4,7 @@
 //! Refused here: logic that another crate should own; a command parses, calls and prints.
 #![forbid(unsafe_code)]
 
+mod clock;
 pub mod commands;
 pub mod demo;
 pub mod failure;

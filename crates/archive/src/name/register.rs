@@ -4,7 +4,7 @@ use std::fmt;
 
 use lucarne_ledger::hash::Hash;
 
-use super::{COSIGNED, number};
+use super::{COSIGNED, head, number};
 
 /// `register/<index>.cbor`, `register/<size>-<root>.note`, or `.cosigned.note`
 ///
@@ -32,13 +32,8 @@ impl RegisterName {
         if let Some(index) = file.strip_suffix(".cbor") {
             return Some(Self::Entry { index: number(index)? });
         }
-        let stem = file.strip_suffix(".note")?;
-        let (stem, cosigned) = match stem.strip_suffix(COSIGNED) {
-            Some(stem) => (stem, true),
-            None => (stem, false),
-        };
-        let (size, root) = stem.split_once('-')?;
-        Some(Self::Checkpoint { size: number(size)?, root: root.parse().ok()?, cosigned })
+        let (size, root, cosigned) = head(file)?;
+        Some(Self::Checkpoint { size, root, cosigned })
     }
 }
 

@@ -11,6 +11,7 @@ use crate::der::{
     SEQUENCE,
 };
 use crate::time::Time;
+use crate::x509::two_digits;
 
 /// A certificate as far as quotes and collateral need it.
 #[derive(Clone, Debug)]
@@ -206,16 +207,6 @@ pub(super) fn time(input: &mut Der<'_>) -> Result<Time, CertificateFault> {
     };
     let (date, clock) = ([year, next()?, next()?], [next()?, next()?, next()?]);
     Time::from_civil(date, clock).ok_or(CertificateFault::Time)
-}
-
-/// Two decimal digits.
-pub(super) fn two_digits(pair: &[u8]) -> Option<u64> {
-    match pair {
-        [tens @ b'0'..=b'9', ones @ b'0'..=b'9'] => {
-            Some(u64::from(tens - b'0') * 10 + u64::from(ones - b'0'))
-        }
-        _ => None,
-    }
 }
 
 /// A boolean that is false when it is absent; false is then never written (X.690 §11.5).

@@ -10,10 +10,10 @@ use alloc::vec::Vec;
 use lucarne_ledger::hash::from_hex;
 use serde::Deserialize;
 
-use super::certificate::two_digits;
 use super::rejected::{DocumentFault, Rejected, Source};
 use super::tcb::TcbStatus;
 use crate::time::Time;
+use crate::x509::two_digits;
 
 /// What TCB info says of a family of machines.
 pub(super) struct TcbInfo {

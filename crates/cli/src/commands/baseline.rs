@@ -12,7 +12,6 @@ mod propose;
 mod retire;
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::Subcommand;
 use lucarne_attest::Time;
@@ -21,6 +20,7 @@ use lucarne_gateway::baseline;
 use lucarne_gateway::config::key_file;
 use lucarne_ledger::key::{Ed25519Key, Signer};
 
+use crate::clock;
 use crate::failure::{Exit, Failure};
 
 /// Keep the list of versions that may run, each approved by two people
@@ -136,8 +136,7 @@ fn refused(error: &BaselineError) -> Failure {
 }
 
 fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time::from_unix_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    Time::from_unix_ms(clock::unix_ms())
 }
 
 fn read_file(path: &Path, bytes_max: u64) -> Result<Vec<u8>, Failure> {

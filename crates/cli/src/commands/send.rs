@@ -4,10 +4,11 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use clap::ValueEnum;
 
+use crate::clock;
 use crate::failure::{Exit, Failure};
 use crate::load::planted::Planted;
 use crate::load::tally::Report;
@@ -259,9 +260,8 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 fn clock_seed() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     // The low half of the nanoseconds is what differs between two runs.
-    u64::try_from(since.as_nanos() & u128::from(u64::MAX)).unwrap_or_default()
+    u64::try_from(clock::since_1970().as_nanos() & u128::from(u64::MAX)).unwrap_or_default()
 }
 
 /// Long enough to see something, short enough to wait for.

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use lucarne_otlp::Signal;
 
 use super::planted::{Planted, Stamp, encode};
 use super::template::{Templates, context, execution, request, scope_field};
 use super::{Mix, Plan, Until};
+use crate::clock::unix_ns;
 use crate::otlp_client::Protocol;
 use crate::random::Random;
 use crate::telemetry::logs::{ITEM_FIELD, Level, LogRecord};
@@ -242,11 +242,6 @@ fn stride(plan: &Plan) -> u64 {
         (Until::Elapsed(_), None) => return STRIDE_UNKNOWN,
     };
     (total / (plan.planted.len() as u64).max(1)).max(1)
-}
-
-fn unix_ns() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// Enough for two runs not to meet in one archive, few enough for small records.

@@ -35,7 +35,7 @@ use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::cose::SignatureError;
 use crate::hash::Hash;
 use crate::identity::{LedgerId, LedgerKind};
-use crate::note::{self, NoteError, NoteKey};
+use crate::note::{NoteError, NoteKey};
 use crate::tree::Frontier;
 
 /// What a segment's name says, as plain data. It is not signed.
@@ -290,12 +290,7 @@ impl<'p> LedgerAudit<'p> {
 
     // The enclave signs with both keys of the epoch: a line less is a line that was taken away.
     fn open(&self, note: &str) -> Result<Checkpoint, CheckpointError> {
-        let opened = note::opened(note, &self.note_keys).map_err(CheckpointError::Note)?;
-        let signed = |key| opened.signatures.iter().any(|signature| signature.key == key);
-        if !(signed(0) && signed(1)) {
-            return Err(CheckpointError::Note(NoteError::Unsigned));
-        }
-        Checkpoint::parse(opened.text)
+        Checkpoint::open_by_all(note, &self.note_keys)
     }
 
     /// Ends the ledger.

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use core::fmt;
 
 use crate::audit::cause::Cause;
-use crate::audit::finding::{Finding, FindingKind, Likely, SeqRange, Subject};
-use crate::audit::report::LedgerSummary;
+use crate::audit::finding::{Finding, FindingKind, Likely, Subject};
+use crate::audit::succession::excluded;
 use crate::audit::{Audit, Scope, subject_finding};
 use crate::hash::Hash;
 use crate::identity::{EpochId, Instance, LedgerId};
@@ -183,7 +183,7 @@ impl Audit<'_> {
     // An end is an anchor that lies outside of the ledger.
     fn compare_end(&mut self, ledger: &LedgerId, size: u64, root: Hash) {
         let Some(end) = self.ledgers.iter().find(|end| end.id == *ledger) else { return };
-        let found = beyond(end, size, root);
+        let found = excluded(end, size, root);
         let known = |known: &Finding| known.subject == Subject::Ledger(ledger.clone());
         if let Some((range, cause)) = found {
             // One cause is one finding: a checkpoint or a successor may have told it already.
@@ -207,15 +207,4 @@ impl Audit<'_> {
             super::push_bounded(&mut self.findings, subject_finding(subject, None, cause));
         }
     }
-}
-
-fn beyond(end: &LedgerSummary, size: u64, root: Hash) -> Option<(Option<SeqRange>, Cause)> {
-    if size > end.size && !end.tail_damaged {
-        return Some((SeqRange::before(end.size, size), Cause::AnchorBeyond { size, root }));
-    }
-    let known = if size == end.size { Some(end.root) } else { end.ends.root(size) };
-    known.filter(|one| *one != root).map(|one| {
-        let range = SeqRange::before(size.saturating_sub(1), size);
-        (range, Cause::TwoRoots { size, one, other: root, proof: None })
-    })
 }

@@ -167,16 +167,28 @@ fn is_forked(findings: &[Finding], ledger: &LedgerId) -> bool {
     findings.iter().any(|found| found.subject == subject && found.kind() == FindingKind::Forked)
 }
 
-fn contradiction(end: &LedgerSummary, word: &Word) -> Option<(Option<SeqRange>, Cause)> {
-    let (size, root) = (word.size, word.root);
+/// Whether a head that somebody else remembers of a ledger excludes what is there of it: a longer
+/// one, or one with another root.
+pub(super) fn excluded(
+    end: &LedgerSummary,
+    size: u64,
+    root: Hash,
+) -> Option<(Option<SeqRange>, Cause)> {
     if size > end.size {
         let beyond = (SeqRange::before(end.size, size), Cause::AnchorBeyond { size, root });
         return (!end.tail_damaged).then_some(beyond);
     }
     let known = if size == end.size { Some(end.root) } else { end.ends.root(size) };
-    if let Some(one) = known.filter(|one| *one != root) {
+    known.filter(|one| *one != root).map(|one| {
         let range = SeqRange::before(size.saturating_sub(1), size.max(1));
-        return Some((range, Cause::TwoRoots { size, one, other: root, proof: None }));
+        (range, Cause::TwoRoots { size, one, other: root, proof: None })
+    })
+}
+
+fn contradiction(end: &LedgerSummary, word: &Word) -> Option<(Option<SeqRange>, Cause)> {
+    let size = word.size;
+    if let Some(found) = excluded(end, size, word.root) {
+        return Some(found);
     }
     // What the ledger sealed after its end is a finding of its own.
     let whole = end.ended.unwrap_or(end.size).min(end.anchored);

@@ -12,6 +12,7 @@ use lucarne_archive::name::Date;
 use lucarne_ledger::identity::Instance;
 use serde_json::{Value, json};
 
+use crate::clock;
 use crate::failure::{Exit, Failure};
 
 /// Set, list and lift legal holds
@@ -117,7 +118,7 @@ impl Set {
         let hold = Hold {
             authority: self.word.authority.clone(),
             reason: self.word.reason.clone(),
-            set_ms: super::withhold::now_ms(),
+            set_ms: clock::unix_ms(),
             instance: self.instance.as_ref().map(ToString::to_string),
             from: day(self.from),
             to: day(self.to),
@@ -134,7 +135,7 @@ impl End {
         let lift = Lift {
             authority: self.word.authority.clone(),
             reason: self.word.reason.clone(),
-            lifted_ms: super::withhold::now_ms(),
+            lifted_ms: clock::unix_ms(),
         };
         holds(&self.word.records_dir)?
             .lift(&self.word.name, &lift)

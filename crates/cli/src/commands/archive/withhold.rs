@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use lucarne_archive::name::SealName;
 use lucarne_archive::withhold::{Order, Outcome, WithholdError, told, withhold};
@@ -18,6 +17,7 @@ use lucarne_ledger::statement::RULE_BYTES_MAX;
 use serde_json::json;
 
 use super::hold::{Output, refused};
+use crate::clock;
 use crate::commands::audit::epochs;
 use crate::failure::{Exit, Failure, chain};
 
@@ -120,7 +120,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     let order = Order {
         records: &records,
         rule: &rule,
-        time_ms: now_ms(),
+        time_ms: clock::unix_ms(),
         signer: &place.key,
         epoch: &attested.keys.statement,
     };
@@ -287,10 +287,4 @@ fn epoch_of(seal: &SealName) -> (Instance, EpochId) {
 
 fn text(seal: &SealName) -> String {
     Name::Seal(seal.clone()).to_string()
-}
-
-/// The time of an order is the operator's own word.
-pub(super) fn now_ms() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

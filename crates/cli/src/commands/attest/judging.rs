@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use lucarne_attest::Time;
 use lucarne_gateway::export::timestamp::parse_rfc3339;
@@ -11,6 +10,7 @@ use super::evidence::{Evidence, Kind, from_hex};
 use super::policy::Policy;
 use super::verdict::{Outcome, Verdict};
 use super::{nitro, snp, tdx};
+use crate::clock;
 use crate::failure::Failure;
 
 /// How to judge, on the command line.
@@ -176,8 +176,7 @@ pub(super) fn judge(evidence: &Evidence, terms: &Terms) -> Result<Verdict, Failu
 }
 
 fn now() -> Time {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Time::from_unix_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    Time::from_unix_ms(clock::unix_ms())
 }
 
 /// A live document is made on demand; five minutes allow for clocks and hands.

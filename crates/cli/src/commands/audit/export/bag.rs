@@ -7,7 +7,6 @@
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use lucarne_archive::{Archive, ArchiveError, Directory, Name};
@@ -16,6 +15,7 @@ use lucarne_ledger::hash::to_hex;
 use lucarne_ledger::identity::LedgerId;
 
 use super::Source;
+use crate::clock;
 use crate::commands::audit::catalogue::{stamped, unreadable};
 use crate::failure::Failure;
 
@@ -113,8 +113,7 @@ impl Bag<'_> {
     }
 
     fn info(&self) -> std::io::Result<String> {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let now = rfc3339(u64::try_from(now.as_nanos()).unwrap_or_default());
+        let now = rfc3339(clock::unix_ns());
         let date = now.split('T').next().unwrap_or_default();
         let verifier = digest(File::open(std::env::current_exe()?)?)?;
         Ok(format!(
