@@ -39,6 +39,7 @@ mod identifier;
 mod inspect;
 mod json;
 mod number;
+pub mod ottl;
 mod pattern;
 mod rewrite;
 mod rules;

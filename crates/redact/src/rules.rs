@@ -157,6 +157,11 @@ impl Rules {
         Self::compile(RulesConfig::shipped())
     }
 
+    /// What the operator wrote.
+    pub const fn config(&self) -> &RulesConfig {
+        &self.config
+    }
+
     /// What becomes of the exported copy of a record that was hit.
     pub const fn on_hit(&self) -> OnHit {
         self.config.on_hit
