@@ -14,6 +14,7 @@ use serde_saphyr::Spanned;
 
 use crate::contract::{Attributes, Bodies, Contract, Metric, Named};
 use crate::error::{ContractError, Problem};
+use crate::file;
 use crate::file::{Body, File, Limits, Number, Rule, RuleKind};
 use crate::limits::{
     ATTRIBUTES_MAX, FILE_BYTES_MAX, METRIC_VALUE, NAMES_MAX, VALUE_BYTES, VALUE_BYTES_MAX,
@@ -67,7 +68,7 @@ pub(crate) fn compile(source: &str) -> Result<Contract> {
     })
 }
 
-fn read(source: &str) -> Result<File> {
+pub(crate) fn read(source: &str) -> Result<File> {
     let options = serde_saphyr::options! { with_snippet: false };
     let mut track = serde_path_to_error::Track::new();
     serde_saphyr::with_deserializer_from_str_with_options(source, options, |yaml| {
@@ -268,10 +269,7 @@ fn labels(file: &File, guard: &Guard, keys: &mut Keys) -> Result<Attributes> {
     let mut named = Vec::with_capacity(names.len());
     for name in &names {
         let path = format!("labels.{}", name.value);
-        let rule = [name.value.clone(), camel_case(&name.value)]
-            .iter()
-            .find_map(|name| file.labels.get(name).or_else(|| file.logs.attributes.get(name)))
-            .or_else(|| built_in.get(&name.value))
+        let rule = label_rule(file, &built_in, &name.value)
             .ok_or_else(|| at(name, &path, Problem::NoRule))?;
         named.push(Named::new(&name.value, slot(&path, rule, guard)?, keys));
     }
@@ -283,7 +281,19 @@ fn labels(file: &File, guard: &Guard, keys: &mut Keys) -> Result<Attributes> {
     Ok(Attributes { names: Names::new(names), named })
 }
 
-fn default_labels() -> Result<BTreeMap<String, Rule>> {
+/// The rule of a label, wherever it stands.
+pub(crate) fn label_rule<'f>(
+    file: &'f File,
+    built_in: &'f BTreeMap<String, Rule>,
+    name: &str,
+) -> Option<&'f Rule> {
+    [String::from(name), camel_case(name)]
+        .iter()
+        .find_map(|name| file.labels.get(name).or_else(|| file.logs.attributes.get(name)))
+        .or_else(|| built_in.get(name))
+}
+
+pub(crate) fn default_labels() -> Result<BTreeMap<String, Rule>> {
     read(crate::contract::DEFAULT_SOURCE).map(|file| file.labels)
 }
 
@@ -296,9 +306,7 @@ fn metrics(
     let mut metrics = Vec::with_capacity(file.metrics.len());
     for (name, metric) in &file.metrics {
         let path = format!("metrics.{name}");
-        if let Some(cohort) = &metric.min_cohort {
-            return Err(at(cohort, &format!("{path}.min_cohort"), Problem::NotImplemented));
-        }
+        let min_cohort = cohort(&path, metric)?;
         let mut listed = Vec::with_capacity(metric.labels.len());
         for label in &metric.labels {
             let position = labels.names.position(&label.value);
@@ -317,6 +325,8 @@ fn metrics(
             key: keys.intern(name),
             labels: listed,
             unit,
+            min_cohort,
+            gauge: metric.gauge,
         });
     }
     if let Some((name, metric)) = file.metrics.iter().nth(NAMES_MAX) {
@@ -328,6 +338,16 @@ fn metrics(
     }
     let names = file.metrics.keys().map(|name| name.as_str().into()).collect();
     Ok((Names::new(names), metrics))
+}
+
+fn cohort(path: &str, metric: &file::Metric) -> Result<u64> {
+    let Some(given) = &metric.min_cohort else { return Ok(0) };
+    // One observation is what every point has: it would promise what it does not do.
+    if (2..=COHORT_MAX).contains(&given.value) {
+        return Ok(given.value);
+    }
+    let problem = Problem::Range { least: 2, most: COHORT_MAX };
+    Err(at(given, &format!("{path}.min_cohort"), problem))
 }
 
 /// A list of texts that may leave as they are.
@@ -405,7 +425,7 @@ const fn whole_file(problem: Problem) -> ContractError {
 /// Searched in every text when a contract has no `reject` of its own. The first three are what the
 /// outer layer of the seeds looks for; a value that passed here and is found there would raise an
 /// alarm.
-const DEFAULT_REJECT: [&str; 6] = [
+pub(crate) const DEFAULT_REJECT: [&str; 6] = [
     "(?i)bearer [a-z0-9._-]{20,}",
     "[0-9]{16}",
     "[0-9]{3}-[0-9]{2}-[0-9]{4}",
@@ -435,6 +455,9 @@ const RESERVED_NAMES: [&str; 11] = [
     "span_id",
     "message",
 ];
+
+/// A series that needs more observations in an interval than this never leaves.
+const COHORT_MAX: u64 = 1_000_000;
 
 /// Above 2^53 a double is no longer exact.
 const EXACT_MAX: u64 = 1 << 53;

@@ -10,10 +10,11 @@ use lucarne_otlp::wire::Writer;
 
 use crate::compile::compile;
 use crate::error::ContractError;
+use crate::file::GaugeRule;
 use crate::names::Names;
 use crate::own::{self, OwnPoint, OwnTime};
 use crate::pattern::Whole;
-use crate::sanitize::{self, Malformed, Sanitized, Scratch};
+use crate::sanitize::{self, Malformed, Memory, Sanitized, Scratch};
 use crate::slot::{Guard, Passed, Slot};
 use crate::tally::{Key, Keys, Reason, Tally};
 
@@ -68,6 +69,9 @@ pub(crate) struct Metric {
     // Positions among the contract's labels.
     pub(crate) labels: Vec<usize>,
     pub(crate) unit: Box<str>,
+    // Observations that a series needs in order to leave; 0 is none.
+    pub(crate) min_cohort: u64,
+    pub(crate) gauge: GaugeRule,
 }
 
 impl Contract {
@@ -100,7 +104,8 @@ impl Contract {
         Tally::new(Arc::clone(&self.keys))
     }
 
-    /// Decides what of a request may leave, and writes that anew.
+    /// Decides what of a request may leave, and writes that anew. Series are those of the request
+    /// alone.
     ///
     /// # Errors
     /// When the request is not OTLP. Nothing of it leaves then: a record that cannot be read cannot
@@ -111,7 +116,24 @@ impl Contract {
         request: &[u8],
         scratch: &mut Scratch,
     ) -> Result<Sanitized, Malformed> {
-        sanitize::sanitize(self, signal, request, scratch)
+        self.sanitize_remembering(signal, request, scratch, &mut Memory::default())
+    }
+
+    /// The same, where series go on from request to request: counters are added up over the parts
+    /// that became one, and a series stays inside until it stands for its `min_cohort`.
+    ///
+    /// The memory must be told by [`Memory::undo`] when the request is refused after all.
+    ///
+    /// # Errors
+    /// As [`sanitize`](Self::sanitize); the memory is as it was then.
+    pub fn sanitize_remembering(
+        &self,
+        signal: Signal,
+        request: &[u8],
+        scratch: &mut Scratch,
+        memory: &mut Memory,
+    ) -> Result<Sanitized, Malformed> {
+        sanitize::sanitize(self, signal, request, scratch, memory)
     }
 
     /// Metrics of the enclave itself: the tally as `lucarne_withheld_total{key,reason}`, and

@@ -97,7 +97,21 @@ pub(crate) struct Metric {
     #[serde(default)]
     pub(crate) unit: Option<Spanned<String>>,
     #[serde(default)]
-    pub(crate) min_cohort: Option<Spanned<IgnoredAny>>,
+    pub(crate) min_cohort: Option<Spanned<u64>>,
+    #[serde(default)]
+    pub(crate) gauge: GaugeRule,
+}
+
+/// What becomes of gauges whose series merge.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum GaugeRule {
+    /// The latest value stands.
+    #[default]
+    Last,
+    Sum,
+    Min,
+    Max,
 }
 
 /// The rule of a slot. Which keys belong to which type is checked afterwards, with better words.

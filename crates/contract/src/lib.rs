@@ -34,6 +34,8 @@ extern crate std;
 
 mod compile;
 mod contract;
+mod description;
+mod difference;
 mod error;
 mod file;
 mod json_lines;
@@ -52,9 +54,11 @@ mod time;
 pub mod fuzzing;
 
 pub use contract::Contract;
+pub use description::{Description, MetricText, RuleText, SlotPlace, SlotText};
+pub use difference::NewlyLeaving;
 pub use error::{ContractError, Problem};
 pub use json_lines::{json_line_of_event, json_lines_of_logs};
 pub use own::{OwnKind, OwnPoint, OwnTime};
-pub use sanitize::{Malformed, Parts, Sanitized, Scratch};
+pub use sanitize::{Malformed, Memory, Parts, Sanitized, Scratch};
 pub use tally::{Reason, Tally};
 pub use time::write_rfc3339;

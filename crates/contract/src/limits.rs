@@ -63,3 +63,14 @@ pub(crate) const LINKS_MAX: usize = 128;
 
 /// Memory that a scratch keeps between requests; a burst should not pin its peak for ever.
 pub(crate) const SCRATCH_KEPT_BYTES: usize = 2 * RUN_BYTES_MAX;
+
+/// Bytes that the memory of series between requests holds: some 40,000 counters, or 2,000
+/// histograms of 160 buckets.
+pub(crate) const MEMORY_BYTES_MAX: usize = 8 * 1024 * 1024;
+
+/// A series that has been silent for an hour is forgotten when room is needed.
+pub(crate) const SILENT_NANOS: u64 = 3_600_000_000_000;
+
+/// Pairs of states that a comparison of two patterns visits: some 40 MiB, and far more than
+/// patterns have that a person can read.
+pub(crate) const PATTERN_PAIRS_MAX: usize = 1_000_000;

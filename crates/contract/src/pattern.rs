@@ -4,6 +4,7 @@
 //! one look into the table a byte: no cache, no backtracking, no allocation. Classes are ASCII:
 //! `\d` is `[0-9]`, so no digit of another script passes for one.
 
+use alloc::collections::BTreeSet;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
@@ -17,7 +18,7 @@ use regex_automata::util::start;
 use regex_syntax::hir::{Class, Hir, HirKind, Look};
 
 use crate::error::Problem;
-use crate::limits::{PATTERN_BUILD_BYTES_MAX, PATTERN_TABLE_BYTES_MAX};
+use crate::limits::{PATTERN_BUILD_BYTES_MAX, PATTERN_PAIRS_MAX, PATTERN_TABLE_BYTES_MAX};
 
 /// One pattern that must match a whole text.
 #[derive(Debug)]
@@ -57,6 +58,80 @@ impl Whole {
         }
         automaton.is_match_state(automaton.next_eoi_state(state))
     }
+}
+
+/// What one pattern matches beyond another.
+#[derive(Debug, Eq, PartialEq)]
+pub(crate) enum Beyond {
+    /// Nothing.
+    Nothing,
+    /// This text among others; no shorter one is.
+    Text(Vec<u8>),
+    /// The two are too large to be compared.
+    Undecided,
+}
+
+impl Whole {
+    /// What this matches and the other does not, among texts of at most `bytes`.
+    pub(crate) fn beyond(&self, other: &Self, bytes: usize) -> Beyond {
+        let (new, old) = (&self.0, &other.0);
+        let classes = both_classes(&new.automaton, &old.automaton);
+        // Pairs of states in the order of the shortest text that leads there, with that text's end.
+        let mut pairs: Vec<(StateID, StateID, usize, u8)> = vec![(new.start, old.start, 0, 0)];
+        let mut seen = BTreeSet::from([(new.start, old.start)]);
+        let (mut place, mut depth_end, mut depth) = (0, 1, 0);
+        while let Some(&(one, two, ..)) = pairs.get(place) {
+            let accepts = |automaton: &dense::DFA<Vec<u32>>, state| {
+                automaton.is_match_state(automaton.next_eoi_state(state))
+            };
+            if accepts(&new.automaton, one) && !accepts(&old.automaton, two) {
+                return Beyond::Text(text_to(&pairs, place));
+            }
+            for byte in classes.iter().copied().filter(|_| depth < bytes) {
+                let next = new.automaton.next_state(one, byte);
+                if new.automaton.is_dead_state(next) || new.automaton.is_quit_state(next) {
+                    continue;
+                }
+                let pair = (next, old.automaton.next_state(two, byte));
+                if seen.insert(pair) {
+                    pairs.push((pair.0, pair.1, place, byte));
+                }
+            }
+            if pairs.len() > PATTERN_PAIRS_MAX {
+                return Beyond::Undecided;
+            }
+            place = place.saturating_add(1);
+            if place == depth_end {
+                (depth, depth_end) = (depth.saturating_add(1), pairs.len());
+            }
+        }
+        Beyond::Nothing
+    }
+}
+
+/// One byte for every class that both automata tell apart, letters and digits first.
+fn both_classes(one: &dense::DFA<Vec<u32>>, other: &dense::DFA<Vec<u32>>) -> Vec<u8> {
+    let mut classes = BTreeSet::new();
+    let readable = (b' '..=b'~').rev();
+    readable
+        .chain(0..=u8::MAX)
+        .filter(|byte| {
+            classes.insert((one.byte_classes().get(*byte), other.byte_classes().get(*byte)))
+        })
+        .collect()
+}
+
+/// The bytes on the way to a pair.
+fn text_to(pairs: &[(StateID, StateID, usize, u8)], mut place: usize) -> Vec<u8> {
+    let mut text = Vec::new();
+    while place > 0
+        && let Some(&(_, _, before, byte)) = pairs.get(place)
+    {
+        text.push(byte);
+        place = before;
+    }
+    text.reverse();
+    text
 }
 
 impl Anywhere {
@@ -206,6 +281,29 @@ mod tests {
         whole("(?m)a$", "a\nb", false);
         whole("(?m)^a\n?^b$", "a\nb", true);
         whole("a*", "", true);
+    }
+
+    #[test]
+    fn what_a_pattern_matches_beyond_another() {
+        let text = |text: &str| Beyond::Text(text.into());
+        for (new, old, expected) in [
+            ("[a-z]{1,4}", "[a-z]{1,5}", Beyond::Nothing),
+            ("(?:ab|cd)x", "[a-d]{2}x", Beyond::Nothing),
+            ("[a-z]{1,5}", "[a-z]{1,4}", text("zzzzz")),
+            ("t_[0-9a-f]{3}", "t_[0-9]{3}", text("t_9f9")),
+            ("a*", "a{0,256}", Beyond::Nothing), // no text is longer than that
+            ("", "a", text("")),
+        ] {
+            let found = Whole::new(new).unwrap().beyond(&Whole::new(old).unwrap(), 256);
+            match (&found, &expected) {
+                (Beyond::Text(found), Beyond::Text(expected)) => {
+                    assert_eq!(found.len(), expected.len(), "{new} {found:?}");
+                    assert!(Whole::new(new).unwrap().matches(found));
+                    assert!(!Whole::new(old).unwrap().matches(found));
+                }
+                _ => assert_eq!(found, expected, "{new} beyond {old}"),
+            }
+        }
     }
 
     #[test]

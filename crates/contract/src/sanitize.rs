@@ -5,8 +5,10 @@
 //! value first.
 
 mod audit;
+mod exponential;
 mod ids;
 mod logs;
+mod memory;
 mod metrics;
 mod points;
 mod traces;
@@ -23,6 +25,8 @@ use crate::contract::{Attributes, Contract};
 use crate::run::Run;
 use crate::slot::Passed;
 use crate::tally::{Key, Reason, Tally};
+
+pub use self::memory::Memory;
 
 /// What may leave of a request: the only thing that can be sealed as telemetry of a workload.
 ///
@@ -100,12 +104,15 @@ pub(crate) fn sanitize(
     signal: Signal,
     request: &[u8],
     scratch: &mut Scratch,
+    memory: &mut Memory,
 ) -> Result<Sanitized, Malformed> {
+    memory.keep();
     scratch.run.begin(NO_SCOPE);
     let mut pass = Pass {
         contract,
         run: &mut scratch.run,
         resource: &mut scratch.resource,
+        memory,
         tally: contract.tally(),
         audit: Vec::new(),
         rejected: 0,
@@ -115,7 +122,10 @@ pub(crate) fn sanitize(
         Signal::Metrics => pass.metrics(request),
         Signal::Traces => pass.traces(request),
     }
-    .map_err(|error| Malformed { signal, error })?;
+    .map_err(|error| {
+        pass.memory.undo();
+        Malformed { signal, error }
+    })?;
     let Pass { run, tally, audit, rejected, .. } = pass;
     Ok(Sanitized::assertion(Parts { telemetry: run.finish(), audit, tally, rejected }))
 }
@@ -125,6 +135,7 @@ struct Pass<'c, 's> {
     contract: &'c Contract,
     run: &'s mut Run,
     resource: &'s mut Vec<u8>,
+    memory: &'s mut Memory,
     tally: Tally,
     audit: Vec<AuditEvent>,
     rejected: u64,

@@ -28,6 +28,8 @@ pub enum Reason {
     Collision,
     /// More of it than the limits allow.
     Limit,
+    /// The series stands for fewer observations than its cohort needs.
+    Cohort,
 }
 
 /// Counts by key and reason.
@@ -52,6 +54,7 @@ impl Reason {
         Self::Empty,
         Self::Collision,
         Self::Limit,
+        Self::Cohort,
     ];
 
     /// The reason as a label value.
@@ -65,6 +68,7 @@ impl Reason {
             Self::Empty => "empty",
             Self::Collision => "collision",
             Self::Limit => "limit",
+            Self::Cohort => "cohort",
         }
     }
 }
@@ -207,7 +211,7 @@ impl Keys {
 }
 
 /// Number of reasons.
-const REASONS: usize = 8;
+const REASONS: usize = 9;
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,8 @@ mod corpus;
 mod crossing;
 #[path = "it/default_contract.rs"]
 mod default_contract;
+#[path = "it/difference.rs"]
+mod difference;
 #[path = "it/language.rs"]
 mod language;
 #[path = "it/logs.rs"]

@@ -1,20 +1,22 @@
 //! Data points of one series: checked, merged when several became one, and written.
 //!
-//! Sums add and keep the earliest start and the latest time. A gauge keeps its latest value, the
-//! later in the request when times are equal. Histograms add when their bounds are equal. What
-//! cannot be merged (exponential histograms, summaries, other bounds) keeps its first point and
-//! counts the rest.
+//! Sums add and keep the earliest start and the latest time. Gauges follow the rule of their
+//! metric, by default the latest value, the later in the request when times are equal. Histograms
+//! add when their bounds are equal, exponential ones by scale. What cannot be merged (summaries,
+//! other bounds) keeps its first point and counts the rest.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use lucarne_otlp::view::{
-    Buckets, ExponentialHistogramDataPoint, HistogramDataPoint, KeyValue, NumberDataPoint,
-    NumberValue, QuantileValue, Repeated, SummaryDataPoint,
+    ExponentialHistogramDataPoint, HistogramDataPoint, KeyValue, NumberDataPoint, NumberValue,
+    QuantileValue, Repeated, SummaryDataPoint,
 };
 use lucarne_otlp::wire::{WireError, Writer};
 
+use super::exponential::Exponential;
 use super::metrics::Kind;
+use crate::file::GaugeRule;
 use crate::limits::{BUCKETS_MAX, QUANTILES_MAX};
 use crate::tally::Reason;
 
@@ -49,46 +51,59 @@ impl<'a> Point<'a> {
     }
 }
 
-/// Writes the points of one series as one point with these encoded labels; false when none is left.
-pub(super) fn write<'p, 'a: 'p>(
-    kind: Kind,
+/// How points of one series become one.
+#[derive(Clone, Copy)]
+pub(super) struct Merging {
+    pub(super) kind: Kind,
+    pub(super) gauge: GaugeRule,
+    /// Largest magnitude of a number.
+    pub(super) limit: f64,
+}
+
+/// Merges the points that have a value which may leave; `None` when there are none.
+pub(super) fn merge<'p, 'a: 'p>(
+    merging: Merging,
     points: impl Iterator<Item = &'p Point<'a>>,
-    labels: &[u8],
-    limit: f64,
     count: Count<'_>,
-    writer: &mut Writer<'_>,
-) -> Result<bool, WireError> {
+) -> Result<Option<Merged>, WireError> {
     let mut merged: Option<Merged> = None;
     for point in points {
-        let next = match Merged::read(point, limit)? {
-            Ok(next) => next,
-            Err(reason) => {
-                count(reason);
-                continue;
-            }
-        };
-        merged = match merged {
-            None => Some(next),
-            Some(before) => Some(before.merge(next, kind, count)),
-        };
+        match Merged::read(point, merging.limit)? {
+            Ok(next) => merged = Some(Merged::join(merged, next, merging, count)),
+            Err(reason) => count(reason),
+        }
     }
+    Ok(merged)
+}
+
+/// Writes a point with these encoded labels; false when it may not leave.
+pub(super) fn write(
+    merged: &Merged,
+    merging: Merging,
+    labels: &[u8],
+    count: Count<'_>,
+    writer: &mut Writer<'_>,
+) -> bool {
     // Adding may have led beyond what a value may be.
-    let Some(merged) = merged else { return Ok(false) };
-    if !merged.value.is_within(limit) {
+    if !merged.value.is_within(merging.limit) {
         count(Reason::Value);
-        return Ok(false);
+        return false;
     }
-    writer.message(1, |writer| merged.write(kind, labels, writer));
-    Ok(true)
+    writer.message(1, |writer| merged.write(merging.kind, labels, writer));
+    true
 }
 
 /// One point, or several that were merged into one.
-struct Merged {
+#[derive(Clone)]
+pub(super) struct Merged {
     start: u64,
-    time: u64,
+    pub(super) time: u64,
     value: Value,
+    // how many points it was made of
+    points: u64,
 }
 
+#[derive(Clone)]
 enum Value {
     /// The flag "no recorded value".
     None,
@@ -100,35 +115,25 @@ enum Value {
 
 /// What histograms of both kinds have in common.
 #[derive(Clone, Copy)]
-struct Totals {
-    count: u64,
-    sum: Option<f64>,
-    min: Option<f64>,
-    max: Option<f64>,
+pub(super) struct Totals {
+    pub(super) count: u64,
+    pub(super) sum: Option<f64>,
+    pub(super) min: Option<f64>,
+    pub(super) max: Option<f64>,
 }
 
+#[derive(Clone)]
 struct Histogram {
     totals: Totals,
     counts: Vec<u64>,
     bounds: Vec<f64>,
 }
 
-/// Offset and counts of consecutive buckets, if there are any.
-type Side = Option<(i32, Vec<u64>)>;
-
+#[derive(Clone)]
 struct Summary {
     count: u64,
     sum: f64,
     quantiles: Vec<QuantileValue>,
-}
-
-struct Exponential {
-    totals: Totals,
-    scale: i32,
-    zero_count: u64,
-    zero_threshold: f64,
-    positive: Side,
-    negative: Side,
 }
 
 impl Merged {
@@ -154,30 +159,66 @@ impl Merged {
         let value = if flags & NO_RECORDED_VALUE == 0 { value } else { Ok(Value::None) };
         Ok(value.and_then(|value| {
             if value.is_within(limit) {
-                Ok(Self { start, time, value })
+                Ok(Self { start, time, value, points: 1 })
             } else {
                 Err(Reason::Value)
             }
         }))
     }
 
-    fn merge(mut self, next: Self, kind: Kind, count: Count<'_>) -> Self {
-        if kind == Kind::Gauge {
-            return if next.time >= self.time { next } else { self };
+    /// Both as one.
+    pub(super) fn join(
+        before: Option<Self>,
+        next: Self,
+        merging: Merging,
+        count: Count<'_>,
+    ) -> Self {
+        match before {
+            None => next,
+            Some(before) if merging.kind == Kind::Gauge => before.join_gauge(next, merging.gauge),
+            Some(before) => before.add(next, count),
         }
+    }
+
+    fn join_gauge(self, next: Self, rule: GaugeRule) -> Self {
+        let points = self.points.saturating_add(next.points);
+        let joined = match (rule, &self.value, &next.value) {
+            (GaugeRule::Last, ..) | (_, Value::None, _) | (_, _, Value::None) => {
+                if next.time >= self.time { next } else { self }
+            }
+            (GaugeRule::Sum, Value::Number(one), Value::Number(other)) => {
+                let value = Value::Number(add(*one, *other));
+                Self { time: self.time.max(next.time), value, ..self }
+            }
+            (GaugeRule::Min | GaugeRule::Max, Value::Number(one), Value::Number(other)) => {
+                let second = match rule {
+                    GaugeRule::Min => double(*other) < double(*one),
+                    GaugeRule::Max | GaugeRule::Last | GaugeRule::Sum => {
+                        double(*other) > double(*one)
+                    }
+                };
+                let time = self.time.max(next.time);
+                let chosen = if second { next } else { self };
+                Self { time, ..chosen }
+            }
+            _ => self,
+        };
+        Self { points, ..joined }
+    }
+
+    fn add(mut self, next: Self, count: Count<'_>) -> Self {
         match (&mut self.value, next.value) {
             (_, Value::None) => {}
             (value @ Value::None, recorded) => *value = recorded,
             (Value::Number(one), Value::Number(other)) => *one = add(*one, other),
-            (Value::Histogram(one), Value::Histogram(other)) => {
-                if one.bounds != other.bounds || one.counts.len() != other.counts.len() {
-                    count(Reason::Collision);
-                    return self;
-                }
+            (Value::Histogram(one), Value::Histogram(other)) if one.fits(&other) => {
                 one.totals.add(&other.totals);
                 for (sum, more) in one.counts.iter_mut().zip(&other.counts) {
                     *sum = sum.saturating_add(*more);
                 }
+            }
+            (Value::Exponential(one), Value::Exponential(other)) if one.fits(&other) => {
+                one.add(*other);
             }
             _ => {
                 count(Reason::Collision);
@@ -189,7 +230,64 @@ impl Merged {
             (one, other) => one.min(other),
         };
         self.time = self.time.max(next.time);
+        self.points = self.points.saturating_add(next.points);
         self
+    }
+
+    /// What a cumulative point says beyond an earlier one of its series: all of it when the series
+    /// began anew.
+    pub(super) fn since(&self, last: &Self) -> Self {
+        let restarted = self.start != last.start && self.start != 0 && last.start != 0;
+        let value = match (&self.value, &last.value) {
+            _ if restarted => None,
+            (Value::Number(now), Value::Number(before)) => less(*now, *before).map(Value::Number),
+            (Value::Histogram(now), Value::Histogram(before)) => {
+                now.less(before).map(Value::Histogram)
+            }
+            (Value::Exponential(now), Value::Exponential(before)) => {
+                now.less(before).map(|value| Value::Exponential(Box::new(value)))
+            }
+            _ => None,
+        };
+        Self { value: value.unwrap_or_else(|| self.value.clone()), ..*self }
+    }
+
+    /// Whether the series began at this instant or earlier.
+    pub(super) fn began_before(&self, unix_nano: u64) -> bool {
+        self.start != 0 && self.start <= unix_nano
+    }
+
+    /// Whether it says that there is no value.
+    pub(super) const fn is_none(&self) -> bool {
+        matches!(self.value, Value::None)
+    }
+
+    /// How many observations it stands for. A monotonic sum of whole numbers counts events itself;
+    /// of other numbers only the points are known.
+    pub(super) fn observations(&self, kind: Kind) -> u64 {
+        match &self.value {
+            Value::None => 0,
+            Value::Number(NumberValue::Int(value)) if kind.is_monotonic() => {
+                u64::try_from(*value).unwrap_or(0)
+            }
+            Value::Number(_) => self.points,
+            Value::Histogram(histogram) => histogram.totals.count,
+            Value::Exponential(histogram) => histogram.totals.count,
+            Value::Summary(summary) => summary.count,
+        }
+    }
+
+    /// Bytes held, from above.
+    pub(super) fn size_bytes(&self) -> usize {
+        let numbers = match &self.value {
+            Value::None | Value::Number(_) => 0,
+            Value::Histogram(histogram) => {
+                histogram.counts.len().saturating_add(histogram.bounds.len())
+            }
+            Value::Exponential(histogram) => histogram.bucket_count().saturating_add(16),
+            Value::Summary(summary) => summary.quantiles.len().saturating_mul(2),
+        };
+        numbers.saturating_mul(8).saturating_add(size_of::<Self>())
     }
 
     fn write(&self, kind: Kind, labels: &[u8], writer: &mut Writer<'_>) {
@@ -225,16 +323,11 @@ impl Value {
                     && bounds.is_sorted_by(|one, next| one < next)
             }
             Self::Exponential(histogram) => {
-                let buckets = [&histogram.positive, &histogram.negative];
                 // One sample in buckets this fine is a measured value and no distribution.
                 histogram.totals.count != 1
                     && histogram.totals.is_within(limit)
-                    && few(histogram.zero_count, limit)
                     && small(histogram.zero_threshold, limit)
-                    && buckets
-                        .into_iter()
-                        .flatten()
-                        .all(|(_, counts)| counts.iter().all(|count| few(*count, limit)))
+                    && histogram.all_counts().all(|count| few(count, limit))
             }
             Self::Summary(summary) => {
                 few(summary.count, limit)
@@ -253,7 +346,7 @@ impl Totals {
         few(self.count, limit) && doubles.into_iter().flatten().all(|value| small(value, limit))
     }
 
-    fn add(&mut self, other: &Self) {
+    pub(super) fn add(&mut self, other: &Self) {
         let both = |one: Option<f64>, other: Option<f64>, merge: fn(f64, f64) -> f64| {
             one.zip(other).map(|(one, other)| merge(one, other))
         };
@@ -263,7 +356,14 @@ impl Totals {
         self.max = both(self.max, other.max, f64::max);
     }
 
-    fn write(&self, [min, max]: [u32; 2], writer: &mut Writer<'_>) {
+    /// What came since; `None` when it is less. Extremes cannot be taken back and stay.
+    pub(super) fn less(&self, before: &Self) -> Option<Self> {
+        let count = self.count.checked_sub(before.count)?;
+        let sum = self.sum.zip(before.sum).map(|(now, before)| now - before);
+        Some(Self { count, sum, ..*self })
+    }
+
+    pub(super) fn write(&self, [min, max]: [u32; 2], writer: &mut Writer<'_>) {
         writer.fixed64(4, self.count);
         for (number, value) in [(5, self.sum), (min, self.min), (max, self.max)] {
             if let Some(value) = value {
@@ -286,6 +386,23 @@ impl Histogram {
         Ok(if fits { Ok(Self { totals, counts, bounds }) } else { Err(Reason::Value) })
     }
 
+    fn fits(&self, other: &Self) -> bool {
+        self.bounds == other.bounds && self.counts.len() == other.counts.len()
+    }
+
+    fn less(&self, before: &Self) -> Option<Self> {
+        if !self.fits(before) {
+            return None;
+        }
+        let counts = self.counts.iter().zip(&before.counts);
+        let counts: Option<Vec<u64>> = counts.map(|(now, then)| now.checked_sub(*then)).collect();
+        Some(Self {
+            totals: self.totals.less(&before.totals)?,
+            counts: counts?,
+            bounds: self.bounds.clone(),
+        })
+    }
+
     fn write(&self, writer: &mut Writer<'_>) {
         self.totals.write([11, 12], writer);
         if self.counts.is_empty() {
@@ -301,44 +418,6 @@ impl Histogram {
                 writer.packed_fixed64(bound.to_bits());
             }
         });
-    }
-}
-
-impl Exponential {
-    fn read(point: &ExponentialHistogramDataPoint<'_>) -> Result<Result<Self, Reason>, WireError> {
-        let (Some(positive), Some(negative)) = (side(&point.positive)?, side(&point.negative)?)
-        else {
-            return Ok(Err(Reason::Limit));
-        };
-        Ok(Ok(Self {
-            totals: Totals { count: point.count, sum: point.sum, min: point.min, max: point.max },
-            scale: point.scale,
-            zero_count: point.zero_count,
-            zero_threshold: point.zero_threshold,
-            positive,
-            negative,
-        }))
-    }
-
-    fn write(&self, writer: &mut Writer<'_>) {
-        self.totals.write([12, 13], writer);
-        writer.zigzag(6, i64::from(self.scale));
-        writer.fixed64(7, self.zero_count);
-        for (number, buckets) in [(8, &self.positive), (9, &self.negative)] {
-            if let Some((offset, counts)) = buckets {
-                writer.message(number, |writer| {
-                    writer.zigzag(1, i64::from(*offset));
-                    writer.message(2, |writer| {
-                        for count in counts {
-                            writer.packed_varint(*count);
-                        }
-                    });
-                });
-            }
-        }
-        if self.zero_threshold != 0.0 {
-            writer.double(14, self.zero_threshold);
-        }
     }
 }
 
@@ -361,15 +440,8 @@ impl Summary {
     }
 }
 
-/// Reads the buckets of one side; the outer `None` is too many of them.
-fn side(buckets: &Option<Buckets<'_>>) -> Result<Option<Side>, WireError> {
-    let Some(buckets) = buckets else { return Ok(Some(None)) };
-    let counts = bounded(buckets.bucket_counts(), BUCKETS_MAX)?;
-    Ok(counts.map(|counts| Some((buckets.offset, counts))))
-}
-
 /// Reads at most `most` numbers, and all of them to see that they are valid; `None` is too many.
-fn bounded<T>(
+pub(super) fn bounded<T>(
     numbers: impl Iterator<Item = Result<T, WireError>>,
     most: usize,
 ) -> Result<Option<Vec<T>>, WireError> {
@@ -386,16 +458,32 @@ fn bounded<T>(
 }
 
 fn add(one: NumberValue, other: NumberValue) -> NumberValue {
-    let double = |value| match value {
-        #[expect(clippy::cast_precision_loss, reason = "a sum of doubles is as exact as they are")]
-        NumberValue::Int(value) => value as f64,
-        NumberValue::Double(value) => value,
-    };
     match (one, other) {
         (NumberValue::Int(one), NumberValue::Int(other)) => {
             NumberValue::Int(one.saturating_add(other))
         }
         (one, other) => NumberValue::Double(double(one) + double(other)),
+    }
+}
+
+/// The difference; `None` when it is negative: a counter began anew.
+fn less(now: NumberValue, before: NumberValue) -> Option<NumberValue> {
+    match (now, before) {
+        (NumberValue::Int(now), NumberValue::Int(before)) => {
+            now.checked_sub(before).filter(|more| *more >= 0).map(NumberValue::Int)
+        }
+        (now, before) => {
+            let more = double(now) - double(before);
+            (more >= 0.0).then_some(NumberValue::Double(more))
+        }
+    }
+}
+
+const fn double(value: NumberValue) -> f64 {
+    match value {
+        #[expect(clippy::cast_precision_loss, reason = "a sum of doubles is as exact as they are")]
+        NumberValue::Int(value) => value as f64,
+        NumberValue::Double(value) => value,
     }
 }
 

@@ -251,9 +251,15 @@ fn settings_of_the_design_that_are_not_implemented_are_named() {
         "contract: a/1\negress: { shape: constant, interval: 1s, frame: 64KiB }\n",
         "line 2, column 9: egress: not implemented in this version, expected the key to be absent",
     );
+    for cohort in ["0", "1", "1000001"] {
+        refused(
+            &format!("contract: a/1\nmetrics:\n  m: {{ labels: [], min_cohort: {cohort} }}\n"),
+            "line 3, column 32: metrics.m.min_cohort: expected a number from 2 to 1000000",
+        );
+    }
     refused(
-        "contract: a/1\nmetrics:\n  m: { labels: [], min_cohort: 5 }\n",
-        "line 3, column 32: metrics.m.min_cohort: not implemented in this version, expected the \
-         key to be absent",
+        "contract: a/1\nmetrics:\n  m: { labels: [], gauge: mean }\n",
+        "line 3, column 27: metrics.m.gauge: unknown variant `mean`, expected one of last, \
+         sum, min, max",
     );
 }

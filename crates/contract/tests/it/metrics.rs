@@ -1,8 +1,9 @@
 //! Metrics: labels, re-aggregation of every kind, and the bounds of numbers.
 
+use lucarne_contract::{Contract, Memory, Scratch};
 use lucarne_otlp::Signal;
 
-use crate::capture::{Captured, DEFAULT, capture};
+use crate::capture::{Captured, DEFAULT, capture, capture_sanitized};
 use crate::request::V::{D, S};
 use crate::request::{
     TIME, V, attributes, histogram_point, message, metric, metrics, number_point, request, sum,
@@ -198,7 +199,7 @@ fn exponential(count: u64, labels: &[(&str, V<'_>)]) -> Vec<u8> {
 }
 
 #[test]
-fn exponential_histograms_cross_and_cannot_be_merged() {
+fn exponential_histograms_cross_and_are_added() {
     let name = "bizfirst_node_duration_ms";
     let points_in = [
         exponential(6, &[("outcome", S("failed"))]),
@@ -207,9 +208,9 @@ fn exponential_histograms_cross_and_cannot_be_merged() {
     let captured = default(&metrics(&[metric(name, 10, &points_in)]));
     assert_eq!(
         points(&captured),
-        ["(0..9 outcome=\"failed\" count=6 sum=1.5 scale=-2 zero=1 -1[2, 300] 0[3])"]
+        ["(0..9 outcome=\"failed\" count=12 sum=3 scale=-2 zero=2 -1[4, 600] 0[6])"]
     );
-    assert_eq!(captured.withheld(), ["other/unlisted=1", &format!("{name}/collision=1")]);
+    assert_eq!(captured.withheld(), ["other/unlisted=1"]);
 }
 
 #[test]
@@ -277,4 +278,175 @@ fn many_series_are_cut_into_records_of_bounded_size() {
     assert_eq!(series, 5000);
     assert!(captured.records.len() > 3, "{} records", captured.records.len());
     assert!(captured.records.iter().all(|line| line.matches("tenant_hash").count() < 1500));
+}
+
+/// Buckets of one side from an offset on.
+fn of_scale(scale: i64, offset: i64, counts: &[u64], time: u64) -> Vec<u8> {
+    message(|w| {
+        w.fixed64(2, 1);
+        w.fixed64(3, time);
+        w.fixed64(4, counts.iter().sum());
+        w.zigzag(6, scale);
+        w.message(8, |w| {
+            w.zigzag(1, offset);
+            counts.iter().for_each(|count| w.varint(2, *count));
+        });
+    })
+}
+
+#[test]
+fn exponential_histograms_meet_at_the_coarser_scale() {
+    let name = "bizfirst_node_duration_ms";
+    // Indices -3..=1 at scale 2 become -2, -1, -1, 0, 0 at scale 1.
+    let points_in = [of_scale(2, -3, &[1, 2, 3, 4, 5], 9), of_scale(1, -1, &[10, 20, 30], 9)];
+    let captured = default(&metrics(&[metric(name, 10, &points_in)]));
+    assert_eq!(points(&captured), ["(1..9 count=75 scale=1 zero=0 -2[1, 15, 29, 30])"]);
+    // What lies far apart is made coarser until it fits into 512 buckets.
+    let points_in = [of_scale(3, -1000, &[7, 7], 9), of_scale(3, 1000, &[5, 5], 9)];
+    let captured = default(&metrics(&[metric(name, 10, &points_in)]));
+    let line = points(&captured)[0];
+    assert!(line.starts_with("(1..9 count=24 scale=1 zero=0 -250[14, 0"), "{line}");
+    assert!(line.ends_with(" 0, 10])"), "{line}");
+}
+
+/// Requests one after the other, through one memory.
+struct Following {
+    contract: Contract,
+    memory: Memory,
+}
+
+impl Following {
+    fn new(rules: &str) -> Self {
+        let yaml = format!("contract: a/1\nmetrics:\n  m: {{ labels: [outcome]{rules} }}\n");
+        Self { contract: Contract::parse(&yaml).unwrap(), memory: Memory::default() }
+    }
+
+    fn send(&mut self, metrics_in: &[Vec<u8>]) -> (Vec<String>, Vec<String>) {
+        let request = metrics(metrics_in);
+        let mut scratch = Scratch::default();
+        let memory = &mut self.memory;
+        let sanitized =
+            self.contract.sanitize_remembering(Signal::Metrics, &request, &mut scratch, memory);
+        let captured = capture_sanitized(sanitized.unwrap());
+        let told = points(&captured).into_iter().map(str::to_owned).collect();
+        let withheld = captured.withheld().into_iter();
+        (told, withheld.filter(|it| !it.starts_with("other/")).collect())
+    }
+}
+
+#[test]
+fn a_counter_never_goes_down_because_a_part_of_it_began_anew_or_fell_silent() {
+    let mut following = Following::new("");
+    let mut send = |points: &[(&str, u64, u64, i64)]| {
+        let points =
+            points.iter().map(|(range, start, time, value)| point(range, *start, *time, *value));
+        following.send(&[sum("m", 2, &points.collect::<Vec<_>>())]).0
+    };
+    let mut points_of = |points: &[(&str, u64, u64, i64)]| send(points).concat();
+    assert_eq!(
+        points_of(&[("a", 10, 20, 100), ("b", 10, 20, 50)]),
+        "(10..20 outcome=\"failed\" 150)"
+    );
+    // `a` began anew at 25 and has counted three since.
+    assert_eq!(
+        points_of(&[("a", 25, 30, 3), ("b", 10, 30, 55)]),
+        "(10..30 outcome=\"failed\" 158)"
+    );
+    // `b` is silent, `c` is new.
+    assert_eq!(points_of(&[("a", 25, 40, 4), ("c", 35, 40, 7)]), "(10..40 outcome=\"failed\" 166)");
+    // The value fell although the start is the same: a restart that does not say so.
+    assert_eq!(points_of(&[("a", 25, 50, 1), ("c", 35, 50, 7)]), "(10..50 outcome=\"failed\" 167)");
+    // What comes late is in the later point already.
+    assert_eq!(points_of(&[("a", 25, 45, 9)]), "(10..50 outcome=\"failed\" 167)");
+}
+
+#[test]
+fn histograms_that_began_anew_go_on_counting() {
+    let mut following = Following::new("");
+    let point = |start, time, counts: &[u64]| {
+        message(|w| {
+            w.fixed64(2, start);
+            w.fixed64(3, time);
+            w.fixed64(4, counts.iter().sum());
+            w.double(5, 2.0);
+            w.message(6, |w| counts.iter().for_each(|count| w.packed_fixed64(*count)));
+            w.message(7, |w| w.packed_fixed64(5.0_f64.to_bits()));
+        })
+    };
+    let mut send = |it| following.send(&[metric("m", 9, &[it])]).0.concat();
+    assert_eq!(send(point(1, 10, &[3, 4])), "(1..10 count=7 sum=2 [3, 4] [5.0])");
+    assert_eq!(send(point(1, 20, &[5, 4])), "(1..20 count=9 sum=2 [5, 4] [5.0])");
+    assert_eq!(send(point(21, 30, &[1, 0])), "(1..30 count=10 sum=4 [6, 4] [5.0])");
+    // Exponential ones too, across a change of scale.
+    let mut send = |it| following.send(&[metric("m", 10, &[it])]).0.concat();
+    assert_eq!(send(of_scale(2, 0, &[4, 4], 10)), "(1..10 count=8 scale=2 zero=0 0[4, 4])");
+    assert_eq!(send(of_scale(1, 0, &[9], 20)), "(1..20 count=9 scale=1 zero=0 0[9])");
+}
+
+#[test]
+fn a_series_leaves_when_it_stands_for_enough_observations() {
+    let mut following = Following::new(", min_cohort: 5");
+    let mut send = |time, value| following.send(&[sum("m", 2, &[point("a", 1, time, value)])]);
+    let held = (Vec::<String>::new(), vec!["m/cohort=1".to_owned()]);
+    let left = |text: &str| (vec![text.to_owned()], Vec::<String>::new());
+    assert_eq!(send(10, 4), held);
+    assert_eq!(send(20, 5), left("(1..20 outcome=\"failed\" 5)"));
+    assert_eq!(send(30, 9), held);
+    assert_eq!(send(40, 10), left("(1..40 outcome=\"failed\" 10)"));
+}
+
+#[test]
+fn deltas_that_are_held_back_are_not_lost() {
+    let mut following = Following::new(", min_cohort: 5");
+    let mut send = |start, time, value| {
+        following.send(&[sum("m", 1, &[point("a", start, time, value)])]).0.concat()
+    };
+    assert_eq!(send(10, 20, 2), "");
+    assert_eq!(send(20, 30, 2), "");
+    assert_eq!(send(30, 40, 1), "(10..40 outcome=\"failed\" 5)");
+    assert_eq!(send(40, 50, 6), "(40..50 outcome=\"failed\" 6)");
+}
+
+#[test]
+fn a_refused_request_leaves_no_trace_in_the_memory() {
+    let mut following = Following::new(", min_cohort: 5");
+    let deltas = |value| [sum("m", 1, &[point("a", 10, 20, value)])];
+    assert_eq!(following.send(&deltas(3)).0.concat(), "");
+    assert_eq!(following.send(&deltas(3)).0.concat(), "(10..20 outcome=\"failed\" 6)");
+    following.memory.undo();
+    assert_eq!(following.send(&deltas(3)).0.concat(), "(10..20 outcome=\"failed\" 6)");
+}
+
+#[test]
+fn gauges_merge_by_the_rule_of_their_metric_and_need_their_cohort() {
+    let gauge = |rules: &str, values: &[i64]| {
+        let points: Vec<_> =
+            (0_u32..).zip(values).map(|(n, value)| point(&n.to_string(), 0, 50, *value)).collect();
+        Following::new(rules).send(&[metric("m", 5, &points)]).0.concat()
+    };
+    for (rule, value) in [("last", 4), ("sum", 12), ("min", 3), ("max", 5)] {
+        let expected = format!("(0..50 outcome=\"failed\" {value})");
+        assert_eq!(gauge(&format!(", gauge: {rule}"), &[3, 5, 4]), expected, "{rule}");
+    }
+    assert_eq!(gauge(", min_cohort: 3", &[3, 5]), "");
+    assert_eq!(gauge(", min_cohort: 3", &[3, 5, 4]), "(0..50 outcome=\"failed\" 4)");
+}
+
+#[test]
+fn series_that_are_too_many_to_remember_are_refused_and_counted() {
+    let mut following = Following::new("");
+    let (mut kept, mut refused) = (0_i64, 0_usize);
+    // Each is a series of the workload; all are one of the output.
+    for round in 0..4 {
+        let points: Vec<_> = (0..20_000).map(|n| point(&format!("{round}-{n}"), 1, 2, 1)).collect();
+        let (told, withheld) = following.send(&[sum("m", 2, &points)]);
+        // In the last round nothing new has room, so nothing is said.
+        let last = told.concat();
+        if let Some((_, value)) = last.rsplit_once(' ') {
+            kept = value.trim_end_matches(')').parse().unwrap();
+        }
+        refused += withheld.concat().rsplit_once('=').map_or(0, |(_, n)| n.parse().unwrap());
+    }
+    assert_eq!(usize::try_from(kept).unwrap() + refused, 80_000);
+    assert!(refused > 10_000 && kept > 20_000, "{kept} kept, {refused} refused");
 }
