@@ -2,7 +2,7 @@
 //! `AsyncFd`.
 //!
 //! The crate that does this ready made would bring twenty others into the trusted computing base.
-//! Here is the one unsafe block of the repository: [`register`].
+//! Here is one of the two unsafe blocks of the repository: [`register`].
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;

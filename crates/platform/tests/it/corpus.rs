@@ -7,6 +7,7 @@ use lucarne_platform::fuzzing;
 #[test]
 fn corpora_are_replayed() {
     replay("platform_address", fuzzing::fuzz_address);
+    replay("platform_nsm_answer", fuzzing::fuzz_nsm_answer);
 }
 
 /// Each input, and what is one cut or one bit away.
