@@ -3,7 +3,8 @@
 //! `[1, statement, frontier, secret, records]` in deterministic CBOR; `secret` is `[0, seed]` while
 //! every payload is present, else `[1, salts of those that are]`; a record is `[stream, payload]`
 //! or, withheld, `[stream, commitment, authorisation]`. The checks of [`verify`] come in the order
-//! of the design, each with its own error, and all of them are over the received bytes.
+//! of the design, each with its own error, and all of them are over the received bytes. What a
+//! batch looks like whose payloads are encrypted says [`encrypted`].
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -11,6 +12,7 @@ use core::fmt;
 use crate::cbor::{CborError, Reader, Writer};
 use crate::chain;
 use crate::cose::{self, ContentType, SignatureError};
+use crate::encryption::KeyId;
 use crate::hash::Hash;
 use crate::identity::{EpochId, Instance, LedgerKind};
 use crate::key::PublicKey;
@@ -18,6 +20,10 @@ use crate::record::{self, NO_CONTEXT, PAYLOAD_BYTES_MAX, Stream};
 use crate::salt::{Salt, Seed};
 use crate::statement::Statement;
 use crate::tree::{Frontier, WrongShape};
+
+pub mod encrypted;
+
+use self::encrypted::Sealing;
 
 /// Version of the batch format.
 pub const BATCH_VERSION: u64 = 1;
@@ -74,6 +80,10 @@ pub enum BatchError {
     },
     /// A seed beside a hole, salts without one, or not one salt for each payload.
     Secret,
+    /// The word about encrypted payloads is not of this form, or of another batch, key or content.
+    Encryption,
+    /// The encrypted payloads do not decrypt under their key.
+    NotDecrypted,
     /// A record of a stream that this ledger does not have.
     Stream {
         /// Its sequence number.
@@ -124,6 +134,8 @@ impl fmt::Display for BatchError {
                 write!(f, "{found} records, the statement says {stated}")
             }
             Self::Secret => write!(f, "seed or salts do not fit the payloads that are present"),
+            Self::Encryption => write!(f, "word about the encrypted payloads is not of this batch"),
+            Self::NotDecrypted => write!(f, "encrypted payloads do not decrypt under their key"),
             Self::Stream { seq } => write!(f, "record {seq} has a stream that this ledger has not"),
             Self::RecordTooLong { seq } => write!(f, "record {seq} is longer than allowed"),
             Self::Context { seq } => write!(f, "record {seq} has no valid context before it"),
@@ -146,6 +158,8 @@ impl core::error::Error for BatchError {
             | Self::PrevRoot { .. }
             | Self::Count { .. }
             | Self::Secret
+            | Self::Encryption
+            | Self::NotDecrypted
             | Self::Stream { .. }
             | Self::RecordTooLong { .. }
             | Self::Context { .. }
@@ -199,6 +213,8 @@ pub enum Content<'a> {
         /// The signed authority to do so; empty when there is none. It has not been checked.
         authorisation: &'a [u8],
     },
+    /// Encrypted with the others of its batch: there, and not to be read without the key.
+    Encrypted,
 }
 
 /// The statement of a batch *before anybody checked it*: for finding the key to check it with.
@@ -224,12 +240,16 @@ pub fn split_first(sequence: &[u8]) -> (&[u8], &[u8]) {
 
 fn skip(reader: &mut Reader<'_>) -> Result<(), CborError> {
     reader.array()?;
-    reader.uint()?;
+    let version = reader.uint()?;
     reader.bytes()?;
     reader.bytes()?;
-    reader.array()?;
-    reader.uint()?;
-    reader.bytes()?;
+    let fields = reader.array()?;
+    if version == encrypted::VERSION {
+        (0..fields).try_for_each(|_| reader.bytes().map(drop))?;
+    } else {
+        reader.uint()?;
+        reader.bytes()?;
+    }
     for _ in 0..reader.array()? {
         let fields = reader.array()?;
         reader.uint()?;
@@ -264,23 +284,7 @@ pub fn verify<'a>(bytes: &'a [u8], epoch: &EpochKey) -> Result<VerifiedBatch<'a>
     if (&statement.ledger.instance, statement.ledger.epoch) != (&epoch.instance, epoch.epoch) {
         return Err(BatchError::Foreign);
     }
-    let mut edge =
-        Frontier::from_bytes(statement.first, parts.frontier).map_err(BatchError::Frontier)?;
-    let found = edge.root();
-    if found != statement.prev_root {
-        return Err(BatchError::PrevRoot { stated: statement.prev_root, found });
-    }
-    if parts.count != statement.count {
-        return Err(BatchError::Count { stated: statement.count, found: parts.count });
-    }
-    let records = parts.records(&statement)?;
-    check_links(&statement, &records)?;
-    records.iter().for_each(|record| edge.append(record.leaf));
-    let found = edge.root();
-    if found != statement.root {
-        return Err(BatchError::Root { stated: statement.root, found });
-    }
-    Ok(VerifiedBatch { parts, statement, records, end: edge })
+    parts.check(statement)
 }
 
 impl<'a> VerifiedBatch<'a> {
@@ -312,8 +316,17 @@ impl<'a> VerifiedBatch<'a> {
     }
 
     /// Whether a payload has been left out.
-    pub const fn has_holes(&self) -> bool {
-        matches!(self.parts.secret, Secret::Salts(_))
+    pub fn has_holes(&self) -> bool {
+        self.records.iter().any(|record| matches!(record.content, Content::Withheld { .. }))
+    }
+
+    /// The data key of the payloads that are encrypted, and the gateway's signed word on that. Its
+    /// signature has not been checked.
+    pub const fn encryption(&self) -> Option<(KeyId, &'a [u8])> {
+        match &self.parts.secret {
+            Secret::Encrypted(sealing) => Some((sealing.key, sealing.word)),
+            Secret::Seed(_) | Secret::Salts(_) => None,
+        }
     }
 
     /// The OTLP message of the context `index`, if it is one and its payload is present.
@@ -330,11 +343,14 @@ impl<'a> VerifiedBatch<'a> {
     /// position.
     ///
     /// Statement, root and every proof stay valid. The seed is replaced by the salts of what
-    /// remains.
+    /// remains. A batch with encrypted payloads is given back as it is: it is decrypted first.
     pub fn withhold(&self, mut authorise: impl FnMut(usize) -> Option<Vec<u8>>) -> Vec<u8> {
         let mut salts = Vec::with_capacity(self.records.len() * 16);
         let mut records = Writer::new();
         let mut holes = false;
+        if self.encryption().is_some() {
+            return self.parts.whole.to_vec();
+        }
         for (index, record) in self.records.iter().enumerate() {
             let stream = u64::from(record.stream.code());
             let commitment = &record.commitment.0;
@@ -351,6 +367,8 @@ impl<'a> VerifiedBatch<'a> {
                     holes = true;
                     records.array(3).uint(stream).bytes(commitment).bytes(authorisation);
                 }
+                // Only in a batch that was given back above.
+                (Content::Encrypted, _) => {}
             }
         }
         if !holes {
@@ -373,6 +391,7 @@ pub fn split_context(payload: &[u8]) -> Option<(u32, &[u8])> {
 pub(crate) enum Secret<'a> {
     Seed(&'a [u8; 32]),
     Salts(&'a [u8]),
+    Encrypted(Sealing<'a>),
 }
 
 pub(crate) fn assemble(
@@ -382,12 +401,18 @@ pub(crate) fn assemble(
     count: u64,
     records: &[u8],
 ) -> Vec<u8> {
-    let room = statement.len() + frontier.len() + records.len() + 16 * 8;
+    let content = match &secret {
+        Secret::Encrypted(sealing) => sealing.content.len(),
+        Secret::Seed(_) | Secret::Salts(_) => 0,
+    };
+    let room = statement.len() + frontier.len() + content + records.len() + 16 * 8;
     let mut out = Writer::after(Vec::with_capacity(room));
-    out.array(5).uint(BATCH_VERSION).bytes(statement).bytes(frontier);
+    let version = if content > 0 { encrypted::VERSION } else { BATCH_VERSION };
+    out.array(5).uint(version).bytes(statement).bytes(frontier);
     match secret {
         Secret::Seed(seed) => out.array(2).uint(0).bytes(seed),
         Secret::Salts(salts) => out.array(2).uint(1).bytes(salts),
+        Secret::Encrypted(sealing) => sealing.write(&mut out),
     };
     out.array(count).raw(records);
     out.finish()
@@ -415,18 +440,21 @@ impl<'a> Parts<'a> {
         if reader.array()? != 5 {
             return Err(CborError::Value.into());
         }
-        reader.exactly(BATCH_VERSION)?;
+        let version = reader.uint()?;
         let statement = reader.bytes()?;
         let frontier = reader.bytes()?;
-        if reader.array()? != 2 {
-            return Err(CborError::Value.into());
-        }
-        let secret = match reader.uint()? {
-            0 => {
-                within(BATCH_BYTES_MAX)?;
-                Secret::Seed(reader.bytes()?.try_into().map_err(|_| BatchError::Secret)?)
+        let secret = match (version, reader.array()?) {
+            (BATCH_VERSION, 2) => match reader.uint()? {
+                0 => {
+                    within(BATCH_BYTES_MAX)?;
+                    Secret::Seed(reader.bytes()?.try_into().map_err(|_| BatchError::Secret)?)
+                }
+                1 => Secret::Salts(reader.bytes()?),
+                _ => return Err(CborError::Value.into()),
+            },
+            (encrypted::VERSION, encrypted::FIELDS) => {
+                Secret::Encrypted(Sealing::read(&mut reader)?)
             }
-            1 => Secret::Salts(reader.bytes()?),
             _ => return Err(CborError::Value.into()),
         };
         let count = reader.array()?;
@@ -436,6 +464,30 @@ impl<'a> Parts<'a> {
         Ok(Self { whole: bytes, statement, frontier, secret, count, records: reader.rest() })
     }
 
+    // Everything but the signature.
+    fn check(self, statement: Statement) -> Result<VerifiedBatch<'a>, BatchError> {
+        let mut edge =
+            Frontier::from_bytes(statement.first, self.frontier).map_err(BatchError::Frontier)?;
+        let found = edge.root();
+        if found != statement.prev_root {
+            return Err(BatchError::PrevRoot { stated: statement.prev_root, found });
+        }
+        if self.count != statement.count {
+            return Err(BatchError::Count { stated: statement.count, found: self.count });
+        }
+        if let Secret::Encrypted(sealing) = &self.secret {
+            sealing.check(&statement)?;
+        }
+        let records = self.records(&statement)?;
+        check_links(&statement, &records)?;
+        records.iter().for_each(|record| edge.append(record.leaf));
+        let found = edge.root();
+        if found != statement.root {
+            return Err(BatchError::Root { stated: statement.root, found });
+        }
+        Ok(VerifiedBatch { parts: self, statement, records, end: edge })
+    }
+
     fn records(&self, statement: &Statement) -> Result<Vec<Record<'a>>, BatchError> {
         let count = usize::try_from(self.count).map_err(|_| CborError::Value)?;
         let mut salts = Salts::new(self.secret)?;
@@ -443,12 +495,19 @@ impl<'a> Parts<'a> {
         let mut records = Vec::with_capacity(count);
         let mut scratch = Vec::new();
         let mut holes = false;
+        let encrypts = matches!(self.secret, Secret::Encrypted(_));
+        let mut encrypted = false;
         for seq in statement.first..statement.size() {
             let fields = reader.array()?;
             let stream = Stream::from_code(reader.uint()?)
                 .filter(|stream| belongs(*stream, statement.ledger.kind))
                 .ok_or(BatchError::Stream { seq })?;
             let (content, commitment) = match fields {
+                // The life of the ledger is not encrypted: without it no end could be told.
+                2 if encrypts && stream != Stream::Control => {
+                    encrypted = true;
+                    (Content::Encrypted, Hash(reader.array_of()?))
+                }
                 2 => {
                     let payload = bounded(reader.bytes()?, PAYLOAD_BYTES_MAX, seq)?;
                     let salt = salts.next(seq)?;
@@ -469,7 +528,7 @@ impl<'a> Parts<'a> {
             records.push(Record { stream, content, commitment, leaf });
         }
         reader.end()?;
-        salts.finish(holes)?;
+        salts.finish(holes, encrypted)?;
         Ok(records)
     }
 }
@@ -488,14 +547,18 @@ impl<'a> Salts<'a> {
     fn new(source: Secret<'a>) -> Result<Self, BatchError> {
         let seed = match source {
             Secret::Seed(bytes) => Some(Seed::new(*bytes)),
-            Secret::Salts(bytes) if bytes.len().is_multiple_of(16) => None,
-            Secret::Salts(_) => return Err(BatchError::Secret),
+            Secret::Salts(salts) | Secret::Encrypted(Sealing { salts, .. })
+                if salts.len().is_multiple_of(16) =>
+            {
+                None
+            }
+            Secret::Salts(_) | Secret::Encrypted(_) => return Err(BatchError::Secret),
         };
         Ok(Self { source, seed, block: [[0; 16]; 64], base: None, taken: 0 })
     }
 
     fn next(&mut self, seq: u64) -> Result<Salt, BatchError> {
-        if let Secret::Salts(list) = self.source {
+        if let Secret::Salts(list) | Secret::Encrypted(Sealing { salts: list, .. }) = self.source {
             let salt = list.as_chunks::<16>().0.get(self.taken).ok_or(BatchError::Secret)?;
             self.taken += 1;
             return Ok(*salt);
@@ -510,11 +573,13 @@ impl<'a> Salts<'a> {
         self.block.first().copied().ok_or(BatchError::Secret)
     }
 
-    // One canonical form: a seed when and only when nothing is withheld, and no salt to spare.
-    fn finish(&self, holes: bool) -> Result<(), BatchError> {
+    // One canonical form: a seed when and only when nothing is withheld, no salt to spare, and
+    // nothing encrypted that holds no payload.
+    fn finish(&self, holes: bool, encrypted: bool) -> Result<(), BatchError> {
         let fits = match self.source {
             Secret::Seed(_) => !holes,
             Secret::Salts(list) => holes && self.taken * 16 == list.len(),
+            Secret::Encrypted(sealing) => encrypted && self.taken * 16 == sealing.salts.len(),
         };
         if fits { Ok(()) } else { Err(BatchError::Secret) }
     }
@@ -571,14 +636,14 @@ fn check_contexts(statement: &Statement, records: &[Record<'_>]) -> Result<(), B
     Ok(())
 }
 
-// A scope must point to a resource, everything else to a scope. What a withheld context was cannot
-// be known.
+// A scope must point to a resource, everything else to a scope. What a context was that is not to
+// be read cannot be known.
 fn points_back(records: &[Record<'_>], position: usize, stream: Stream, index: u32) -> bool {
     let Ok(index) = usize::try_from(index) else { return false };
     match records.get(index) {
         Some(context) if index < position && context.stream == Stream::Context => {
             match context.content {
-                Content::Withheld { .. } => true,
+                Content::Withheld { .. } | Content::Encrypted => true,
                 Content::Present { payload, .. } => {
                     let is_resource =
                         split_context(payload).is_some_and(|(own, _)| own == NO_CONTEXT);

@@ -110,8 +110,8 @@ pub struct Heartbeat {
     pub workload: Workload,
     /// Requests that were refused because the queue was full, since the epoch began.
     pub refused: u64,
-    /// Raw requests that the inside view has dropped to stay within its bound, since the epoch
-    /// began.
+    /// Log records and spans that the inside view has dropped to stay within its bounds, since the
+    /// epoch began; a request that it had no time for counts as one.
     pub evicted: u64,
 }
 

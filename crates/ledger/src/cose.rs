@@ -21,6 +21,10 @@ pub enum ContentType {
     Withholding,
     /// The gateway's word that it has taken a signed log batch in JSON.
     JsonBatchTaken,
+    /// The gateway's word under which key it has encrypted the payloads of a batch.
+    Encryption,
+    /// The order to destroy a data key.
+    Erasure,
 }
 
 impl ContentType {
@@ -30,6 +34,8 @@ impl ContentType {
             Self::Archived => "application/vnd.lucarne.archived+cbor",
             Self::Withholding => "application/vnd.lucarne.withholding+cbor",
             Self::JsonBatchTaken => "application/vnd.lucarne.json-batch-taken+cbor",
+            Self::Encryption => "application/vnd.lucarne.encryption+cbor",
+            Self::Erasure => "application/vnd.lucarne.erasure+cbor",
         }
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! What is read must be written as it came: a second spelling is a finding of the fuzzer.
 
-use crate::batch;
+use crate::batch::{self, encrypted};
 use crate::checkpoint::Checkpoint;
 use crate::control::Control;
+use crate::encryption::KeyId;
 use crate::hash::Hash;
 use crate::identity::LedgerKind;
 use crate::json_batch::taken::Taken;
@@ -30,7 +31,19 @@ pub fn fuzz_batch(bytes: &[u8]) {
         assert!(!first.is_empty(), "a sequence must come to its end");
         assert_eq!(first.len() + after.len(), rest.len());
         batch::read_unsigned(first).ok();
+        take_apart_and_together(first);
         rest = after;
+    }
+}
+
+// What can be taken apart is put together as the same bytes.
+fn take_apart_and_together(bytes: &[u8]) {
+    encrypted::put_together(bytes, bytes).ok();
+    encrypted::claimed(bytes);
+    if let Ok(Some(apart)) = encrypted::take_apart(bytes) {
+        let hidden = apart.with(KeyId([0; 16]), b"content", b"word");
+        let same = encrypted::put_together(&hidden, apart.secret());
+        assert_eq!(same.as_deref(), Ok(bytes));
     }
 }
 

@@ -58,6 +58,16 @@ impl Payloads {
         logs.filter_map(|slot| self.buffer.get(slot.range.clone())?.get(4..))
     }
 
+    /// Every record of the run as its kind, the message of its resource, and its own message.
+    pub fn messages(&self) -> impl Iterator<Item = (Stream, &[u8], &[u8])> {
+        let message = |range: &Range<usize>| self.buffer.get(range.clone())?.get(4..);
+        let context = |index: u32| self.contexts.get(usize::try_from(index).ok()?);
+        self.records.iter().filter_map(move |slot| {
+            let resource = context(context(slot.scope)?.resource?)?;
+            Some((slot.stream, message(&resource.range)?, message(&slot.range)?))
+        })
+    }
+
     /// Number of records, contexts not counted.
     pub fn record_count(&self) -> usize {
         self.records.len()
@@ -82,6 +92,18 @@ pub struct AuditEvent {
 impl AuditEvent {
     /// The contract's word that these fields may leave. Only `lucarne-contract` calls it.
     pub fn assertion_by_contract(fields: Vec<u8>) -> Self {
+        Self { fields }
+    }
+
+    /// The enclave's word that these fields say who asked the inside view for what, and nothing
+    /// that was found there. Only the recorder of the attested channel calls it.
+    pub fn assertion_by_channel(fields: Vec<u8>) -> Self {
+        Self { fields }
+    }
+
+    /// The desk's word that these fields are an entry of its own log, scrubbed of secrets. Only
+    /// `lucarne-desk` calls it, for ledgers outside of any TEE.
+    pub fn assertion_by_desk(fields: Vec<u8>) -> Self {
         Self { fields }
     }
 

@@ -26,6 +26,8 @@ mod encoding;
 
 /// Longest bundle: a record and its two contexts of the longest kind, and ample evidence.
 pub const BUNDLE_BYTES_MAX: usize = 8 << 20;
+/// Most time stamps of a bundle: of the checkpoint as the log signed it, and as witnesses did.
+pub const STAMPS_MAX: usize = 4;
 /// Most records of a bundle: the one it is about, its scope and its resource.
 pub const RECORDS_MAX: usize = 3;
 
@@ -50,6 +52,22 @@ pub struct ProofBundle {
     pub evidence: Vec<u8>,
     /// What the evidence was checked with at the time, if that was stored.
     pub collateral: Option<Vec<u8>>,
+    /// What third parties say about when the checkpoint existed.
+    pub stamps: Vec<Stamp>,
+    /// The entry of the site's baseline for the code that sealed it, in the baseline's own form.
+    pub baseline: Option<String>,
+}
+
+/// The word of a time-stamping authority over a checkpoint (RFC 3161).
+///
+/// Not checked here: that needs a root, and a reader of certificates.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Stamp {
+    /// How many bytes of the checkpoint's note were stamped: lines of witnesses may have been added
+    /// to it since.
+    pub covered: usize,
+    /// The authority's answer.
+    pub response: Vec<u8>,
 }
 
 /// A record of a sealed batch.
@@ -129,6 +147,8 @@ pub enum BundleError {
     },
     /// The record that opened the ledger does not speak of this epoch and this evidence.
     Opening,
+    /// A time stamp does not cover the text of the checkpoint.
+    Stamp,
 }
 
 impl From<CborError> for BundleError {
@@ -153,6 +173,7 @@ impl fmt::Display for BundleError {
                 write!(f, "two roots are signed for one size: {statement} and {checkpoint}")
             }
             Self::Opening => write!(f, "the ledger was opened by another epoch or evidence"),
+            Self::Stamp => write!(f, "a time stamp does not cover the text of the checkpoint"),
         }
     }
 }
@@ -169,6 +190,7 @@ impl core::error::Error for BundleError {
             | Self::Absent
             | Self::Origin
             | Self::Forked { .. }
+            | Self::Stamp
             | Self::Opening => None,
         }
     }
@@ -210,6 +232,11 @@ impl<'b> Proven<'b> {
     /// What the ledger said of itself when it began, if that is in the bundle.
     pub const fn opened(&self) -> Option<&Open> {
         self.opened.as_ref()
+    }
+
+    /// The time stamps, each with the bytes that its authority has to have seen.
+    pub fn stamped(&self) -> impl Iterator<Item = (&'b [u8], &'b [u8])> {
+        self.bundle.stamps.iter().filter_map(|stamp| self.bundle.stamped(stamp))
     }
 
     /// The payload of the context with this index, counted from the batch's first record; with the
@@ -257,6 +284,13 @@ impl ProofBundle {
         self.records.iter().find(|record| record.seq == seq)
     }
 
+    /// What was stamped, and the answer; `None` when that is not whole lines with all of the text.
+    fn stamped<'b>(&'b self, stamp: &'b Stamp) -> Option<(&'b [u8], &'b [u8])> {
+        let covered = self.checkpoint.get(..stamp.covered)?;
+        let whole = covered.ends_with('\n') && covered.contains("\n\n");
+        whole.then_some((covered.as_bytes(), stamp.response.as_slice()))
+    }
+
     /// What the statement claims, *before anybody checked it*: for judging the evidence of that
     /// epoch.
     ///
@@ -277,6 +311,9 @@ impl ProofBundle {
         }
         let record = self.record(self.seq).ok_or(BundleError::Absent)?;
         let head = self.verify_checkpoint(&statement, keys, log_prefix)?;
+        if self.stamps.iter().any(|stamp| self.stamped(stamp).is_none()) {
+            return Err(BundleError::Stamp);
+        }
         let inclusion = Inclusion { index: self.seq, size: head.size, path: self.path.clone() };
         inclusion.verify(record.leaf(), head.root).map_err(BundleError::Path)?;
         let opened = match &self.opening {

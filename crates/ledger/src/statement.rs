@@ -171,19 +171,19 @@ impl Withholding {
     }
 }
 
-fn write_ledger(out: &mut Writer, ledger: &LedgerId) {
+pub(crate) fn write_ledger(out: &mut Writer, ledger: &LedgerId) {
     out.uint(2).text(ledger.instance.as_str());
     out.uint(3).bytes(&ledger.epoch.0).uint(4).uint(ledger.kind.code());
 }
 
-fn map_of(reader: &mut Reader<'_>, pairs: u64) -> Result<(), CborError> {
+pub(crate) fn map_of(reader: &mut Reader<'_>, pairs: u64) -> Result<(), CborError> {
     if reader.map()? != pairs {
         return Err(CborError::Value);
     }
     field(reader, 1, |reader| reader.exactly(STATEMENT_VERSION))
 }
 
-fn read_ledger(reader: &mut Reader<'_>) -> Result<LedgerId, CborError> {
+pub(crate) fn read_ledger(reader: &mut Reader<'_>) -> Result<LedgerId, CborError> {
     let instance = field(reader, 2, Reader::text)?.parse().map_err(|_| CborError::Value)?;
     let epoch = field(reader, 3, Reader::array_of).map(EpochId)?;
     let kind = field(reader, 4, Reader::uint)?;
@@ -191,7 +191,7 @@ fn read_ledger(reader: &mut Reader<'_>) -> Result<LedgerId, CborError> {
     Ok(LedgerId { instance, epoch, kind })
 }
 
-fn field<'a, T>(
+pub(crate) fn field<'a, T>(
     reader: &mut Reader<'a>,
     key: u64,
     read: impl FnOnce(&mut Reader<'a>) -> Result<T, CborError>,

@@ -11,6 +11,7 @@ use crate::audit::finding::{FindingKind, Likely, SeqRange};
 use crate::audit::register::RegisterFault;
 use crate::batch::BatchError;
 use crate::checkpoint::CheckpointError;
+use crate::encryption::KeyId;
 use crate::hash::Hash;
 use crate::identity::{EpochId, LedgerId};
 
@@ -26,6 +27,18 @@ pub enum Cause {
     BatchRefused(BatchError),
     /// A checkpoint does not verify.
     CheckpointRefused(CheckpointError),
+    /// A signed log batch in JSON does not verify, or is another one than its name says.
+    JsonRefused {
+        /// What its verifier said.
+        detail: String,
+    },
+    /// A time stamp over a checkpoint does not verify.
+    StampRefused {
+        /// What its verifier said.
+        detail: String,
+    },
+    /// A time stamp is that of an authority under no root of the policy.
+    StampUntrusted,
     /// A file's name does not say what is in it, though what is in it verifies.
     NameDiffers {
         /// Root in the name.
@@ -56,6 +69,17 @@ pub enum Cause {
     HoleUnauthorised {
         /// What stands in its place.
         commitment: Hash,
+    },
+    /// Payloads are encrypted, and nobody with the authority to do so says that these bytes are
+    /// they.
+    EncryptionUnauthorised {
+        /// The data key that is named.
+        key: KeyId,
+    },
+    /// An order to destroy a data key is not signed by a key of the policy, or not of its name.
+    ErasureRefused {
+        /// What its reader said.
+        detail: String,
     },
     /// The register names an epoch of which nothing is there.
     EpochAbsent,
@@ -115,11 +139,12 @@ pub enum Cause {
         /// Time of the evidence.
         attested_ms: u64,
     },
-    /// A statement is younger than the word of a witness that had seen its records.
+    /// A statement is younger than the word of a witness, or of a time-stamping authority, that
+    /// had seen its records.
     AfterWitnesses {
         /// Time of the statement, milliseconds since the Unix epoch.
         time_ms: u64,
-        /// Time of the first cosignature.
+        /// Time of the first cosignature or time stamp.
         seen_ms: u64,
     },
     /// Records at the end are under no checkpoint that a quorum of witnesses cosigned.
@@ -182,6 +207,11 @@ pub enum Cause {
         /// What is not there.
         detail: String,
     },
+    /// There is evidence that carries no time, and nobody else says when it existed.
+    EvidenceUndated {
+        /// What is missing.
+        detail: String,
+    },
     /// The ledger has no `close`.
     NoClose {
         /// Records covered by a checkpoint.
@@ -226,6 +256,13 @@ pub enum Cause {
         /// How many.
         count: u64,
     },
+    /// Payloads are encrypted under a key that an accepted order destroys.
+    Erased {
+        /// The order.
+        rule: String,
+        /// How many.
+        count: u64,
+    },
     /// The ledger says that records were lost before they reached it.
     GapDeclared {
         /// How many.
@@ -257,11 +294,15 @@ impl Cause {
             Self::FileUnreadable { .. }
             | Self::BatchRefused(_)
             | Self::CheckpointRefused(_)
+            | Self::StampRefused { .. }
+            | Self::ErasureRefused { .. }
+            | Self::JsonRefused { .. }
             | Self::NameDiffers { .. } => FindingKind::Modified,
             Self::FilesAbsent { .. }
             | Self::BatchesAbsent
             | Self::RecordAbsent { .. }
             | Self::HoleUnauthorised { .. }
+            | Self::EncryptionUnauthorised { .. }
             | Self::PredecessorAbsent { .. }
             | Self::LedgerAbsent => FindingKind::Missing,
             Self::ExtraBytes { .. } | Self::AfterClose => FindingKind::Inserted,
@@ -290,6 +331,7 @@ impl Cause {
             Self::NoClose { .. } => FindingKind::UncleanEnd,
             Self::BeyondAnchor { .. } | Self::BeyondWitnesses { .. } => FindingKind::UnanchoredTail,
             Self::EvidenceAbsent { .. }
+            | Self::EvidenceUndated { .. }
             | Self::RangeBeyondEnd { .. }
             | Self::NothingToVerify
             | Self::NameMalformed
@@ -298,8 +340,10 @@ impl Cause {
             | Self::OverlapUncompared
             | Self::AnchorsUncompared
             | Self::ClockStepped { .. }
+            | Self::StampUntrusted
             | Self::TooMany => FindingKind::Incomplete,
             Self::Withheld { .. } => FindingKind::Withheld,
+            Self::Erased { .. } => FindingKind::Erased,
             Self::GapDeclared { .. } => FindingKind::GapDeclared,
         }
     }
@@ -319,9 +363,13 @@ impl Cause {
             | Self::PredecessorAbsent { .. } => Some(Likely::StorageDeletion),
             Self::BatchRefused(_)
             | Self::CheckpointRefused(_)
+            | Self::StampRefused { .. }
+            | Self::JsonRefused { .. }
             | Self::NameDiffers { .. }
             | Self::ExtraBytes { .. }
             | Self::HoleUnauthorised { .. }
+            | Self::EncryptionUnauthorised { .. }
+            | Self::ErasureRefused { .. }
             | Self::TwoRoots { .. }
             | Self::TwoLeaves { .. }
             | Self::TwoSuccessors { .. }
@@ -353,15 +401,24 @@ impl Cause {
             | Self::OverlapUncompared
             | Self::AnchorsUncompared
             | Self::ClockStepped { .. }
+            | Self::EvidenceUndated { .. }
+            | Self::StampUntrusted
             | Self::TooMany
+            | Self::Erased { .. }
             | Self::Withheld { .. } => None,
         }
     }
 
     /// What would settle the matter.
+    #[expect(clippy::too_many_lines, reason = "a table, one entry for each cause")]
     pub const fn settle(&self) -> &'static str {
         match self {
-            Self::FileUnreadable { .. } | Self::BatchRefused(_) | Self::CheckpointRefused(_) => {
+            Self::FileUnreadable { .. }
+            | Self::BatchRefused(_)
+            | Self::CheckpointRefused(_)
+            | Self::ErasureRefused { .. }
+            | Self::StampRefused { .. }
+            | Self::JsonRefused { .. } => {
                 "another copy of the file, such as an earlier version of the object"
             }
             Self::NameDiffers { .. }
@@ -378,6 +435,7 @@ impl Cause {
                 "the storage's access log and versions, and the gateway's write-ahead log"
             }
             Self::HoleUnauthorised { .. } => "the authorisation, or another copy of the file",
+            Self::EncryptionUnauthorised { .. } => "the data key, or another copy of the file",
             Self::TwoSuccessors { .. } | Self::HeadForgotten { .. } => {
                 "the host's log of both boots, and the gateway's state and log of that time"
             }
@@ -391,10 +449,15 @@ impl Cause {
             Self::TwoRoots { .. } | Self::TwoLeaves { .. } | Self::ChainBroken { .. } => {
                 "nothing: both sides are signed; the epoch's key or code cannot be trusted"
             }
+            Self::StampUntrusted => "the authority's root, as `time_stamps` in the policy",
             Self::Foreign { .. } => "the ledger it belongs to, and the storage's access log",
             Self::AfterClose => "the enclave's log: why it sealed after its end",
             Self::EvidenceRefused { .. } | Self::MeasurementRefused { .. } => {
                 "the deployment record of that boot, and the policy's roots and measurements"
+            }
+            Self::EvidenceUndated { .. } => {
+                "a cosigned checkpoint or a time stamp of the epoch, and `witnesses` or \
+                 `time_stamps` in the policy to believe it by"
             }
             Self::EvidenceAbsent { .. } => {
                 "the evidence of the epoch, from the gateway or a backup"
@@ -422,7 +485,7 @@ impl Cause {
             Self::PredecessorAbsent { .. } => {
                 "the storage's access log and versions, or an audit that names the part"
             }
-            Self::Withheld { .. } => "nothing is open",
+            Self::Withheld { .. } | Self::Erased { .. } => "nothing is open",
             Self::GapDeclared { .. } => "the enclave's own store, if it kept them",
         }
     }
@@ -461,6 +524,7 @@ impl Cause {
         matches!(
             self,
             Self::HoleUnauthorised { .. }
+                | Self::EncryptionUnauthorised { .. }
                 | Self::AfterClose
                 | Self::BeforeEvidence { .. }
                 | Self::AfterWitnesses { .. }
@@ -483,6 +547,11 @@ impl fmt::Display for Cause {
             Self::FileUnreadable { detail } => write!(f, "file is not as it was written: {detail}"),
             Self::BatchRefused(error) => write!(f, "batch does not verify: {error}"),
             Self::CheckpointRefused(error) => write!(f, "checkpoint does not verify: {error}"),
+            Self::JsonRefused { detail } => write!(f, "signed log batch in JSON: {detail}"),
+            Self::StampRefused { detail } => write!(f, "time stamp does not verify: {detail}"),
+            Self::StampUntrusted => {
+                write!(f, "time stamp is of an authority that the policy does not know")
+            }
             Self::NameDiffers { .. } => {
                 write!(f, "file name does not fit the content, which verifies")
             }
@@ -499,6 +568,12 @@ impl fmt::Display for Cause {
             }
             Self::HoleUnauthorised { .. } => {
                 write!(f, "left out without an accepted authorisation")
+            }
+            Self::EncryptionUnauthorised { key } => {
+                write!(f, "encrypted under {key} without an accepted word that these are they")
+            }
+            Self::ErasureRefused { detail } => {
+                write!(f, "order to destroy a data key is not accepted: {detail}")
             }
             Self::LedgerAbsent => write!(f, "ledger is not in the archive, though its epoch ended"),
             Self::AnchorBeyond { size, .. } => {
@@ -527,7 +602,7 @@ impl fmt::Display for Cause {
             }
             Self::AfterWitnesses { time_ms, seen_ms } => {
                 let after = time_ms.saturating_sub(*seen_ms) / 1_000;
-                write!(f, "sealed {after} s after a witness had seen it")
+                write!(f, "sealed {after} s after a witness or time-stamping authority had seen it")
             }
             Self::BeyondWitnesses { witnessed } => {
                 write!(f, "not covered by a quorum of witnesses, whose word ends at {witnessed}")
@@ -555,6 +630,9 @@ impl fmt::Display for Cause {
             Self::MeasurementRefused { detail } => {
                 write!(f, "code is not the expected one: {detail}")
             }
+            Self::EvidenceUndated { detail } => {
+                write!(f, "the time of the evidence cannot be told: {detail}")
+            }
             Self::EvidenceAbsent { detail } => write!(f, "key cannot be attested: {detail}"),
             Self::NoClose { anchored } => {
                 write!(f, "ledger has no close; {anchored} records are covered by a checkpoint")
@@ -578,6 +656,7 @@ impl fmt::Display for Cause {
                 write!(f, "predecessor {epoch} is not in the archive")
             }
             Self::Withheld { rule, count } => write!(f, "{count} left out by the rule `{rule}`"),
+            Self::Erased { rule, count } => write!(f, "{count} erased by the order `{rule}`"),
             Self::GapDeclared { count, reason } => {
                 write!(f, "{count} lost before they reached the ledger: {reason}")
             }

@@ -11,6 +11,7 @@ use crate::audit::cause::Cause;
 use crate::audit::finding::SeqRange;
 use crate::batch::{Content as RecordContent, Record, VerifiedBatch};
 use crate::control::{Close, Control, Open, Previous};
+use crate::encryption::{Encryption, Erasure, KeyId};
 use crate::hash::Hash;
 use crate::identity::LedgerId;
 use crate::record::Stream;
@@ -32,8 +33,17 @@ pub(crate) struct Content {
     /// Whether the last record is a control record that was left out without authority: it may
     /// have been the end.
     pub(crate) end_withheld: bool,
-    withheld: BTreeMap<String, Tally>,
+    /// Records whose payloads are encrypted and could not be read, those of erased keys not
+    /// counted.
+    pub(crate) encrypted: u64,
+    // accepted orders to destroy keys, by key
+    orders: BTreeMap<KeyId, String>,
+    withheld: Tallies,
+    erased: Tallies,
 }
+
+/// Counts by rule.
+type Tallies = BTreeMap<String, Tally>;
 
 #[derive(Debug)]
 struct Tally {
@@ -54,6 +64,7 @@ impl Content {
     ) -> Vec<Remark> {
         let mut remarks = Vec::new();
         let statement = batch.statement();
+        let encrypted = self.encryption(batch, policy);
         for (seq, record) in (statement.first..).zip(batch.records()) {
             if seq < from || seq >= end {
                 continue;
@@ -69,6 +80,7 @@ impl Content {
                 RecordContent::Present { payload, .. } if record.stream == Stream::Control => {
                     self.control(batch, seq, payload)
                 }
+                RecordContent::Encrypted => self.unread(seq, &encrypted),
                 RecordContent::Present { .. } if seq == 0 => Some(Cause::ControlUnreadable),
                 RecordContent::Present { .. } => None,
             };
@@ -84,17 +96,56 @@ impl Content {
         self.withheld.values().map(|tally| tally.count).sum()
     }
 
-    /// How many records each rule left out.
-    pub(crate) fn withheld(&self) -> BTreeMap<String, u64> {
-        self.withheld.iter().map(|(rule, tally)| (rule.clone(), tally.count)).collect()
+    /// Takes the orders to destroy keys of this ledger that the policy accepts.
+    pub(crate) fn take_orders(&mut self, orders: &[Erasure], id: &LedgerId) {
+        let of = |order: &&Erasure| order.instance == id.instance && order.kind == id.kind;
+        self.orders =
+            orders.iter().filter(of).map(|order| (order.key, order.rule.clone())).collect();
     }
 
-    /// One remark for each rule that left records out.
+    /// How many records each rule left out.
+    pub(crate) fn withheld(&self) -> BTreeMap<String, u64> {
+        counts(&self.withheld)
+    }
+
+    /// How many records each order erased.
+    pub(crate) fn erased(&self) -> BTreeMap<String, u64> {
+        counts(&self.erased)
+    }
+
+    /// One remark for each rule that left records out or erased them.
     pub(crate) fn withheld_remarks(&self) -> Vec<Remark> {
-        let remark = |(rule, tally): (&String, &Tally)| {
+        let withheld = self.withheld.iter().map(|(rule, tally)| {
             (tally.range, Cause::Withheld { rule: rule.clone(), count: tally.count })
-        };
-        self.withheld.iter().map(remark).collect()
+        });
+        let erased = self.erased.iter().map(|(rule, tally)| {
+            (tally.range, Cause::Erased { rule: rule.clone(), count: tally.count })
+        });
+        withheld.chain(erased).collect()
+    }
+
+    // The key of a batch with encrypted payloads, and the order to destroy it, once a key of the
+    // policy is known to have signed that these are they.
+    fn encryption(&self, batch: &VerifiedBatch<'_>, policy: &Policy) -> Unread {
+        let Some((key, word)) = batch.encryption() else { return Unread::Unauthorised(None) };
+        // That it is about this batch was checked with the batch.
+        let signs = |by| Encryption::verify(word, by).is_ok();
+        if !policy.withholding_keys.iter().any(signs) {
+            return Unread::Unauthorised(Some(key));
+        }
+        self.orders.get(&key).map_or(Unread::Encrypted, |rule| Unread::Erased(rule.clone()))
+    }
+
+    fn unread(&mut self, seq: u64, why: &Unread) -> Option<Cause> {
+        match why {
+            _ if seq == 0 => return Some(Cause::ControlUnreadable),
+            Unread::Unauthorised(key) => {
+                return key.map(|key| Cause::EncryptionUnauthorised { key });
+            }
+            Unread::Encrypted => self.encrypted = self.encrypted.saturating_add(1),
+            Unread::Erased(rule) => count(&mut self.erased, rule.clone(), seq),
+        }
+        None
     }
 
     fn hole(
@@ -108,19 +159,10 @@ impl Content {
         match withholding_rule(ledger, seq, record.commitment, authorisation, policy) {
             None => Some(Cause::HoleUnauthorised { commitment: record.commitment }),
             Some(rule) => {
-                self.count(rule, seq);
+                count(&mut self.withheld, rule, seq);
                 None
             }
         }
-    }
-
-    fn count(&mut self, rule: String, seq: u64) {
-        let known = self.withheld.contains_key(&rule) || self.withheld.len() < RULES_MAX;
-        let rule = if known { rule } else { OTHER_RULES.to_owned() };
-        let range = SeqRange { first: seq, last: seq };
-        let tally = self.withheld.entry(rule).or_insert(Tally { count: 0, range });
-        tally.count = tally.count.saturating_add(1);
-        tally.range.last = tally.range.last.max(seq);
     }
 
     fn control(&mut self, batch: &VerifiedBatch<'_>, seq: u64, payload: &[u8]) -> Option<Cause> {
@@ -142,6 +184,29 @@ impl Content {
             _ => Some(Cause::ControlUnreadable),
         }
     }
+}
+
+/// Why a payload that is there could not be read.
+enum Unread {
+    /// Nobody with the authority to do so encrypted it.
+    Unauthorised(Option<KeyId>),
+    /// The key was not given.
+    Encrypted,
+    /// Its key was to be destroyed, by this order.
+    Erased(String),
+}
+
+fn count(tallies: &mut Tallies, rule: String, seq: u64) {
+    let known = tallies.contains_key(&rule) || tallies.len() < RULES_MAX;
+    let rule = if known { rule } else { OTHER_RULES.to_owned() };
+    let range = SeqRange { first: seq, last: seq };
+    let tally = tallies.entry(rule).or_insert(Tally { count: 0, range });
+    tally.count = tally.count.saturating_add(1);
+    tally.range.last = tally.range.last.max(seq);
+}
+
+fn counts(tallies: &Tallies) -> BTreeMap<String, u64> {
+    tallies.iter().map(|(rule, tally)| (rule.clone(), tally.count)).collect()
 }
 
 /// The rule by which a record was left out, if a key of the policy signed exactly that.

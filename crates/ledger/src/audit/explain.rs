@@ -12,6 +12,7 @@ use crate::audit::finding::{FindingKind, SeqRange};
 use crate::audit::register::RegisterFault;
 use crate::batch::BatchError;
 use crate::checkpoint::CheckpointError;
+use crate::encryption::KeyId;
 use crate::hash::Hash;
 use crate::identity::EpochId;
 
@@ -22,12 +23,17 @@ impl Cause {
             Self::FileUnreadable { .. } => "file-unreadable",
             Self::BatchRefused(_) => "batch-refused",
             Self::CheckpointRefused(_) => "checkpoint-refused",
+            Self::StampRefused { .. } => "stamp-refused",
+            Self::JsonRefused { .. } => "json-refused",
+            Self::StampUntrusted => "stamp-untrusted",
             Self::NameDiffers { .. } => "name-differs",
             Self::ExtraBytes { .. } => "extra-bytes",
             Self::FilesAbsent { .. } => "files-absent",
             Self::BatchesAbsent => "batches-absent",
             Self::RecordAbsent { .. } => "record-absent",
             Self::HoleUnauthorised { .. } => "hole-unauthorised",
+            Self::EncryptionUnauthorised { .. } => "encryption-unauthorised",
+            Self::ErasureRefused { .. } => "erasure-refused",
             Self::LedgerAbsent => "ledger-absent",
             Self::AnchorBeyond { .. } => "anchor-beyond",
             Self::TwoRoots { .. } => "two-roots",
@@ -54,6 +60,7 @@ impl Cause {
             Self::EvidenceRefused { .. } => "evidence-refused",
             Self::MeasurementRefused { .. } => "measurement-refused",
             Self::EvidenceAbsent { .. } => "evidence-absent",
+            Self::EvidenceUndated { .. } => "evidence-undated",
             Self::NoClose { .. } => "no-close",
             Self::BeyondAnchor { .. } => "beyond-anchor",
             Self::RangeBeyondEnd { .. } => "range-beyond-end",
@@ -66,6 +73,7 @@ impl Cause {
             Self::TooMany => "too-many",
             Self::PredecessorAbsent { .. } => "predecessor-absent",
             Self::Withheld { .. } => "withheld",
+            Self::Erased { .. } => "erased",
             Self::GapDeclared { .. } => "gap-declared",
         }
     }
@@ -78,6 +86,9 @@ impl Cause {
             Self::FileUnreadable { detail: detail() },
             Self::BatchRefused(BatchError::Root { stated: hash, found: hash }),
             Self::CheckpointRefused(CheckpointError::NotCanonical),
+            Self::StampRefused { detail: detail() },
+            Self::JsonRefused { detail: detail() },
+            Self::StampUntrusted,
             Self::NameDiffers { stated: hash, found: hash },
             Self::ExtraBytes { detail: detail() },
             Self::FilesAbsent { root: None },
@@ -99,6 +110,7 @@ impl Cause {
             Self::EvidenceRefused { detail: detail() },
             Self::MeasurementRefused { detail: detail() },
             Self::EvidenceAbsent { detail: detail() },
+            Self::EvidenceUndated { detail: detail() },
             Self::NoClose { anchored: 1_043 },
             Self::BeyondAnchor { anchored: 1_043 },
             Self::RangeBeyondEnd { size: 1_043 },
@@ -121,6 +133,9 @@ impl Cause {
             Self::BeyondWitnesses { witnessed: 1_043 },
             Self::ClockStepped { before_ms: 3_600_000, time_ms: 0 },
             Self::Silence { ms: 60_000 },
+            Self::EncryptionUnauthorised { key: KeyId([0; 16]) },
+            Self::ErasureRefused { detail: detail() },
+            Self::Erased { rule: detail(), count: 1 },
             Self::EpochAbsent,
             Self::EpochUnlisted,
             Self::EpochListedTwice,
@@ -132,6 +147,7 @@ impl Cause {
 
 impl FindingKind {
     /// What it means, in a sentence or two.
+    #[expect(clippy::too_many_lines, reason = "a table, one entry for each kind")]
     pub const fn meaning(self) -> &'static str {
         match self {
             Self::Modified => {
@@ -197,7 +213,10 @@ impl FindingKind {
                  tampering nor of its absence."
             }
             Self::Withheld => "Records were left out with authority; their commitments stand.",
-            Self::Erased => "Records were erased by order; their commitments stand.",
+            Self::Erased => {
+                "Payloads are encrypted under a key that was to be destroyed by signed order; \
+                 their commitments stand. That the key is gone everywhere cannot be seen from here."
+            }
             Self::Pruned => "Records were removed at the end of their retention, by signed order.",
             Self::GapDeclared => {
                 "The ledger itself says that records were lost before they reached it."

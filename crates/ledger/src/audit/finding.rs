@@ -13,7 +13,7 @@ use crate::identity::{EpochId, Instance, LedgerId, LedgerKind};
 
 /// What kind of thing was found.
 ///
-/// `Stale`, `TimeInconsistent`, `RolledBack`, `Downgraded`, `Erased` and `Pruned` belong to the
+/// `Stale`, `TimeInconsistent`, `RolledBack`, `Downgraded` and `Pruned` belong to the
 /// closed set and are found by checks that need witnesses, a baseline or retention orders; no cause
 /// here leads to them yet.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]

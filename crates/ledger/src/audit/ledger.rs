@@ -33,6 +33,7 @@ use crate::audit::{AttestedKeys, Policy, push_bounded};
 use crate::batch::{self, BatchError, VerifiedBatch};
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::cose::SignatureError;
+use crate::encryption::Erasure;
 use crate::hash::Hash;
 use crate::identity::{LedgerId, LedgerKind};
 use crate::note::{NoteError, NoteKey};
@@ -198,6 +199,12 @@ impl<'p> LedgerAudit<'p> {
         &self.findings
     }
 
+    /// Takes the orders to destroy data keys, before the first batch: those that a withholding key
+    /// of the policy signed.
+    pub fn erasures(&mut self, orders: &[Erasure]) {
+        self.content.take_orders(orders, &self.id);
+    }
+
     /// Begins a segment; they come in the order of their names.
     pub fn begin_segment(&mut self, name: SegmentName) {
         self.end_segment();
@@ -312,6 +319,8 @@ impl<'p> LedgerAudit<'p> {
             closed: self.content.closed_at.is_some(),
             insecure: self.keys.insecure,
             withheld: self.content.withheld(),
+            erased: self.content.erased(),
+            encrypted: self.content.encrypted,
             previous: self.content.previous.take(),
             opened_ms: self.content.opened_ms,
             ended: self.content.closed_at.map(|at| at.saturating_add(1)),

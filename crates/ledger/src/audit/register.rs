@@ -54,6 +54,11 @@ pub enum RegisterFault {
         /// Size of the newest head.
         signed: u64,
     },
+    /// The last entries are under no head that a quorum of the policy's witnesses cosigned.
+    Unwitnessed {
+        /// Size of the newest head that is.
+        witnessed: u64,
+    },
 }
 
 impl RegisterFault {
@@ -61,6 +66,7 @@ impl RegisterFault {
     pub const fn kind(self) -> FindingKind {
         match self {
             Self::Absent | Self::Unsigned { .. } => FindingKind::Incomplete,
+            Self::Unwitnessed { .. } => FindingKind::UnanchoredTail,
             Self::Entry { .. } | Self::Note { .. } => FindingKind::Modified,
             Self::Gap { .. } => FindingKind::Missing,
             Self::Head { .. } => FindingKind::Forked,
@@ -75,6 +81,7 @@ impl RegisterFault {
             Self::Absent | Self::Gap { .. } | Self::Short { .. } => Some(Likely::StorageDeletion),
             Self::Entry { .. } | Self::Note { .. } | Self::Head { .. } => Some(Likely::Forgery),
             Self::Unsigned { .. } => Some(Likely::Crash),
+            Self::Unwitnessed { .. } => Some(Likely::PipelineLoss),
         }
     }
 }
@@ -96,6 +103,9 @@ impl fmt::Display for RegisterFault {
             }
             Self::Unsigned { signed } => {
                 write!(f, "the register goes on after its newest signed head, which has {signed}")
+            }
+            Self::Unwitnessed { witnessed } => {
+                write!(f, "a quorum of witnesses saw {witnessed} entries of the register only")
             }
         }
     }
@@ -128,7 +138,9 @@ impl Audit<'_> {
         }
         let listed = self.listed(&log.entries);
         // Of a register that lost entries it cannot be said what it does not name.
-        let whole = log.faults.is_empty() && self.policy.scope == Scope::Whole;
+        let unwitnessed =
+            |fault: &RegisterFault| matches!(fault, RegisterFault::Unwitnessed { .. });
+        let whole = log.faults.iter().all(unwitnessed) && self.policy.scope == Scope::Whole;
         let seen = self.seen_epochs();
         for ((instance, epoch), of) in &listed {
             let subject = || Subject::Epoch { instance: instance.clone(), epoch: *epoch };

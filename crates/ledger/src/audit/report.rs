@@ -49,6 +49,10 @@ pub struct LedgerSummary {
     pub insecure: bool,
     /// Records left out with authority, by rule.
     pub withheld: BTreeMap<String, u64>,
+    /// Records whose payloads are encrypted under a key whose end was ordered, by order.
+    pub erased: BTreeMap<String, u64>,
+    /// Records whose payloads are encrypted, and were not read.
+    pub encrypted: u64,
     /// The epoch before, as the `open` of this one names it.
     pub previous: Option<Previous>,
     // whether records or files at its end are missing or broken, so that its size says little

@@ -43,13 +43,15 @@ impl Draft {
         let batch = verify(sealed.bytes(), &epoch_key).unwrap();
         let seed = match batch.parts.secret {
             Secret::Seed(seed) => Some(*seed),
-            Secret::Salts(_) => None,
+            Secret::Salts(_) | Secret::Encrypted(_) => None,
         };
         let records = batch.records().iter().map(|record| match record.content {
             Content::Present { payload, .. } => {
                 DraftRecord::Present(record.stream.code().into(), payload.to_vec())
             }
-            Content::Withheld { .. } => unreachable!("nothing is withheld from a sealed batch"),
+            Content::Withheld { .. } | Content::Encrypted => {
+                unreachable!("a sealed batch is whole")
+            }
         });
         Self {
             records: records.collect(),
@@ -124,7 +126,7 @@ impl VerifiedBatch<'_> {
     fn salts(&self) -> Vec<u8> {
         let salt = |record: &Record<'_>| match record.content {
             Content::Present { salt, .. } => salt.to_vec(),
-            Content::Withheld { .. } => vec![],
+            Content::Withheld { .. } | Content::Encrypted => vec![],
         };
         self.records.iter().flat_map(salt).collect()
     }
@@ -503,7 +505,7 @@ fn a_withheld_payload_is_gone_and_the_seal_holds() {
                     let seen = Withholding::verify(authorisation, key.public_key());
                     assert_eq!(seen, Err(SignatureError::Header), "another key signed it");
                 }
-                Content::Present { .. } => assert_eq!(less, more),
+                Content::Present { .. } | Content::Encrypted => assert_eq!(less, more),
             }
         }
         // A second pass leaves the first hole as it is and makes another.

@@ -1,18 +1,19 @@
-//! The bytes of a proof bundle: a CBOR map from 1 (version) to 10 (collateral).
+//! The bytes of a proof bundle: a CBOR map from 1 (version) to 12 (baseline).
 
 use alloc::borrow::ToOwned;
 use alloc::vec::Vec;
 
 use super::{
-    BUNDLE_BYTES_MAX, BundleError, BundledContent, BundledRecord, Opening, ProofBundle, RECORDS_MAX,
+    BUNDLE_BYTES_MAX, BundleError, BundledContent, BundledRecord, Opening, ProofBundle,
+    RECORDS_MAX, STAMPS_MAX, Stamp,
 };
 use crate::cbor::{CborError, Reader, Writer};
 use crate::hash::Hash;
 use crate::proof::PATH_HASHES_MAX;
 use crate::record::{PAYLOAD_BYTES_MAX, Stream};
 
-const BUNDLE_VERSION: u64 = 1;
-const PAIRS: u64 = 10;
+const BUNDLE_VERSION: u64 = 2;
+const PAIRS: u64 = 12;
 const PRESENT: u64 = 0;
 const WITHHELD: u64 = 1;
 
@@ -40,6 +41,15 @@ impl ProofBundle {
         match &self.collateral {
             None => out.null(),
             Some(collateral) => out.bytes(collateral),
+        };
+        out.uint(11).array(self.stamps.len() as u64);
+        for Stamp { covered, response } in &self.stamps {
+            out.array(2).uint(*covered as u64).bytes(response);
+        }
+        out.uint(12);
+        match &self.baseline {
+            None => out.null(),
+            Some(entry) => out.text(entry),
         };
         out.finish()
     }
@@ -76,6 +86,10 @@ impl ProofBundle {
         let evidence = reader.bytes()?.to_vec();
         reader.exactly(10)?;
         let collateral = if reader.null() { None } else { Some(reader.bytes()?.to_vec()) };
+        reader.exactly(11)?;
+        let stamps = read_stamps(&mut reader)?;
+        reader.exactly(12)?;
+        let baseline = if reader.null() { None } else { Some(reader.text()?.to_owned()) };
         reader.end()?;
         Ok(Self {
             seq,
@@ -87,6 +101,8 @@ impl ProofBundle {
             binding,
             evidence,
             collateral,
+            stamps,
+            baseline,
         })
     }
 }
@@ -154,6 +170,22 @@ fn read_record(reader: &mut Reader<'_>) -> Result<BundledRecord, CborError> {
         _ => return Err(CborError::Value),
     };
     Ok(BundledRecord { seq, stream, content, path: read_path(reader)? })
+}
+
+fn read_stamps(reader: &mut Reader<'_>) -> Result<Vec<Stamp>, CborError> {
+    let count = usize::try_from(reader.array()?).map_err(|_| CborError::Value)?;
+    if count > STAMPS_MAX {
+        return Err(CborError::Value);
+    }
+    let mut stamps = Vec::new();
+    for _ in 0..count {
+        if reader.array()? != 2 {
+            return Err(CborError::Value);
+        }
+        let covered = usize::try_from(reader.uint()?).map_err(|_| CborError::Value)?;
+        stamps.push(Stamp { covered, response: reader.bytes()?.to_vec() });
+    }
+    Ok(stamps)
 }
 
 fn read_opening(reader: &mut Reader<'_>) -> Result<Option<Opening>, CborError> {

@@ -43,6 +43,7 @@ fn bundled(batch: &VerifiedBatch<'_>, seq: u64) -> BundledRecord {
     batch.records().iter().for_each(|record| prover.push(record.leaf));
     let record = batch.records()[usize::try_from(seq - statement.first).unwrap()];
     let content = match record.content {
+        Content::Encrypted => unreachable!("a sealed batch is plain"),
         Content::Present { payload, salt } => {
             BundledContent::Present { payload: payload.to_vec(), salt }
         }
@@ -100,6 +101,8 @@ impl Site {
             binding: b"binding".to_vec(),
             evidence: b"evidence".to_vec(),
             collateral: None,
+            stamps: Vec::new(),
+            baseline: None,
         }
     }
 
@@ -121,8 +124,13 @@ fn a_bundle_proves_its_record_and_tells_where_it_stands() {
     assert_eq!((open.tee.as_str(), open.ledger.as_str()), ("software", "audit"));
     let again = ProofBundle::from_cbor(&bundle.to_cbor()).unwrap();
     assert_eq!(again, bundle);
-    let without = ProofBundle { opening: None, collateral: Some(vec![1]), ..bundle };
+    let stamps = vec![Stamp { covered: bundle.checkpoint.len(), response: vec![7] }];
+    let (collateral, baseline) = (Some(vec![1]), Some("format".to_string()));
+    let without = ProofBundle { opening: None, collateral, stamps, baseline, ..bundle };
     assert_eq!(ProofBundle::from_cbor(&without.to_cbor()).as_ref(), Ok(&without));
+    let proven = without.verify(&keys(&site.p256), PREFIX).unwrap();
+    let note = without.checkpoint.as_bytes();
+    assert_eq!(proven.stamped().collect::<Vec<_>>(), [(note, &[7][..])]);
     assert_eq!(without.verify(&keys(&site.p256), PREFIX).unwrap().opened(), None);
 }
 
@@ -144,6 +152,8 @@ fn a_record_of_telemetry_brings_its_contexts() {
         binding: Vec::new(),
         evidence: Vec::new(),
         collateral: None,
+        stamps: Vec::new(),
+        baseline: None,
     };
     let again = ProofBundle::from_cbor(&bundle.to_cbor()).unwrap();
     let proven = again.verify(&keys(&p256), PREFIX).unwrap();
@@ -207,6 +217,18 @@ fn each_refusal_names_what_is_wrong() {
     assert_eq!(with(&|b| b.checkpoint.clone_from(&half)), Err(error));
     assert_eq!(with(&|b| b.evidence.push(1)), Err(BundleError::Opening));
     assert_eq!(with(&|b| b.binding.push(1)), Err(BundleError::Opening));
+    // A stamp is of whole lines, the text of the checkpoint among them.
+    let text = good.checkpoint.find("\n\n").unwrap();
+    for (covered, verdict) in [
+        (text + 1, Err(BundleError::Stamp)),
+        (text + 2, Ok(())),
+        (text + 3, Err(BundleError::Stamp)),
+        (good.checkpoint.len(), Ok(())),
+        (good.checkpoint.len() + 1, Err(BundleError::Stamp)),
+    ] {
+        let stamp = Stamp { covered, response: Vec::new() };
+        assert_eq!(with(&|b| b.stamps.push(stamp.clone())), verdict, "{covered}");
+    }
     let opening = with(&|b| b.opening.as_mut().unwrap().record.seq = 1);
     assert_eq!(opening, Err(BundleError::Foreign));
 }

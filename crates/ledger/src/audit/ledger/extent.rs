@@ -129,6 +129,6 @@ fn closes(batch: &VerifiedBatch<'_>) -> bool {
         Some(Content::Present { payload, .. }) => {
             matches!(Control::parse(payload, kind), Ok(Control::Close(_)))
         }
-        Some(Content::Withheld { .. }) | None => false,
+        Some(Content::Withheld { .. } | Content::Encrypted) | None => false,
     }
 }

@@ -337,7 +337,7 @@ pub(super) fn root_at(batch: &VerifiedBatch<'_>, size: u64) -> Hash {
 fn named_leaf(batch: &VerifiedBatch<'_>) -> Option<Hash> {
     match batch.records().first()?.content {
         Content::Present { payload, .. } => chain::split(payload).map(|(leaf, _)| leaf),
-        Content::Withheld { .. } => None,
+        Content::Withheld { .. } | Content::Encrypted => None,
     }
 }
 
@@ -348,6 +348,6 @@ fn declares_gap(batch: &VerifiedBatch<'_>) -> bool {
         Content::Present { payload, .. } if record.stream == Stream::Control => {
             matches!(Control::parse(payload, kind), Ok(Control::Gap(_)))
         }
-        Content::Present { .. } | Content::Withheld { .. } => false,
+        Content::Present { .. } | Content::Withheld { .. } | Content::Encrypted => false,
     })
 }

@@ -4,10 +4,11 @@
 //! witnesses what lies beyond the last such one is not covered, even after `close`. The time of a
 //! cosignature bounds every record below it from above: the witness's clock is not the host's.
 
+use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
 
 use super::clock::TOLERANCE_MS;
-use super::{Cause, LedgerAudit};
+use super::{Cause, LedgerAudit, seam};
 use crate::audit::anchors::WAITING_MAX;
 use crate::audit::finding::SeqRange;
 use crate::batch::VerifiedBatch;
@@ -22,6 +23,16 @@ pub(super) struct Heard {
     seen: BTreeMap<u64, u64>,
 }
 
+impl Heard {
+    // Somebody with another clock than the host's had seen so many records.
+    fn seen_by(&mut self, size: u64, seen_ms: u64) {
+        if self.seen.len() < WAITING_MAX {
+            let known = self.seen.entry(size).or_insert(seen_ms);
+            *known = seen_ms.min(*known);
+        }
+    }
+}
+
 impl LedgerAudit<'_> {
     /// Takes what witnesses say of a checkpoint of this ledger; the error is that of a witness's
     /// line that is bad.
@@ -32,14 +43,27 @@ impl LedgerAudit<'_> {
         if said.is_quorum() && said.cosigned.len() >= self.policy.witnesses_min {
             self.heard.size = self.heard.size.max(size);
         }
-        if let Some(oldest_s) = said.oldest_s()
-            && self.heard.seen.len() < WAITING_MAX
-        {
-            let seen_ms = oldest_s.saturating_mul(1_000);
-            let known = self.heard.seen.entry(size).or_insert(seen_ms);
-            *known = seen_ms.min(*known);
+        if let Some(oldest_s) = said.oldest_s() {
+            self.heard.seen_by(size, oldest_s.saturating_mul(1_000));
         }
         Ok(())
+    }
+
+    /// Takes what a time stamp says of a checkpoint: the time of the authority, milliseconds since
+    /// 1970, or the cause why its word is not believed.
+    ///
+    /// `named_size` is that of its file name, `note` the checkpoint that was stamped. One that is
+    /// not of this ledger bounds nothing here; it has its own finding.
+    pub fn stamp(&mut self, file: &str, named_size: u64, note: &[u8], said: Result<u64, Cause>) {
+        match said {
+            Ok(time_ms) => {
+                let head = core::str::from_utf8(note).ok().and_then(|note| self.open(note).ok());
+                if let Some(head) = head.filter(|head| head.origin == self.origin) {
+                    self.heard.seen_by(head.size, time_ms);
+                }
+            }
+            Err(cause) => self.find(seam(named_size), Some(file.to_owned()), cause),
+        }
     }
 
     /// Compares the time of a batch with when witnesses had seen all of it.

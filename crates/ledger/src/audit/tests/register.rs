@@ -1,6 +1,8 @@
 //! What the register says of epochs, against what is there of them.
 
-use super::FindingKind::{Duplicate, Forked, Incomplete, Inserted, Missing, Modified, Truncated};
+use super::FindingKind::{
+    Duplicate, Forked, Incomplete, Inserted, Missing, Modified, Truncated, UnanchoredTail,
+};
 use super::epochs::feed;
 use super::*;
 use crate::audit::register::{RegisterFault, RegisterLog};
@@ -96,4 +98,9 @@ fn what_is_wrong_with_the_register_itself_has_its_kind_and_accuses_no_epoch() {
     for (fault, exit, kind) in table {
         assert_eq!(judged(vec![], vec![fault], &policy()), (exit, vec![(kind, None)]), "{fault}");
     }
+    // Entries that no witness saw are entries all the same: what they do not name was inserted.
+    let faults = || vec![RegisterFault::Unwitnessed { witnessed: 1 }];
+    let of = |entries| judged(entries, faults(), &policy());
+    assert_eq!(of(vec![listed(epoch(), None)]), (2, vec![(UnanchoredTail, None)]));
+    assert_eq!(of(vec![]), (1, vec![(UnanchoredTail, None), (Inserted, None)]));
 }
