@@ -5,6 +5,8 @@
 
 use alloc::vec::Vec;
 
+use crate::access::Certificate;
+use crate::channel::message::{Ask, Tell};
 use crate::frame::{BadLength, FrameReader};
 use crate::message::{Down, Up};
 
@@ -28,6 +30,37 @@ pub fn fuzz_up(bytes: &[u8]) {
 pub fn fuzz_down(bytes: &[u8]) {
     if let Ok(message) = Down::decode(bytes) {
         assert_eq!(message.encode(), bytes);
+    }
+}
+
+/// Reads the bytes as a message of the channel towards the enclave.
+///
+/// # Panics
+/// When it has a second spelling, which is a bug.
+pub fn fuzz_channel_ask(bytes: &[u8]) {
+    if let Ok(message) = Ask::decode(bytes) {
+        assert_eq!(message.encode(), bytes);
+    }
+}
+
+/// Reads the bytes as a message of the channel towards the client.
+///
+/// # Panics
+/// When it has a second spelling, which is a bug.
+pub fn fuzz_channel_tell(bytes: &[u8]) {
+    if let Ok(message) = Tell::decode(bytes) {
+        assert_eq!(message.encode(), bytes);
+    }
+}
+
+/// Reads the bytes as a certificate of access.
+///
+/// # Panics
+/// When what is read would be written otherwise, which is a bug.
+pub fn fuzz_access_certificate(bytes: &[u8]) {
+    if let Ok(claimed) = Certificate::parse(bytes) {
+        let signed = claimed.unverified().to_be_signed();
+        assert!(signed.is_ok_and(|signed| bytes.windows(signed.len()).any(|at| at == signed)));
     }
 }
 
@@ -89,5 +122,8 @@ mod tests {
         replay("link_up", fuzz_up);
         replay("link_down", fuzz_down);
         replay("link_frame", fuzz_frame);
+        replay("link_channel_ask", fuzz_channel_ask);
+        replay("link_channel_tell", fuzz_channel_tell);
+        replay("link_access_certificate", fuzz_access_certificate);
     }
 }

@@ -9,6 +9,9 @@
 
 extern crate alloc;
 
+pub mod access;
+pub mod channel;
+pub mod der;
 pub mod frame;
 #[doc(hidden)]
 pub mod fuzzing;

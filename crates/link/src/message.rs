@@ -8,7 +8,7 @@ use lucarne_ledger::cbor::{CborError, Reader, Writer};
 use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
 
 /// Version of the protocol. A peer with another one is refused by name.
-pub const PROTOCOL_VERSION: u64 = 1;
+pub const PROTOCOL_VERSION: u64 = 2;
 /// Most checkpoints of the epoch before, and most acknowledgements at the start: one a ledger.
 const LEDGERS_MAX: u64 = 2;
 /// Longest text of a refusal.
@@ -30,7 +30,7 @@ pub enum Up<'a> {
         binding: &'a [u8],
         /// What the hardware signed over it at boot; its digest is in the `open` record.
         evidence: &'a [u8],
-        /// What it signed over it just now, with the challenge's nonce.
+        /// What it signed just now over binding and the challenge's nonce.
         fresh: &'a [u8],
         /// Chains, TCB information and revocation lists, where the kind of evidence needs them.
         collateral: &'a [u8],
@@ -49,6 +49,58 @@ pub enum Up<'a> {
         /// The JSON object.
         bytes: &'a [u8],
     },
+    /// Answer to a question: what the hardware signed just now over binding and nonce.
+    Fresh {
+        /// The evidence.
+        evidence: &'a [u8],
+        /// As for the evidence of the boot.
+        collateral: &'a [u8],
+    },
+    /// Answer to a challenge or a question when there can be no evidence.
+    NoEvidence {
+        /// Why not.
+        fault: Fault,
+    },
+}
+
+/// Why there is no evidence; what the device said is in the enclave's own log.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Fault {
+    /// The evidence device fails, refuses, or answers what is no evidence.
+    Device,
+    /// The evidence device does not answer in time.
+    TimedOut,
+    /// The enclave itself cannot draw a key, sign or tell the time.
+    Own,
+}
+
+impl Fault {
+    const fn code(self) -> u64 {
+        match self {
+            Self::Device => 1,
+            Self::TimedOut => 2,
+            Self::Own => 3,
+        }
+    }
+
+    const fn from_code(code: u64) -> Option<Self> {
+        match code {
+            1 => Some(Self::Device),
+            2 => Some(Self::TimedOut),
+            3 => Some(Self::Own),
+            _ => None,
+        }
+    }
+}
+
+impl core::fmt::Display for Fault {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::Device => "the evidence device fails",
+            Self::TimedOut => "the evidence device does not answer in time",
+            Self::Own => "the enclave cannot make evidence",
+        })
+    }
 }
 
 /// From the gateway to the enclave.
@@ -78,6 +130,16 @@ pub enum Down {
         /// COSE_Sign1 by the gateway's pinned key.
         acknowledgement: Vec<u8>,
     },
+    /// A checkpoint of this epoch with the lines of witnesses.
+    Cosigned {
+        /// The signed note.
+        note: String,
+    },
+    /// Asks for fresh evidence; one question at a time.
+    Monitor {
+        /// Fresh random bytes that the evidence must carry.
+        nonce: [u8; 32],
+    },
     /// The gateway will not go on, and why.
     Refused {
         /// For the operator; it comes from the host and is not to be believed.
@@ -102,11 +164,26 @@ const HELLO: u8 = 1;
 const EVIDENCE: u8 = 2;
 const BATCH: u8 = 3;
 const JSON_BATCH: u8 = 4;
+const FRESH: u8 = 5;
+const NO_EVIDENCE: u8 = 6;
 const CHALLENGE: u8 = 65;
 const ACCEPTED: u8 = 66;
 const ARCHIVED: u8 = 67;
 const REFUSED: u8 = 68;
 const JSON_TAKEN: u8 = 69;
+const MONITOR: u8 = 70;
+const COSIGNED: u8 = 71;
+
+/// The version that the first message of a peer names, if it is another one than ours.
+pub(crate) fn other_version(body: &[u8]) -> Option<u64> {
+    let (kind, rest) = body.split_first()?;
+    let mut reader = Reader::new(rest);
+    let named = match *kind {
+        HELLO | CHALLENGE => reader.array().and_then(|_| reader.uint()).ok()?,
+        _ => return None,
+    };
+    (named != PROTOCOL_VERSION).then_some(named)
+}
 
 impl<'a> Up<'a> {
     /// The body of its frame.
@@ -132,6 +209,14 @@ impl<'a> Up<'a> {
                 body.push(JSON_BATCH);
                 out = Writer::after(body);
                 out.array(1).bytes(bytes);
+            }
+            Self::Fresh { evidence, collateral } => {
+                out = Writer::after(alloc::vec![FRESH]);
+                out.array(2).bytes(evidence).bytes(collateral);
+            }
+            Self::NoEvidence { fault } => {
+                out = Writer::after(alloc::vec![NO_EVIDENCE]);
+                out.array(1).uint(fault.code());
             }
         }
         out.finish()
@@ -170,6 +255,16 @@ impl<'a> Up<'a> {
                 array_of(&mut reader, 1)?;
                 Self::JsonBatch { bytes: reader.bytes()? }
             }
+            FRESH => {
+                array_of(&mut reader, 2)?;
+                let evidence = reader.bytes()?;
+                Self::Fresh { evidence, collateral: reader.bytes()? }
+            }
+            NO_EVIDENCE => {
+                array_of(&mut reader, 1)?;
+                let fault = Fault::from_code(reader.uint()?).ok_or(CborError::Value)?;
+                Self::NoEvidence { fault }
+            }
             _ => return Err(CborError::Value),
         };
         reader.end()?;
@@ -206,6 +301,14 @@ impl Down {
                 out = Writer::after(alloc::vec![JSON_TAKEN]);
                 out.array(1).bytes(acknowledgement);
             }
+            Self::Cosigned { note } => {
+                out = Writer::after(alloc::vec![COSIGNED]);
+                out.array(1).text(note);
+            }
+            Self::Monitor { nonce } => {
+                out = Writer::after(alloc::vec![MONITOR]);
+                out.array(1).bytes(nonce);
+            }
             Self::Refused { reason } => {
                 out = Writer::after(alloc::vec![REFUSED]);
                 let end = reason.floor_char_boundary(REASON_BYTES_MAX);
@@ -240,6 +343,14 @@ impl Down {
             JSON_TAKEN => {
                 array_of(&mut reader, 1)?;
                 Self::JsonTaken { acknowledgement: reader.bytes()?.to_vec() }
+            }
+            COSIGNED => {
+                array_of(&mut reader, 1)?;
+                Self::Cosigned { note: reader.text()?.to_owned() }
+            }
+            MONITOR => {
+                array_of(&mut reader, 1)?;
+                Self::Monitor { nonce: reader.array_of()? }
             }
             REFUSED => {
                 array_of(&mut reader, 1)?;

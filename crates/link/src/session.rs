@@ -8,7 +8,7 @@ use core::fmt;
 use lucarne_ledger::cbor::CborError;
 use lucarne_ledger::identity::{EpochId, Instance};
 
-use crate::message::{Down, PreviousHead, Up};
+use crate::message::{Down, Fault, PROTOCOL_VERSION, PreviousHead, Up, other_version};
 
 /// Why a session ends.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -17,6 +17,13 @@ pub enum SessionError {
     Malformed(CborError),
     /// The peer sent a message that has no place here.
     OutOfOrder,
+    /// The peer speaks another version of the protocol.
+    Version {
+        /// Which.
+        got: u64,
+    },
+    /// The enclave has no evidence to show.
+    NoEvidence(Fault),
     /// The gateway refused, in its own words.
     Refused(String),
 }
@@ -26,6 +33,12 @@ impl fmt::Display for SessionError {
         match self {
             Self::Malformed(_) => write!(f, "peer sent a malformed message"),
             Self::OutOfOrder => write!(f, "peer sent a message out of order"),
+            Self::Version { got } => write!(
+                f,
+                "peer speaks version {got} of the protocol, this side {PROTOCOL_VERSION}; update \
+                 the older one"
+            ),
+            Self::NoEvidence(fault) => write!(f, "peer has no evidence: {fault}"),
             Self::Refused(reason) => write!(f, "gateway refused: {}", reason.escape_debug()),
         }
     }
@@ -35,7 +48,9 @@ impl core::error::Error for SessionError {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
         match self {
             Self::Malformed(error) => Some(error),
-            Self::OutOfOrder | Self::Refused(_) => None,
+            Self::OutOfOrder | Self::Version { .. } | Self::NoEvidence(_) | Self::Refused(_) => {
+                None
+            }
         }
     }
 }
@@ -78,14 +93,22 @@ impl AwaitChallenge {
     /// # Errors
     /// When it is not a challenge.
     pub fn on_frame(self, body: &[u8]) -> Result<Challenged, SessionError> {
+        check_version(body)?;
         match Down::decode(body)? {
             Down::Challenge { nonce, time_ms: _, previous } => Ok(Challenged { nonce, previous }),
             Down::Refused { reason } => Err(SessionError::Refused(reason)),
-            Down::Accepted { .. } | Down::Archived { .. } | Down::JsonTaken { .. } => {
-                Err(SessionError::OutOfOrder)
-            }
+            Down::Accepted { .. }
+            | Down::Archived { .. }
+            | Down::JsonTaken { .. }
+            | Down::Monitor { .. }
+            | Down::Cosigned { .. } => Err(SessionError::OutOfOrder),
         }
     }
+}
+
+/// Another version has other messages: it is named rather than misread.
+fn check_version(body: &[u8]) -> Result<(), SessionError> {
+    other_version(body).map_or(Ok(()), |got| Err(SessionError::Version { got }))
 }
 
 impl Challenged {
@@ -95,6 +118,11 @@ impl Challenged {
     pub fn answer(self, shown: [&[u8]; 4]) -> (AwaitAccepted, Vec<u8>) {
         let [binding, evidence, fresh, collateral] = shown;
         (AwaitAccepted(()), Up::Evidence { binding, evidence, fresh, collateral }.encode())
+    }
+
+    /// Says that there is none, which ends the session: the message to send.
+    pub fn no_evidence(self, fault: Fault) -> Vec<u8> {
+        Up::NoEvidence { fault }.encode()
     }
 }
 
@@ -107,31 +135,39 @@ impl AwaitAccepted {
         match Down::decode(body)? {
             Down::Accepted { archived } => Ok((Streaming(()), archived)),
             Down::Refused { reason } => Err(SessionError::Refused(reason)),
-            Down::Challenge { .. } | Down::Archived { .. } | Down::JsonTaken { .. } => {
-                Err(SessionError::OutOfOrder)
-            }
+            Down::Challenge { .. }
+            | Down::Archived { .. }
+            | Down::JsonTaken { .. }
+            | Down::Monitor { .. }
+            | Down::Cosigned { .. } => Err(SessionError::OutOfOrder),
         }
     }
 }
 
-/// An acknowledgement as it was received; nothing of it has been checked.
+/// What the gateway says once it has accepted; nothing of it has been checked.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Acknowledged {
-    /// Of a ledger.
+pub enum Told {
+    /// The acknowledgement of a ledger.
     Ledger(Vec<u8>),
-    /// Of a signed log batch in JSON.
+    /// The acknowledgement of a signed log batch in JSON.
     JsonBatch(Vec<u8>),
+    /// Fresh evidence is asked for, with this nonce.
+    Monitor([u8; 32]),
+    /// What witnesses say of a checkpoint, as a signed note; nothing of it has been checked.
+    Cosigned(String),
 }
 
 impl Streaming {
-    /// Takes a message: only acknowledgements have a place here.
+    /// Takes a message: only acknowledgements and questions have a place here.
     ///
     /// # Errors
     /// For any other message.
-    pub fn on_frame(&self, body: &[u8]) -> Result<Acknowledged, SessionError> {
+    pub fn on_frame(&self, body: &[u8]) -> Result<Told, SessionError> {
         match Down::decode(body)? {
-            Down::Archived { acknowledgement } => Ok(Acknowledged::Ledger(acknowledgement)),
-            Down::JsonTaken { acknowledgement } => Ok(Acknowledged::JsonBatch(acknowledgement)),
+            Down::Archived { acknowledgement } => Ok(Told::Ledger(acknowledgement)),
+            Down::JsonTaken { acknowledgement } => Ok(Told::JsonBatch(acknowledgement)),
+            Down::Monitor { nonce } => Ok(Told::Monitor(nonce)),
+            Down::Cosigned { note } => Ok(Told::Cosigned(note)),
             Down::Refused { reason } => Err(SessionError::Refused(reason)),
             Down::Challenge { .. } | Down::Accepted { .. } => Err(SessionError::OutOfOrder),
         }
@@ -164,11 +200,14 @@ impl AwaitHello {
     /// # Errors
     /// When it is none.
     pub fn on_frame(self, body: &[u8], nonce: [u8; 32]) -> Result<AwaitEvidence, SessionError> {
+        check_version(body)?;
         match Up::decode(body)? {
             Up::Hello { instance, epoch } => Ok(AwaitEvidence { instance, epoch, nonce }),
-            Up::Evidence { .. } | Up::Batch { .. } | Up::JsonBatch { .. } => {
-                Err(SessionError::OutOfOrder)
-            }
+            Up::Evidence { .. }
+            | Up::Batch { .. }
+            | Up::JsonBatch { .. }
+            | Up::Fresh { .. }
+            | Up::NoEvidence { .. } => Err(SessionError::OutOfOrder),
         }
     }
 }
@@ -182,13 +221,14 @@ impl AwaitEvidence {
     /// Takes what [`Challenged::answer`] shows, in its order. Nothing of it has been checked.
     ///
     /// # Errors
-    /// When it is none.
+    /// When it is none, or the enclave has none to show.
     pub fn on_frame<'a>(&self, body: &'a [u8]) -> Result<[&'a [u8]; 4], SessionError> {
         match Up::decode(body)? {
             Up::Evidence { binding, evidence, fresh, collateral } => {
                 Ok([binding, evidence, fresh, collateral])
             }
-            Up::Hello { .. } | Up::Batch { .. } | Up::JsonBatch { .. } => {
+            Up::NoEvidence { fault } => Err(SessionError::NoEvidence(fault)),
+            Up::Hello { .. } | Up::Batch { .. } | Up::JsonBatch { .. } | Up::Fresh { .. } => {
                 Err(SessionError::OutOfOrder)
             }
         }
@@ -197,7 +237,10 @@ impl AwaitEvidence {
 
 /// The gateway has accepted the epoch and takes batches.
 #[derive(Debug)]
-pub struct Receiving(());
+pub struct Receiving {
+    // the question that is open: an answer has a place only behind one
+    asked: Option<[u8; 32]>,
+}
 
 /// What the enclave sends once it is accepted; nothing of it has been checked.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -206,6 +249,27 @@ pub enum Incoming<'a> {
     Batch(Received<'a>),
     /// A signed log batch in JSON.
     JsonBatch(&'a [u8]),
+    /// The answer to the question that was open.
+    Answer {
+        /// What was asked with.
+        nonce: [u8; 32],
+        /// What is answered.
+        answer: Answer<'a>,
+    },
+}
+
+/// What an enclave answers when it is asked for fresh evidence.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Answer<'a> {
+    /// Evidence, and what it is verified with.
+    Fresh {
+        /// The evidence.
+        evidence: &'a [u8],
+        /// Chains and lists, where the kind of evidence needs them.
+        collateral: &'a [u8],
+    },
+    /// There is none.
+    None(Fault),
 }
 
 /// One batch as it was received; nothing of it has been checked.
@@ -222,22 +286,37 @@ pub struct Received<'a> {
 impl AwaitEvidence {
     /// The gateway has verified the evidence: the state, and the message to send.
     pub fn accept(self, archived: Vec<Vec<u8>>) -> (Receiving, Vec<u8>) {
-        (Receiving(()), Down::Accepted { archived }.encode())
+        (Receiving { asked: None }, Down::Accepted { archived }.encode())
     }
 }
 
 impl Receiving {
-    /// Takes a message: only batches have a place here.
+    /// Asks for fresh evidence: the message to send. Nothing while a question is open.
+    ///
+    /// The nonce is 32 fresh random bytes.
+    pub fn ask(&mut self, nonce: [u8; 32]) -> Option<Vec<u8>> {
+        if self.asked.is_some() {
+            return None;
+        }
+        self.asked = Some(nonce);
+        Some(Down::Monitor { nonce }.encode())
+    }
+
+    /// Takes a message: only batches, and the answer to an open question, have a place here.
     ///
     /// # Errors
     /// For any other message.
-    pub fn on_frame<'a>(&self, body: &'a [u8]) -> Result<Incoming<'a>, SessionError> {
-        match Up::decode(body)? {
+    pub fn on_frame<'a>(&mut self, body: &'a [u8]) -> Result<Incoming<'a>, SessionError> {
+        let answer = match Up::decode(body)? {
             Up::Batch { urgent, bytes, note } => {
-                Ok(Incoming::Batch(Received { urgent, bytes, note }))
+                return Ok(Incoming::Batch(Received { urgent, bytes, note }));
             }
-            Up::JsonBatch { bytes } => Ok(Incoming::JsonBatch(bytes)),
-            Up::Hello { .. } | Up::Evidence { .. } => Err(SessionError::OutOfOrder),
-        }
+            Up::JsonBatch { bytes } => return Ok(Incoming::JsonBatch(bytes)),
+            Up::Fresh { evidence, collateral } => Answer::Fresh { evidence, collateral },
+            Up::NoEvidence { fault } => Answer::None(fault),
+            Up::Hello { .. } | Up::Evidence { .. } => return Err(SessionError::OutOfOrder),
+        };
+        let nonce = self.asked.take().ok_or(SessionError::OutOfOrder)?;
+        Ok(Incoming::Answer { nonce, answer })
     }
 }

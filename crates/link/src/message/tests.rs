@@ -9,6 +9,7 @@ use proptest::collection::vec as many;
 use proptest::prelude::*;
 
 use super::*;
+use crate::session::{Answer, AwaitChallenge, AwaitHello, Incoming, Receiving, SessionError};
 
 /// [`Up`] with what it borrows.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ enum Owned {
     Evidence([Vec<u8>; 4]),
     Batch(bool, Vec<u8>, String),
     JsonBatch(Vec<u8>),
+    Fresh(Vec<u8>, Vec<u8>),
+    NoEvidence(Fault),
 }
 
 impl Owned {
@@ -30,6 +33,8 @@ impl Owned {
             }
             Self::Batch(urgent, bytes, note) => Up::Batch { urgent: *urgent, bytes, note },
             Self::JsonBatch(bytes) => Up::JsonBatch { bytes },
+            Self::Fresh(evidence, collateral) => Up::Fresh { evidence, collateral },
+            Self::NoEvidence(fault) => Up::NoEvidence { fault: *fault },
         }
     }
 }
@@ -42,6 +47,8 @@ fn ups() -> impl Strategy<Value = Owned> {
         [blob(), blob(), blob(), blob()].prop_map(Owned::Evidence),
         (any::<bool>(), blob(), ".{0,30}").prop_map(|(u, b, n)| Owned::Batch(u, b, n)),
         blob().prop_map(Owned::JsonBatch),
+        (blob(), blob()).prop_map(|(evidence, with)| Owned::Fresh(evidence, with)),
+        (1..=3_u64).prop_map(|code| Owned::NoEvidence(Fault::from_code(code).unwrap())),
     ]
 }
 
@@ -62,6 +69,7 @@ fn downs() -> impl Strategy<Value = Down> {
         many(blob(), 0..=2).prop_map(|archived| Down::Accepted { archived }),
         blob().prop_map(|acknowledgement| Down::Archived { acknowledgement }),
         blob().prop_map(|acknowledgement| Down::JsonTaken { acknowledgement }),
+        any::<[u8; 32]>().prop_map(|nonce| Down::Monitor { nonce }),
         ".{0,100}".prop_map(|reason| Down::Refused { reason }),
     ]
 }
@@ -156,9 +164,54 @@ fn another_version_of_the_protocol_is_refused() {
         out.finish()
     };
     let (instance, epoch) = ("a".parse().unwrap(), EpochId([0; 16]));
-    assert_eq!(Up::decode(&hello(1)), Ok(Up::Hello { instance, epoch }));
-    for version in [0, 2, u64::MAX] {
-        let refused = Up::decode(&hello(version)).unwrap_err().to_string();
-        assert_eq!(refused, CborError::Value.to_string(), "version {version}");
+    assert_eq!(Up::decode(&hello(2)), Ok(Up::Hello { instance, epoch }));
+    assert_eq!(other_version(&hello(2)), None);
+    for version in [0, 1, 3, u64::MAX] {
+        assert_eq!(Up::decode(&hello(version)), Err(CborError::Value), "version {version}");
+        assert_eq!(other_version(&hello(version)), Some(version));
+        // Whoever meets the other version is told which, not only that something is wrong.
+        let refused = AwaitHello::begin().on_frame(&hello(version), [0; 32]).unwrap_err();
+        assert_eq!(refused, SessionError::Version { got: version });
+        let text = refused.to_string();
+        assert!(text.contains(&version.to_string()) && text.contains("this side 2"), "{text}");
     }
+    let mut challenge = Down::Challenge { nonce: [0; 32], time_ms: 0, previous: vec![] }.encode();
+    challenge[2] = 1;
+    let (asked, _) = AwaitChallenge::begin("a".parse().unwrap(), EpochId([0; 16]));
+    let refused = asked.on_frame(&challenge).unwrap_err();
+    assert_eq!(refused, SessionError::Version { got: 1 });
+}
+
+/// A gateway that is accepted, and the body that accepted it.
+fn receiving() -> Receiving {
+    let (_, hello) = AwaitChallenge::begin("a".parse().unwrap(), EpochId([0; 16]));
+    let state = AwaitHello::begin().on_frame(&hello, [0; 32]).unwrap();
+    state.accept(Vec::new()).0
+}
+
+#[test]
+fn fresh_evidence_has_a_place_only_as_the_answer_to_one_question() {
+    let mut gateway = receiving();
+    let answer = Up::Fresh { evidence: b"e", collateral: b"c" }.encode();
+    assert_eq!(gateway.on_frame(&answer), Err(SessionError::OutOfOrder));
+    let question = gateway.ask([7; 32]).unwrap();
+    assert_eq!(Down::decode(&question), Ok(Down::Monitor { nonce: [7; 32] }));
+    // While one is open, there is no other.
+    assert_eq!(gateway.ask([8; 32]), None);
+    let fresh = Answer::Fresh { evidence: b"e", collateral: b"c" };
+    assert_eq!(gateway.on_frame(&answer), Ok(Incoming::Answer { nonce: [7; 32], answer: fresh }));
+    assert_eq!(gateway.on_frame(&answer), Err(SessionError::OutOfOrder));
+    gateway.ask([9; 32]).unwrap();
+    let none = Up::NoEvidence { fault: Fault::Device }.encode();
+    let answer = Answer::None(Fault::Device);
+    assert_eq!(gateway.on_frame(&none), Ok(Incoming::Answer { nonce: [9; 32], answer }));
+    assert_eq!(gateway.on_frame(&none), Err(SessionError::OutOfOrder));
+}
+
+#[test]
+fn an_enclave_without_evidence_says_so_in_place_of_it() {
+    let (_, hello) = AwaitChallenge::begin("a".parse().unwrap(), EpochId([0; 16]));
+    let state = AwaitHello::begin().on_frame(&hello, [0; 32]).unwrap();
+    let body = Up::NoEvidence { fault: Fault::TimedOut }.encode();
+    assert_eq!(state.on_frame(&body), Err(SessionError::NoEvidence(Fault::TimedOut)));
 }
