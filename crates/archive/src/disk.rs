@@ -7,6 +7,7 @@
 use std::fmt;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// A file system. What was not synced may be lost or torn by a crash, in any order.
@@ -28,6 +29,14 @@ pub trait Disk: fmt::Debug + Send + Sync {
     /// # Errors
     /// `AlreadyExists`, or what the system says.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+
+    /// Makes a new empty file for writing that only its owner may read.
+    ///
+    /// # Errors
+    /// `AlreadyExists`, or what the system says.
+    fn create_private(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        self.create(path)
+    }
 
     /// Opens a file for writing at its end.
     ///
@@ -151,6 +160,11 @@ impl Disk for RealDisk {
 
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let file = OpenOptions::new().append(true).create_new(true).open(path)?;
+        Ok(Box::new(RealFile(file)))
+    }
+
+    fn create_private(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = OpenOptions::new().append(true).create_new(true).mode(0o600).open(path)?;
         Ok(Box::new(RealFile(file)))
     }
 

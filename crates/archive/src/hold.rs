@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 
+use lucarne_ledger::identity::Instance;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{Disk, EntryKind};
@@ -110,6 +111,21 @@ impl Clearance {
     /// The file that it speaks of.
     pub const fn seal(&self) -> &SealName {
         &self.seal
+    }
+}
+
+/// Word that no hold covers a day of an instance. Only [`Holds::clear_day`] gives it, and what
+/// destroys the key of that day asks for it.
+#[derive(Debug)]
+pub struct DayClearance {
+    instance: Instance,
+    date: Date,
+}
+
+impl DayClearance {
+    /// The instance and the day that it speaks of.
+    pub const fn of(&self) -> (&Instance, Date) {
+        (&self.instance, self.date)
     }
 }
 
@@ -261,8 +277,22 @@ impl Holds {
     /// # Errors
     /// `Held` by the first that does, or a folder that cannot be read.
     pub fn clear(&self, seal: &SealName) -> Result<Clearance, HoldError> {
-        match self.list()?.into_iter().find(|entry| entry.covers(seal)) {
-            None => Ok(Clearance { seal: seal.clone() }),
+        self.check(&seal.ledger.instance, seal.date)?;
+        Ok(Clearance { seal: seal.clone() })
+    }
+
+    /// Word that no hold covers anything of this day of an instance.
+    ///
+    /// # Errors
+    /// `Held` by the first that does, or a folder that cannot be read.
+    pub fn clear_day(&self, instance: &Instance, date: Date) -> Result<DayClearance, HoldError> {
+        self.check(instance, date)?;
+        Ok(DayClearance { instance: instance.clone(), date })
+    }
+
+    fn check(&self, instance: &Instance, date: Date) -> Result<(), HoldError> {
+        match self.list()?.into_iter().find(|entry| entry.covers(instance, date)) {
+            None => Ok(()),
             Some(Entry { id, hold, .. }) => {
                 Err(HoldError::Held { id, reason: hold.map(|hold| hold.reason) })
             }
@@ -310,22 +340,22 @@ impl Holds {
 }
 
 impl Entry {
-    /// Whether it keeps this file as it is.
-    fn covers(&self, seal: &SealName) -> bool {
+    /// Whether it keeps the files of this day of an instance as they are.
+    fn covers(&self, instance: &Instance, date: Date) -> bool {
         if self.lifted.is_some() {
             return false;
         }
         let Some(hold) = &self.hold else { return true };
-        let of = hold.instance.as_ref().is_none_or(|only| only == seal.ledger.instance.as_str());
+        let of = hold.instance.as_ref().is_none_or(|only| only == instance.as_str());
         // A day that cannot be read bounds nothing.
         let day = |text: &Option<String>| text.as_ref().and_then(|day| day.parse::<Date>().ok());
-        of && day(&hold.from).is_none_or(|from| from <= seal.date)
-            && day(&hold.to).is_none_or(|to| seal.date <= to)
+        of && day(&hold.from).is_none_or(|from| from <= date)
+            && day(&hold.to).is_none_or(|to| date <= to)
     }
 }
 
 fn is_instance(text: &str) -> bool {
-    text.parse::<lucarne_ledger::identity::Instance>().is_ok()
+    text.parse::<Instance>().is_ok()
 }
 
 fn failed(path: &Path, source: io::Error) -> HoldError {

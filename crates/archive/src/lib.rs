@@ -8,8 +8,11 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod data_keys;
 pub mod directory;
 pub mod disk;
+pub mod encryption;
+pub mod erase;
 pub mod hold;
 pub mod name;
 pub mod pull;

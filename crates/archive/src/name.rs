@@ -10,10 +10,12 @@ use lucarne_ledger::hash::Hash;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerId, LedgerKind};
 
 mod date;
+mod erasure;
 mod json;
 mod register;
 
 pub use date::{Date, NotADate};
+pub use erasure::ErasureName;
 pub use json::JsonName;
 pub use register::RegisterName;
 
@@ -26,10 +28,14 @@ pub enum Name {
     Epoch(EpochName),
     /// A signed head.
     Checkpoint(CheckpointName),
+    /// A third party's word that a signed head existed (RFC 3161): the head's name and `.tsr`.
+    Stamp(CheckpointName),
     /// An entry or a head of the register.
     Register(RegisterName),
     /// A signed log batch in JSON.
     Json(JsonName),
+    /// The order to destroy a data key.
+    Erasure(ErasureName),
 }
 
 /// `<yyyy>/<mm>/<dd>/<instance>/<epoch>/<ledger>/<first>-<last>-<root>.r<revision>.seal`
@@ -109,8 +115,10 @@ impl fmt::Display for Name {
             Self::Seal(name) => name.fmt(f),
             Self::Epoch(name) => name.fmt(f),
             Self::Checkpoint(name) => name.fmt(f),
+            Self::Stamp(name) => write!(f, "{name}{STAMP}"),
             Self::Register(name) => name.fmt(f),
             Self::Json(name) => name.fmt(f),
+            Self::Erasure(name) => name.fmt(f),
         }
     }
 }
@@ -199,11 +207,16 @@ fn parse(text: &str) -> Option<Name> {
             file: EpochFile::ALL.into_iter().find(|known| known.as_str() == file)?,
         })),
         ["json", ref rest @ ..] => Some(Name::Json(JsonName::parse(rest)?)),
+        ["erasures", ref rest @ ..] => Some(Name::Erasure(ErasureName::parse(rest)?)),
         ["register", file] => Some(Name::Register(RegisterName::parse(file)?)),
         ["checkpoints", instance, epoch, ledger, file] => {
+            let (file, kind): (_, fn(_) -> _) = match file.strip_suffix(STAMP) {
+                Some(file) => (file, Name::Stamp),
+                None => (file, Name::Checkpoint),
+            };
             let (size, root, cosigned) = head(file)?;
             let ledger = ledger_id(instance, epoch, ledger)?;
-            Some(Name::Checkpoint(CheckpointName { ledger, size, root, cosigned }))
+            Some(kind(CheckpointName { ledger, size, root, cosigned }))
         }
         [year, month, day, instance, epoch, ledger, file] => {
             let date = Date::new(number(year)?, number(month)?, number(day)?)?;
@@ -248,6 +261,7 @@ fn number<N: FromStr>(text: &str) -> Option<N> {
 }
 
 const COSIGNED: &str = ".cosigned";
+const STAMP: &str = ".tsr";
 const PARTS_MAX: usize = 7; // of a seal, or a batch in JSON
 const NAME_BYTES_MAX: usize = 320; // the longest seal has 306
 

@@ -301,7 +301,7 @@ fn plain(id: &str) -> String {
 fn foreign(key: &str, version: &str) -> PathBuf {
     let top = key.split('/').next().unwrap_or_default();
     let year = top.len() == 4 && top.bytes().all(|b| b.is_ascii_digit());
-    let ours = year || matches!(top, "epochs" | "checkpoints" | "register" | "json");
+    let ours = year || matches!(top, "epochs" | "checkpoints" | "register" | "json" | "erasures");
     let folder = if ours && key.contains('/') { top } else { "foreign" };
     let digest = to_hex(&Hash::of(format!("{key}\n{version}").as_bytes()).0);
     PathBuf::from(folder).join(format!("foreign-{digest}"))

@@ -63,6 +63,11 @@ pub enum WithholdError {
         /// Its sequence number.
         seq: u64,
     },
+    /// Its payload is encrypted, and goes with the key of its day only.
+    Encrypted {
+        /// Its sequence number.
+        seq: u64,
+    },
     /// A file does not hold all that its name says: there is something to investigate first.
     Short {
         /// Which.
@@ -81,6 +86,7 @@ impl fmt::Display for WithholdError {
             Self::Batch(_) => write!(f, "a batch of the file does not verify"),
             Self::Signing(_) => write!(f, "the authorisation cannot be signed"),
             Self::Control { seq } => write!(f, "record {seq} is a control record"),
+            Self::Encrypted { seq } => write!(f, "the payload of record {seq} is encrypted"),
             Self::Short { name } => write!(f, "{name} does not hold what its name says"),
             Self::Revisions => write!(f, "the file has too many revisions"),
         }
@@ -95,7 +101,10 @@ impl std::error::Error for WithholdError {
             Self::Hold(error) => error.source(),
             Self::Archive(error) => error.source(),
             Self::Segment(error) => error.source(),
-            Self::Control { .. } | Self::Short { .. } | Self::Revisions => None,
+            Self::Control { .. }
+            | Self::Encrypted { .. }
+            | Self::Short { .. }
+            | Self::Revisions => None,
         }
     }
 }
@@ -221,8 +230,10 @@ fn words(
         let (Some(record), Some(word)) = (batch.records().get(index), words.get_mut(index)) else {
             continue;
         };
-        if matches!(record.content, Content::Withheld { .. }) {
-            continue;
+        match record.content {
+            Content::Withheld { .. } => continue,
+            Content::Encrypted => return Err(WithholdError::Encrypted { seq }),
+            Content::Present { .. } => {}
         }
         if record.stream == Stream::Control {
             return Err(WithholdError::Control { seq });

@@ -1,5 +1,7 @@
 //! The archive against a disk that fails at every step, and against real S3 stores.
 
+#[path = "it/erase.rs"]
+mod erase;
 #[path = "it/faults.rs"]
 mod faults;
 #[path = "it/hold.rs"]
@@ -31,6 +33,7 @@ fn no_file_is_forgotten() {
         .collect();
     files.sort();
     let known = [
+        "erase.rs",
         "faults.rs",
         "hold.rs",
         "layout.rs",

@@ -33,6 +33,11 @@ fn the_kinds_round_trip() {
     check(&format!("register/{:020}.cbor", 7));
     check(&format!("register/{:020}-{ROOT}.note", 7));
     check(&format!("register/{:020}-{ROOT}.cosigned.note", 7));
+    check(&format!("checkpoints/a-1/{EPOCH}/audit/{:020}-{ROOT}.note.tsr", 7));
+    check(&format!("checkpoints/a-1/{EPOCH}/audit/{:020}-{ROOT}.cosigned.note.tsr", 7));
+    refused(&format!("checkpoints/a-1/{EPOCH}/audit/{:020}-{ROOT}.tsr", 7));
+    refused(&format!("checkpoints/a-1/{EPOCH}/audit/{:020}-{ROOT}.note.tsr.tsr", 7));
+    refused(&format!("register/{:020}-{ROOT}.note.tsr", 7));
     refused("register/7.cbor");
     refused(&format!("register/{:020}-{ROOT}.cbor", 7));
     refused(&format!("register/a/{:020}.cbor", 7));

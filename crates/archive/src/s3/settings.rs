@@ -226,8 +226,8 @@ impl RetentionDays {
     pub const fn of(&self, name: &Name) -> u32 {
         match name {
             Name::Seal(_) | Name::Json(_) => self.segments,
-            Name::Epoch(_) | Name::Register(_) => self.epochs,
-            Name::Checkpoint(_) => self.checkpoints,
+            Name::Epoch(_) | Name::Register(_) | Name::Erasure(_) => self.epochs,
+            Name::Checkpoint(_) | Name::Stamp(_) => self.checkpoints,
         }
     }
 

@@ -20,19 +20,19 @@ use lucarne_ledger::seal::{Audit, Ledger};
 use lucarne_ledger::statement::Withholding;
 use lucarne_testkit::{Fault, Loss, SimDisk};
 
-const TIME_MS: u64 = 1_779_703_200_000;
-const SECRET: &[u8] = b"4711-planted";
+pub(super) const TIME_MS: u64 = 1_779_703_200_000;
+pub(super) const SECRET: &[u8] = b"4711-planted";
 const RULE: &str = "order of the data protection officer: request 17";
 
-struct Place {
-    disk: SimDisk,
-    signer: Ed25519Key,
-    epoch: EpochKey,
-    seal: SealName,
+pub(super) struct Place {
+    pub(super) disk: SimDisk,
+    pub(super) signer: Ed25519Key,
+    pub(super) epoch: EpochKey,
+    pub(super) seal: SealName,
 }
 
 /// An archive with one file: `open`, and four events of which the third tells a secret.
-fn place() -> Place {
+pub(super) fn place() -> Place {
     let signer = Ed25519Key::from_seed(&[3; 32]).unwrap();
     let (instance, epoch) = ("a".parse().unwrap(), EpochId([1; 16]));
     let id = LedgerId { instance, epoch, kind: LedgerKind::Audit };
@@ -73,7 +73,7 @@ fn place() -> Place {
 }
 
 impl Place {
-    fn archive(&self) -> Directory {
+    pub(super) fn archive(&self) -> Directory {
         self.try_archive().unwrap()
     }
 
