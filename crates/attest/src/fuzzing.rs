@@ -4,12 +4,14 @@ use alloc::vec;
 
 use lucarne_ledger::binding::EpochBinding;
 
+use crate::collateral_files::CollateralFiles;
 use crate::eif::Image;
 use crate::measurement::Measurement;
 use crate::nitro::document::Document;
 use crate::nitro::envelope::Envelope;
 use crate::policy::{DebugMode, Measurements, Policy, Root};
 use crate::register::Fingerprint;
+use crate::revocation::Revoked;
 use crate::snp::{self, Collateral};
 use crate::tdx;
 use crate::time::Time;
@@ -73,6 +75,19 @@ pub fn fuzz_timestamp(bytes: &[u8]) {
     if let Ok(request) = Request::from_der(bytes) {
         assert_eq!(request.to_der(), bytes);
     }
+}
+
+/// Reads the bytes as files of collateral, which are written as they came, and as a revocation
+/// list.
+///
+/// # Panics
+/// When they are not, which is a bug.
+pub fn fuzz_collateral_files(bytes: &[u8]) {
+    if let Ok(files) = CollateralFiles::from_cbor(bytes) {
+        assert_eq!(files.to_cbor(), bytes);
+        drop((files.tdx(), files.snp()));
+    }
+    drop(Revoked::of_list(bytes));
 }
 
 /// Reads the bytes as a TDX quote under the root that it brings along.

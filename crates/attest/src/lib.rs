@@ -26,9 +26,11 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod acceptance;
 pub mod baseline;
 mod claims;
 pub mod classify;
+mod collateral_files;
 mod der;
 pub mod eif;
 mod epoch;
@@ -49,13 +51,15 @@ mod verified;
 mod verify;
 mod x509;
 
+pub use acceptance::{Acceptance, At, Exhibit, Format};
 pub use claims::Claims;
-pub use epoch::{EpochKeys, verify_epoch};
+pub use collateral_files::CollateralFiles;
+pub use epoch::{EpochClaims, EpochKeys, verify_channel, verify_epoch, verify_fresh};
 pub use measurement::{Measurement, MeasurementError};
 pub use policy::{DebugMode, Kind, Measurements, Policy, Root};
 pub use register::{Fingerprint, NotACertificate, NotARegister, REGISTER_COUNT_MAX, Register};
 pub use rejected::{CertificateFault, Class, Difference, Field, Part, Place, Rejected};
-pub use revocation::Revoked;
+pub use revocation::{NotAList, Revoked};
 pub use time::{NotATime, Time};
 pub use unverified::{Unverified, read_unverified};
 pub use verified::Verified;

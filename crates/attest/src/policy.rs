@@ -9,13 +9,18 @@ use crate::baseline::Authority;
 use crate::measurement::Measurement;
 use crate::register::Fingerprint;
 
-/// What sort of machine evidence is from. A root speaks for one kind.
+/// What sort of machine evidence is from. A root that a policy pins speaks for one kind, Nitro or
+/// software; the roots of Intel and AMD belong to the policies of their kinds.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum Kind {
     /// An AWS Nitro enclave.
     Nitro,
     /// A software TEE: the Nitro format under a root that some machine minted. Protects nothing.
     Software,
+    /// A trust domain of Intel TDX.
+    Tdx,
+    /// A guest of AMD SEV-SNP.
+    Snp,
 }
 
 impl Kind {
@@ -24,6 +29,8 @@ impl Kind {
         match self {
             Self::Nitro => "nitro",
             Self::Software => "software (INSECURE)",
+            Self::Tdx => "tdx",
+            Self::Snp => "snp",
         }
     }
 }

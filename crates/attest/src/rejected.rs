@@ -12,8 +12,10 @@ use alloc::vec::Vec;
 use lucarne_ledger::cbor::CborError;
 
 use crate::baseline::Standing;
+use crate::policy::Kind;
 use crate::register::{Fingerprint, Register};
 use crate::time::Time;
+use crate::{snp, tdx};
 
 /// Why evidence is not believed.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -213,6 +215,27 @@ pub enum Rejected {
     PublicKeyMissing,
     /// The document vouches for another key than the binding's.
     PublicKeyDiffers,
+
+    // evidence of any kind
+    /// The relying party accepts no evidence of this kind.
+    KindNotAccepted {
+        /// The kind.
+        kind: Kind,
+    },
+    /// There is no collateral to verify it with. Says nothing about the evidence.
+    CollateralMissing {
+        /// The kind.
+        kind: Kind,
+    },
+    /// Nothing shows when it existed, and it does not say so itself.
+    Undated {
+        /// The kind.
+        kind: Kind,
+    },
+    /// A TDX quote, for a reason of its own.
+    Tdx(tdx::Rejected),
+    /// An SNP report, for a reason of its own.
+    Snp(snp::Rejected),
 }
 
 /// What sort of reason a rejection is, which says who has to act.
@@ -351,10 +374,13 @@ impl Rejected {
             | Self::PathLength
             | Self::Path
             | Self::Revoked { .. }
+            | Self::KindNotAccepted { .. }
             | Self::Signature => Class::Untrusted,
             Self::FromTheFuture { .. }
             | Self::Stale { .. }
             | Self::NotYetValid { .. }
+            | Self::CollateralMissing { .. }
+            | Self::Undated { .. }
             | Self::Expired { .. } => Class::Time,
             Self::DebugMode
             | Self::NonceMissing
@@ -366,6 +392,33 @@ impl Rejected {
             | Self::PublicKeyMissing
             | Self::PublicKeyDiffers => Class::Mismatch,
             Self::NoRoots | Self::NoMeasurements | Self::SoftwareRootAsHardware => Class::Policy,
+            Self::Tdx(reason) => reason.class(),
+            Self::Snp(reason) => reason.class(),
         }
+    }
+
+    /// Whether something that the relying party should have had is not there, so that nothing is
+    /// known of the machine.
+    pub const fn is_outage(&self) -> bool {
+        matches!(
+            self,
+            Self::CollateralMissing { .. }
+                | Self::Snp(
+                    snp::Rejected::LeafMissing { .. }
+                        | snp::Rejected::IssuerMissing { .. }
+                        | snp::Rejected::RevocationMissing
+                )
+        )
+    }
+
+    /// Whether the evidence is genuine, of code that the relying party does not accept.
+    pub const fn is_measurement(&self) -> bool {
+        matches!(
+            self,
+            Self::Measurement { .. }
+                | Self::NotAuthorised { .. }
+                | Self::Tdx(tdx::Rejected::Measurement { .. })
+                | Self::Snp(snp::Rejected::Measurement { .. })
+        )
     }
 }

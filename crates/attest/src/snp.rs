@@ -28,6 +28,7 @@ use self::chain::Chain;
 use self::product::{AMD, Roots};
 use self::report::Report;
 use self::revocation::Revocations;
+use crate::revocation::Revoked;
 use crate::time::Time;
 use crate::verified::Verified;
 
@@ -62,7 +63,26 @@ pub fn verify(
     now: Time,
     expect: Expect,
 ) -> Result<Verified<Claims>, Rejected> {
-    verify_under(&AMD, report, collateral, policy, now, expect)
+    verify_unless_revoked(report, collateral, policy, now, expect, &[])
+}
+
+/// Verifies a report in full, and that no certificate of its key is one of these.
+///
+/// All keys of chips have the serial number 0, so naming one names all of that issuer.
+///
+/// # Errors
+/// The first reason not to believe it, in the order form, signatures, time, policy.
+pub fn verify_unless_revoked(
+    report: &[u8],
+    collateral: &Collateral,
+    policy: &Policy,
+    now: Time,
+    expect: Expect,
+    revoked: &[Revoked],
+) -> Result<Verified<Claims>, Rejected> {
+    let verified = verify_under(&AMD, report, collateral, policy, now, expect)?;
+    Chain::authenticate(&Report::parse(report)?, collateral, &AMD)?.check_not_revoked(revoked)?;
+    Ok(verified)
 }
 
 /// Everything that was read and found genuine.

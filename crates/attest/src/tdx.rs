@@ -41,6 +41,7 @@ pub use rejected::{
 pub use tcb::{Component, Shortfall, Tcb, TcbStatus};
 
 use crate::register::Fingerprint;
+use crate::revocation::Revoked;
 use crate::time::Time;
 use crate::verified::Verified;
 use chain::Chain;
@@ -72,6 +73,21 @@ pub fn verify(
     now: Time,
     expect: Expect,
 ) -> Result<Verified<Claims>, Rejected> {
+    verify_unless_revoked(quote, collateral, policy, now, expect, &[])
+}
+
+/// Verifies a quote in full, and that no certificate of its key is one of these.
+///
+/// # Errors
+/// The first reason not to believe it, in the order form, signatures, time, TD, machine, request.
+pub fn verify_unless_revoked(
+    quote: &[u8],
+    collateral: &Collateral,
+    policy: &Policy,
+    now: Time,
+    expect: Expect,
+    revoked: &[Revoked],
+) -> Result<Verified<Claims>, Rejected> {
     check_usable(policy)?;
     let quote = Quote::parse(quote)?;
     let certificates = chain::read_pem(quote.chain, Place::Pck)?;
@@ -82,6 +98,7 @@ pub fn verify(
     let intel = Intel::authenticate(collateral, &pck, &policy.roots)?;
     let (holds_until, holds_until_by) = intel.check_at(&pck, now)?;
     intel.check_revocation(&pck)?;
+    pck.check_not_revoked(revoked)?;
 
     td::check(&quote.body, policy)?;
     let (tcb, tcb_now) = intel.check_machine(&quote, &platform, policy)?;

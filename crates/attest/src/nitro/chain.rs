@@ -166,7 +166,7 @@ fn refuse_software_as_hardware(root: Root, certificate: &Certificate<'_>) -> Res
     let marked = certificate.subject.windows(SOFTWARE_MARK.len()).any(|part| part == SOFTWARE_MARK);
     match root.kind() {
         Kind::Nitro if marked => Err(Rejected::SoftwareRootAsHardware),
-        Kind::Nitro | Kind::Software => Ok(()),
+        Kind::Nitro | Kind::Software | Kind::Tdx | Kind::Snp => Ok(()),
     }
 }
 

@@ -48,6 +48,11 @@ impl Rejected {
             Self::BindingDiffers => "binding-differs",
             Self::PublicKeyMissing => "public-key-missing",
             Self::PublicKeyDiffers => "public-key-differs",
+            Self::KindNotAccepted { .. } => "kind-not-accepted",
+            Self::CollateralMissing { .. } => "collateral-missing",
+            Self::Undated { .. } => "undated",
+            Self::Tdx(_) => "tdx",
+            Self::Snp(_) => "snp",
         }
     }
 }

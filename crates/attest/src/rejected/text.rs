@@ -6,6 +6,7 @@ use core::fmt;
 use super::{CertificateFault, Difference, Field, Part, Place, Rejected};
 
 impl fmt::Display for Rejected {
+    #[expect(clippy::too_many_lines, reason = "a table: one reason, one text")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Empty => write!(f, "evidence is empty"),
@@ -71,6 +72,19 @@ impl fmt::Display for Rejected {
             Self::BindingDiffers => write!(f, "the document carries another epoch binding"),
             Self::PublicKeyMissing => write!(f, "the document vouches for no key"),
             Self::PublicKeyDiffers => write!(f, "the document vouches for another key"),
+            Self::KindNotAccepted { kind } => {
+                write!(f, "the policy accepts no evidence of the kind {kind}")
+            }
+            Self::CollateralMissing { kind } => {
+                write!(f, "there is no collateral to verify evidence of the kind {kind} with")
+            }
+            Self::Undated { kind } => write!(
+                f,
+                "evidence of the kind {kind} carries no time, and no cosignature or time stamp \
+                 shows when it existed"
+            ),
+            Self::Tdx(reason) => write!(f, "TDX quote: {reason}"),
+            Self::Snp(reason) => write!(f, "SNP report: {reason}"),
         }
     }
 }

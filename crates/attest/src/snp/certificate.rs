@@ -24,7 +24,8 @@ pub(super) struct Certificate<'a> {
     signature: &'a [u8],
     /// Content of the serial number.
     pub(super) serial: &'a [u8],
-    issuer: &'a [u8],
+    /// Issuer name, with its header.
+    pub(super) issuer: &'a [u8],
     /// Subject name, with its header.
     pub(super) subject: &'a [u8],
     /// Common name of the subject.

@@ -17,6 +17,7 @@ use super::rejected::{CertificateFault, Place, Rejected};
 use super::report::{KeyClass, Report};
 use super::{extension, pss};
 use crate::register::Fingerprint;
+use crate::revocation::Revoked;
 use crate::time::Time;
 
 /// A chain in which each certificate is signed by the one before it, and the first is AMD's.
@@ -52,6 +53,16 @@ impl<'a> Chain<'a> {
         check_link(&root, root_key, &issuer, Place::Issuer)?;
         check_link(&issuer, issuer_key, &leaf, Place::Leaf)?;
         Ok(Self { product, root, root_key, issuer, leaf, report_key })
+    }
+
+    /// That the relying party itself has revoked none of it.
+    pub(super) fn check_not_revoked(&self, revoked: &[Revoked]) -> Result<(), Rejected> {
+        let chain =
+            [(Place::Root, &self.root), (Place::Issuer, &self.issuer), (Place::Leaf, &self.leaf)];
+        let found = chain.into_iter().find(|(_, certificate)| {
+            revoked.iter().any(|one| one.names(certificate.issuer, certificate.serial))
+        });
+        found.map_or(Ok(()), |(place, _)| Err(Rejected::Revoked { place }))
     }
 
     /// That the whole path holds at this time, the root included.

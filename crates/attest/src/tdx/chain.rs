@@ -13,6 +13,7 @@ use super::certificate::Certificate;
 use super::pem;
 use super::rejected::{Place, Rejected};
 use crate::register::Fingerprint;
+use crate::revocation::Revoked;
 use crate::time::Time;
 
 /// A chain in which each certificate is signed by the next and the last is pinned.
@@ -77,6 +78,15 @@ impl<'a> Chain<'a> {
     pub(super) fn certificates(&self) -> impl Iterator<Item = (Place, &Certificate<'a>)> {
         let below = self.middle.iter().chain([&self.leaf]);
         [(Place::Root, &self.root)].into_iter().chain(below.map(|(place, read)| (*place, read)))
+    }
+
+    /// That the relying party itself has revoked none of it.
+    pub(super) fn check_not_revoked(&self, revoked: &[Revoked]) -> Result<(), Rejected> {
+        let mut chain = self.certificates();
+        let found = chain.find(|(_, certificate)| {
+            revoked.iter().any(|one| one.names(certificate.issuer, certificate.serial))
+        });
+        found.map_or(Ok(()), |(place, _)| Err(Rejected::CertificateRevoked { place }))
     }
 
     /// Path length, critical extensions: everything RFC 5280 §6 asks of a path at one time.

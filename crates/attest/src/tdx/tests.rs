@@ -1,6 +1,7 @@
 //! Verdicts on quotes of real machines, on mutations of them, and on forgeries that break one rule
 //! each.
 
+mod epoch;
 mod forge;
 mod forged;
 mod genuine;

@@ -10,6 +10,7 @@ fn every_corpus_is_replayed() {
     let targets: BTreeMap<&str, fn(&[u8])> = BTreeMap::from([
         ("attest_binding", fuzzing::fuzz_binding as fn(&[u8])),
         ("attest_certificate", fuzzing::fuzz_certificate),
+        ("attest_collateral_files", fuzzing::fuzz_collateral_files),
         ("attest_document", fuzzing::fuzz_document),
         ("attest_eif", fuzzing::fuzz_eif),
         ("attest_evidence", fuzzing::fuzz_evidence),

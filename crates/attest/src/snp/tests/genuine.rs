@@ -5,18 +5,22 @@ use alloc::vec;
 use alloc::vec::Vec;
 use std::path::PathBuf;
 
+use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::hash::{Hash, to_hex};
 use serde_json::Value;
 
 use super::forge::Forge;
 use crate::register::{Fingerprint, Register};
 use crate::rejected::Class;
+use crate::revocation::Revoked;
+use crate::snp::certificate::Certificate;
 use crate::snp::{
     Accepted, Allowance, Caveat, Claims, Collateral, Expect, KeyClass, Need, NotCollateral, Place,
-    Policy, Product, Rejected, Tcb, verify,
+    Policy, Product, Rejected, Tcb, verify, verify_unless_revoked,
 };
 use crate::time::Time;
 use crate::verified::Verified;
+use crate::{Acceptance, At, CollateralFiles, Exhibit, Kind};
 
 /// A report with the files that it is verified with, at a time when they were all good.
 pub(super) struct Case {
@@ -440,9 +444,8 @@ fn the_chains_that_amd_publishes_are_read() {
         let found = collateral(&[&alloc::format!("trustee/{name}_ask_ark_asvk.pem")]);
         assert_eq!(found.certificates.len(), 3);
         let product = Product::of_name(&(name[..1].to_ascii_uppercase() + &name[1..])).unwrap();
-        let [ask, ark, asvk] = [0, 1, 2].map(|number| {
-            crate::snp::certificate::Certificate::parse(&found.certificates[number]).unwrap()
-        });
+        let [ask, ark, asvk] =
+            [0, 1, 2].map(|number| Certificate::parse(&found.certificates[number]).unwrap());
         assert_eq!(ark.der, crate::snp::product::AMD.of(product));
         let key = ark.issuing_key().unwrap();
         for issued in [&ask, &ark, &asvk] {
@@ -472,3 +475,60 @@ const P384_ORDER: [u8; 48] = [
     0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xc7, 0x63, 0x4d, 0x81, 0xf4, 0x37, 0x2d, 0xdf,
     0x58, 0x1a, 0x0d, 0xb2, 0x48, 0xb0, 0xa7, 0x7a, 0xec, 0xec, 0x19, 0x6a, 0xcc, 0xc5, 0x29, 0x73,
 ];
+
+/// A genuine report vouches for its own report data and for no epoch, and everything before that
+/// was found good.
+#[test]
+fn by_way_of_what_is_accepted_of_any_kind() {
+    let case = TURIN;
+    let (report, at) = (case.report(), At::Replay { shown: Some(case.at()) });
+    let collateral = CollateralFiles::new(case.files.iter().map(|name| file(name)));
+    let binding = EpochBinding {
+        p256_spki: vec![1; 91],
+        ed25519: [2; 32],
+        mldsa44: None,
+        channel_spki: None,
+        instance: "guest-001".parse().unwrap(),
+        nonce: [5; 32],
+        configuration_sha256: [6; 32],
+        contract_sha256: [7; 32],
+        deployment: None,
+    };
+    let mut accepts = Acceptance { snp: Some(trusting()), ..Acceptance::default() };
+    let verdict = |accepts: &Acceptance, collateral: &CollateralFiles| {
+        let exhibit = Exhibit { evidence: &report, collateral, binding: &binding };
+        accepts.verify_epoch(&exhibit, at, crate::Expect::AnyNonce).map(|_| ()).unwrap_err()
+    };
+    let other = crate::Rejected::Snp(Rejected::ReportData);
+    assert_eq!(verdict(&accepts, &collateral), other);
+    let (none, missing) =
+        (CollateralFiles::default(), crate::Rejected::CollateralMissing { kind: Kind::Snp });
+    assert_eq!(verdict(&accepts, &none), missing);
+    accepts.snp.as_mut().unwrap().revocation = Need::Required;
+    let refused = verdict(&accepts, &collateral);
+    assert_eq!(refused, crate::Rejected::Snp(Rejected::RevocationMissing));
+    assert!(refused.is_outage());
+    let nobody = crate::Rejected::KindNotAccepted { kind: Kind::Snp };
+    assert_eq!(verdict(&Acceptance::default(), &collateral), nobody);
+}
+
+#[test]
+fn a_certificate_that_the_relying_party_revoked_is_refused_by_its_place() {
+    let case = TURIN;
+    let (report, collateral) = (case.report(), case.collateral());
+    let judge = |revoked: &[Revoked]| {
+        let (policy, at) = (trusting(), case.at());
+        verify_unless_revoked(&report, &collateral, &policy, at, Expect::DangerAny, revoked)
+            .map(|_| ())
+    };
+    for der in &collateral.certificates {
+        let read = Certificate::parse(der).unwrap();
+        let (issuer, serial) = (read.issuer.to_vec(), read.serial.to_vec());
+        let place = if read.name == "SEV-VCEK" { Place::Leaf } else { Place::Issuer };
+        assert_eq!(
+            judge(&[Revoked { issuer: issuer.clone(), serial }]),
+            Err(Rejected::Revoked { place })
+        );
+        assert_eq!(judge(&[Revoked { issuer, serial: vec![9; 9] }]), Ok(()));
+    }
+}

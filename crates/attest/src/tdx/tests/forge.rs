@@ -382,6 +382,23 @@ impl Forge {
     }
 }
 
+/// The same collateral as the one file that caching services write.
+pub(super) fn bundle(collateral: &Collateral) -> Vec<u8> {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let (info, qe) = (&collateral.tcb_info, &collateral.qe_identity);
+    let bundle = json!({
+        "root_ca_crl": to_hex(&collateral.root_crl),
+        "pck_crl": to_hex(&collateral.pck_crl),
+        "tcb_info_issuer_chain": pem(&info.chain),
+        "tcb_info": text(&info.body),
+        "tcb_info_signature": to_hex(&info.signature),
+        "qe_identity_issuer_chain": pem(&qe.chain),
+        "qe_identity": text(&qe.body),
+        "qe_identity_signature": to_hex(&qe.signature),
+    });
+    bundle.to_string().into_bytes()
+}
+
 /// Puts bytes into a place.
 pub(super) fn set(bytes: &mut [u8], at: usize, value: &[u8]) {
     bytes[at..at + value.len()].copy_from_slice(value);
