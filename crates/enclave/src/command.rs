@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::config::Config;
-use crate::life;
+use crate::hardware::SourceError;
+use crate::{hardware, life};
 
 const HELP: &str = "\
 Run the Lucarne agent inside a TEE: receive OTLP, apply the contract, seal, ship
@@ -83,8 +84,11 @@ pub fn run(args: impl Iterator<Item = OsString>) -> ExitCode {
     };
     match task {
         Task::Check => print(&"the configuration can be used\n"),
-        Task::SoftwareRoot => match life::software_tee(&config) {
+        Task::SoftwareRoot => match hardware::software(&config) {
             Ok(tee) => print(&format_args!("{}\n", tee.root_fingerprint())),
+            Err(error @ SourceError::NotSoftware) => {
+                fail(Exit::Configuration, &format_args!("{}: {error}", path.display()))
+            }
             Err(error) => fail(Exit::Environment, &error),
         },
         Task::Run => match life::live(config) {

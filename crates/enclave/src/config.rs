@@ -4,6 +4,8 @@
 //! `File` is what was written, `Config` what it means. Its digest is bound into the evidence, so
 //! there are no flags and no environment variables beside it.
 
+mod inside;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
@@ -15,10 +17,13 @@ use lucarne_ledger::hash::{Hash, from_hex};
 use lucarne_ledger::identity::Instance;
 use lucarne_ledger::json_batch::JSON_RECORDS_MAX;
 use lucarne_ledger::key::PublicKey;
+use lucarne_ledger::trust_policy::{PolicyError, TrustPolicy};
 use lucarne_platform::Address;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
 
+use crate::channel::config as access;
+use crate::inside_store::Bounds;
 use crate::json_batches::{JsonBatchLimits, RECORDS_MIN};
 use crate::probe::Check;
 
@@ -30,7 +35,8 @@ struct File {
     log_prefix: Spanned<String>,
     #[serde(default)]
     deployment: Option<String>,
-    tee: Tee,
+    #[serde(default)]
+    tee: Option<Tee>,
     #[serde(default)]
     contract: Option<Spanned<PathBuf>>,
     otlp: Otlp,
@@ -38,9 +44,17 @@ struct File {
     #[serde(default)]
     limits: FileLimits,
     #[serde(default)]
+    inside: inside::File,
+    #[serde(default)]
     workload: Option<FileWorkload>,
     #[serde(default)]
     json_batches: Option<FileJsonBatches>,
+    #[serde(default)]
+    canaries: Option<FileCanaries>,
+    #[serde(default)]
+    access: Option<access::File>,
+    #[serde(default)]
+    witnesses: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -75,8 +89,6 @@ struct FileLimits {
     #[serde(default)]
     queue_bytes: Option<Spanned<u64>>,
     #[serde(default)]
-    raw_bytes: Option<Spanned<u64>>,
-    #[serde(default)]
     request_bytes: Option<Spanned<u64>>,
     #[serde(default)]
     heartbeat_ms: Option<Spanned<u64>>,
@@ -92,6 +104,13 @@ struct FileWorkload {
     interval_ms: Option<Spanned<u64>>,
     #[serde(default)]
     timeout_ms: Option<Spanned<u64>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileCanaries {
+    #[serde(default)]
+    every_ms: Option<Spanned<u64>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -112,8 +131,8 @@ pub struct Config {
     pub log_prefix: String,
     /// What operators call this deployment; bound into the evidence.
     pub deployment: Option<String>,
-    /// Where the INSECURE software TEE keeps its root.
-    pub insecure_software: PathBuf,
+    /// Where the INSECURE software TEE keeps its root; `None`: the hardware of the machine speaks.
+    pub insecure_software: Option<PathBuf>,
     /// What may leave.
     pub contract: Contract,
     /// SHA-256 of the contract's text.
@@ -132,13 +151,21 @@ pub struct Config {
     pub uplink: Address,
     /// Whose word that something is archived is believed.
     pub acknowledgement_key: PublicKey,
+    /// Whose word on checkpoints is waited for; `None`: nobody's.
+    pub witnesses: Option<TrustPolicy>,
     /// Bounds.
     pub limits: Limits,
+    /// What is kept inside for questions.
+    pub inside: Bounds,
     /// How the workload is asked whether it lives; `None`: it is not asked, and heartbeats say
     /// `unknown`.
     pub workload: Option<Workload>,
+    /// How often leak canaries are planted; `None`: never.
+    pub canaries: Option<Duration>,
     /// When signed log batches in JSON close; `None`: none are made.
     pub json_batches: Option<JsonBatchLimits>,
+    /// Who may ask the inside view, and where; `None`: nobody, and nothing listens.
+    pub access: Option<access::Access>,
 }
 
 /// Bounds of memory and time.
@@ -146,8 +173,6 @@ pub struct Config {
 pub struct Limits {
     /// Sanitised bytes on their way out: queue, open batches and outbox together.
     pub queue_bytes: usize,
-    /// Raw requests kept inside.
-    pub raw_bytes: usize,
     /// One request, decompressed.
     pub request_bytes: usize,
     /// Time between heartbeats.
@@ -171,9 +196,6 @@ pub struct Workload {
 /// hold it keeps the agent within 64 MiB. Less than 64 KiB would refuse ordinary requests.
 const QUEUE_BYTES: Numbered =
     Numbered { key: "limits.queue_bytes", default: 24 << 20, range: 64 << 10..=1 << 30 };
-/// 64 MiB of raw requests; 0 keeps none.
-const RAW_BYTES: Numbered =
-    Numbered { key: "limits.raw_bytes", default: 64 << 20, range: 0..=1 << 30 };
 /// What SDKs send at most is 4 MiB; four times that leaves room for JSON.
 const REQUEST_BYTES: Numbered =
     Numbered { key: "limits.request_bytes", default: 16 << 20, range: 1 << 10..=256 << 20 };
@@ -196,6 +218,10 @@ const JSON_RECORDS: Numbered = Numbered {
 /// People look at these batches, and each is an object of the archive.
 const JSON_MS: Numbered =
     Numbered { key: "json_batches.every_ms", default: 10_000, range: 100..=HOUR_MS };
+/// Often enough that a leak is known before an operator has had lunch, rarely enough to cost
+/// nothing.
+const CANARIES_MS: Numbered =
+    Numbered { key: "canaries.every_ms", default: 60_000, range: 100..=HOUR_MS };
 /// Whoever asks for more has most likely mistaken the unit.
 const HOUR_MS: u64 = 3_600_000;
 /// A configuration is read by people.
@@ -251,7 +277,7 @@ impl Config {
                 .map_err(|_| wrong("instance", &file.instance, "1 to 63 of a-z, 0-9 and -"))?,
             log_prefix: file.log_prefix.value,
             deployment: file.deployment,
-            insecure_software: beside(path, &file.tee.insecure_software.dir),
+            insecure_software: file.tee.map(|tee| beside(path, &tee.insecure_software.dir)),
             contract_sha256: Hash::of(contract.source().as_bytes()).0,
             contract,
             sha256: Hash::of(text.as_bytes()).0,
@@ -264,6 +290,16 @@ impl Config {
                 .map(|raw| PublicKey::from_ed25519(&raw))
                 .map_err(|_| wrong("uplink.acknowledgement_key", key, KEY))?,
             limits: checks.limits(&file.limits)?,
+            inside: checks.inside(file.inside)?,
+            witnesses: (file.witnesses.as_ref())
+                .map(|written| load_witnesses(path, written))
+                .transpose()?,
+            access: (file.access.map(access::File::check).transpose())
+                .map_err(|(line, problem)| fault(path, Some(line), problem))?,
+            canaries: (file.canaries.as_ref())
+                .map(|asked| checks.number(asked.every_ms.as_ref(), &CANARIES_MS))
+                .transpose()?
+                .map(Duration::from_millis),
             json_batches: file.json_batches.map(|asked| checks.json_batches(&asked)).transpose()?,
             workload: match &file.workload {
                 None => None,
@@ -313,7 +349,6 @@ impl Ranges<'_> {
         };
         Ok(Limits {
             queue_bytes: self.bytes(file.queue_bytes.as_ref(), &QUEUE_BYTES)?,
-            raw_bytes: self.bytes(file.raw_bytes.as_ref(), &RAW_BYTES)?,
             request_bytes: self.bytes(file.request_bytes.as_ref(), &REQUEST_BYTES)?,
             heartbeat: time(&file.heartbeat_ms, &HEARTBEAT_MS)?,
             durability_wait: time(&file.durability_wait_ms, &DURABILITY_WAIT_MS)?,
@@ -356,6 +391,21 @@ fn parse(text: &str) -> Result<File, (Option<u64>, String)> {
 /// What is wrong with the shape of a text, if anything is; reads no other file.
 pub(crate) fn problem_of(text: &str) -> Option<String> {
     parse(text).err().map(|(line, problem)| fault(Path::new(""), line, problem).to_string())
+}
+
+/// A policy in the form of C2SP tlog-policy, in place: it is measured with the rest.
+fn load_witnesses(config: &Path, written: &Spanned<String>) -> Result<TrustPolicy, ConfigError> {
+    let at = written.referenced.line();
+    let policy: TrustPolicy = written.value.parse().map_err(|error: PolicyError| {
+        // A block begins in the line after its key; so its lines are those of the file.
+        let line = at.saturating_add(error.line as u64).saturating_sub(1);
+        fault(config, Some(line), format!("witnesses: {}", error.fault))
+    })?;
+    if policy.asks_for_none() {
+        let problem = "witnesses: expected a quorum of witnesses, found none".to_owned();
+        return Err(fault(config, Some(at), problem));
+    }
+    Ok(policy)
 }
 
 fn load_contract(

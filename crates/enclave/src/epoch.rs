@@ -7,13 +7,19 @@ use lucarne_ledger::control::{Open, Previous};
 use lucarne_ledger::hash::{Hash, to_hex};
 use lucarne_ledger::identity::{EpochId, LedgerKind};
 use lucarne_ledger::key::{Signer, SigningFailed};
+use lucarne_ledger::report_data::ReportData;
+use lucarne_ledger::trust_policy::TrustPolicy;
 use lucarne_link::message::PreviousHead;
+use tokio::sync::watch;
 
+use crate::channel::{self, identity::ChannelKey};
 use crate::config::Config;
 use crate::entropy;
-use crate::quote::{Quote, QuoteError};
+use crate::progress::Position;
+use crate::quote::{Question, Quote, QuoteError};
 use crate::signer::EpochKeys;
-use crate::uplink::Identity;
+use crate::uplink::{Identity, Witnesses};
+use crate::witnesses::Quorum;
 
 /// One boot of an instance.
 pub struct Epoch {
@@ -23,6 +29,8 @@ pub struct Epoch {
     pub keys: Arc<EpochKeys>,
     /// What it shows to the gateway.
     pub identity: Arc<Identity>,
+    /// The key of the attested channel, if the configuration asks for one.
+    pub channel: Option<Arc<ChannelKey>>,
     tee: &'static str,
     measurement: String,
 }
@@ -61,6 +69,13 @@ impl From<SigningFailed> for BirthError {
 }
 
 impl Epoch {
+    /// Waits for a quorum of `policy` over the ledgers of this epoch.
+    pub fn witnesses(&self, policy: TrustPolicy, log_prefix: &str) -> Witnesses {
+        let keys = [self.keys.public_key(), self.keys.ed25519()].map(Clone::clone);
+        let quorum = Quorum::new(policy, log_prefix, (&self.identity.instance, self.id), &keys);
+        Witnesses { quorum, witnessed: watch::Sender::new(Position::default()) }
+    }
+
     /// Draws keys, binds them and has the hardware sign the binding.
     ///
     /// # Errors
@@ -68,33 +83,36 @@ impl Epoch {
     pub fn begin(config: &Config, quote: Arc<dyn Quote + Send + Sync>) -> Result<Self, BirthError> {
         let keys = EpochKeys::generate()?;
         let ed25519 = keys.ed25519().raw().try_into().map_err(|_| SigningFailed)?;
+        let channel = channel::key_for(config.access.as_ref())?;
         let binding = EpochBinding {
             p256_spki: keys.public_key().spki().to_vec(),
             ed25519,
             mldsa44: None,
-            channel_spki: None,
+            channel_spki: channel.as_ref().map(|key| key.spki().to_vec()),
             instance: config.instance.clone(),
             nonce: entropy::bytes()?,
             configuration_sha256: config.sha256,
             contract_sha256: config.contract_sha256,
             deployment: config.deployment.clone(),
         };
-        let user_data = binding.digest();
-        let public_key = keys.public_key().spki().to_vec();
-        let evidence =
-            quote.evidence(&user_data, &public_key, &binding.nonce).map_err(BirthError::Quote)?;
+        let report_data = ReportData::epoch(&binding);
+        let nonce = &binding.nonce;
+        let question =
+            Question { report_data: &report_data, public_key: &binding.p256_spki, nonce };
+        let quoted = quote.quote(&question).map_err(BirthError::Quote)?;
         let id = binding.epoch_id();
-        let (tee, measurement) = (quote.kind(), to_hex(&quote.measurement()));
+        let (tee, measurement) = (quote.kind(), to_hex(&quoted.measurement));
         let identity = Identity {
             instance: config.instance.clone(),
             epoch: id,
             binding: binding.to_cbor(),
-            user_data,
-            public_key,
-            evidence,
+            bound: binding,
+            evidence: quoted.evidence,
+            collateral: quoted.collateral,
             quote,
         };
-        Ok(Self { id, keys: Arc::new(keys), identity: Arc::new(identity), tee, measurement })
+        let (keys, identity) = (Arc::new(keys), Arc::new(identity));
+        Ok(Self { id, keys, identity, channel, tee, measurement })
     }
 
     /// Measurement of the code, in hex.

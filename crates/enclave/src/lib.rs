@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 pub mod budget;
+pub mod canaries;
+pub mod channel;
 pub mod clock;
 pub mod command;
 pub mod config;
@@ -9,7 +11,8 @@ pub mod entropy;
 pub mod epoch;
 #[doc(hidden)]
 pub mod fuzzing;
-pub mod intake;
+pub mod hardware;
+pub mod inside_store;
 pub mod journal;
 pub mod json_batches;
 pub mod life;
@@ -18,9 +21,12 @@ pub mod pipeline;
 pub mod probe;
 pub mod progress;
 pub mod quote;
-pub mod raw_ring;
-pub mod receive;
 pub mod sealer;
 pub mod signer;
 pub mod software;
 pub mod uplink;
+pub mod witnesses;
+
+pub use lucarne_receive as receive;
+/// The seam between the receivers and the pipeline behind them.
+pub use lucarne_receive as intake;

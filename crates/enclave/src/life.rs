@@ -6,7 +6,6 @@
 use std::error::Error;
 use std::fmt;
 use std::io::Write;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,26 +14,28 @@ use lucarne_ledger::control::Workload;
 use lucarne_ledger::key::SigningFailed;
 use lucarne_platform::{Address, BindError, HardenError, harden};
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::budget::Budget;
+use crate::canaries;
+use crate::channel::{self, Channel, ChannelError};
 use crate::clock::{Clock, SystemClock};
 use crate::command::Exit;
 use crate::config::{Config, Limits};
 use crate::epoch::{BirthError, Epoch};
+use crate::hardware::{self, SourceError};
+use crate::inside_store::InsideStore;
 use crate::journal;
 use crate::json_batches::JsonHalf;
 use crate::pipeline::{Pipeline, Work};
 use crate::probe;
 use crate::progress::{Position, Progress};
-use crate::raw_ring::RawRing;
 use crate::receive::{self, Receiver};
 use crate::sealer::{self, SealError, Sealer};
-use crate::software::{Machine, MintError, SoftwareTee};
-use crate::uplink::{self, Uplink};
+use crate::uplink::{self, Uplink, Witnesses};
 
 /// Requests between the receivers and the sealer; the budget bounds their bytes.
 const QUEUE_REQUESTS: usize = 1024;
@@ -52,8 +53,8 @@ pub enum LifeError {
     Harden(HardenError),
     /// No runtime or signal handler.
     Runtime(std::io::Error),
-    /// The software TEE.
-    Mint(MintError),
+    /// No evidence.
+    Source(SourceError),
     /// The epoch.
     Birth(BirthError),
     /// A socket that the configuration asks for; the text begins with the line of its file.
@@ -65,6 +66,8 @@ pub enum LifeError {
         /// Why it cannot be had.
         error: BindError,
     },
+    /// The attested channel.
+    Channel(ChannelError),
     /// No randomness.
     Keys(SigningFailed),
     /// The sealer stopped.
@@ -78,9 +81,12 @@ impl LifeError {
     pub const fn exit(&self) -> Exit {
         match self {
             Self::Bind { .. } => Exit::Configuration,
-            Self::Harden(_) | Self::Runtime(_) | Self::Mint(_) | Self::Birth(_) | Self::Keys(_) => {
-                Exit::Environment
-            }
+            Self::Harden(_)
+            | Self::Runtime(_)
+            | Self::Source(_)
+            | Self::Birth(_)
+            | Self::Channel(_)
+            | Self::Keys(_) => Exit::Environment,
             Self::Seal(_) | Self::Panicked => Exit::Bug,
         }
     }
@@ -91,12 +97,13 @@ impl fmt::Display for LifeError {
         match self {
             Self::Harden(error) => write!(f, "{error}"),
             Self::Runtime(error) => write!(f, "the runtime cannot start: {error}"),
-            Self::Mint(error) => write!(f, "INSECURE software TEE: {error}"),
+            Self::Source(error) => write!(f, "{error}"),
             Self::Birth(error) => write!(f, "{error}"),
             Self::Bind { line, key, error } => {
                 write!(f, "{line}: {key}: {error}")?;
                 error.source().map_or(Ok(()), |cause| write!(f, ": {cause}"))
             }
+            Self::Channel(error) => write!(f, "{error}"),
             Self::Keys(error) => write!(f, "{error}"),
             Self::Seal(error) => write!(f, "{error}"),
             Self::Panicked => write!(f, "a thread panicked; the lines above say where"),
@@ -106,42 +113,32 @@ impl fmt::Display for LifeError {
 
 impl Error for LifeError {}
 
-/// The INSECURE software TEE that the configuration names.
-///
-/// # Errors
-/// When its directory or the running executable cannot be read.
-pub fn software_tee(config: &Config) -> Result<SoftwareTee<SystemClock>, LifeError> {
-    let machine =
-        Machine::running(format!("software-{}", config.instance)).map_err(LifeError::Runtime)?;
-    SoftwareTee::open_or_mint(Path::new(&config.insecure_software), machine, SystemClock)
-        .map_err(LifeError::Mint)
-}
-
 /// Lives until told to stop.
 ///
 /// # Errors
 /// When it cannot begin, or cannot go on.
 pub fn live(config: Config) -> Result<Exit, LifeError> {
     harden().map_err(LifeError::Harden)?;
-    let tee = software_tee(&config)?;
-    let epoch = Epoch::begin(&config, Arc::new(tee)).map_err(LifeError::Birth)?;
+    let source = hardware::choose(&config).map_err(LifeError::Source)?;
+    let epoch = Epoch::begin(&config, source).map_err(LifeError::Birth)?;
     let runtime = Builder::new_multi_thread().enable_all().build().map_err(LifeError::Runtime)?;
     runtime.block_on(serve(config, epoch, &runtime))
 }
 
 async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, LifeError> {
-    let mut terminate = signal(SignalKind::terminate()).map_err(LifeError::Runtime)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(LifeError::Runtime)?;
+    let signals = Signals::new().map_err(LifeError::Runtime)?;
     let receiver = bind(&config)?;
     let received = receiver.counters();
-    journal::warn("tee", &"INSECURE: software TEE, the evidence proves nothing about hardware");
+    hardware::tell(&epoch.identity.quote);
     let parts = Channels::new();
     let json = config.json_batches.map(|limits| JsonHalf::new(epoch.measurement(), limits));
-    let progress =
-        Progress { sealed: parts.sealed.subscribe(), archived: parts.archived.subscribe() };
-    let pipeline = pipeline(config.contract, config.limits, parts.queue, progress);
+    let witnesses = config.witnesses.map(|policy| epoch.witnesses(policy, &config.log_prefix));
+    let progress = parts.progress(witnesses.as_ref());
+    let inside = InsideStore::start(&config.inside).map_err(LifeError::Runtime)?;
+    let pipeline = pipeline(config.contract, config.limits, inside, parts.queue, progress);
     let pipeline = if json.is_some() { pipeline.with_json_batches() } else { pipeline };
     let pipeline = Arc::new(pipeline);
+    let asked = channel::open(config.access, &epoch, &pipeline).map_err(unasked)?;
     let (stop, stopping) = watch::channel(false);
     let workload = watch_workload(config.workload, runtime, stopping.clone());
     let previous = previous(&config.uplink, &epoch).await;
@@ -151,6 +148,7 @@ async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, 
             Arc::clone(&epoch.identity),
             config.acknowledgement_key,
             parts.archived,
+            witnesses,
             parts.to_uplink,
         )
         .run(),
@@ -173,37 +171,94 @@ async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, 
     let (close, closing) = watch::channel(false);
     let id = epoch.id;
     let open = move |kind| epoch.open(kind, &previous, SystemClock.now_ms());
-    let mut sealing = seal_on_own_thread(sealer, open, config.limits.heartbeat, closing)?;
+    let sealing = seal_on_own_thread(sealer, open, config.limits.heartbeat, closing)?;
     let receiving = runtime.spawn(receiver.run(Arc::clone(&pipeline), stopping));
+    let asking = runtime.spawn(serve_channel(asked, stop.subscribe()));
+    if let Some(every) = config.canaries {
+        runtime.spawn(canaries::run(Arc::clone(&pipeline), every, stop.subscribe()));
+    }
     journal::info("epoch", &format_args!("{id} began"));
     say_ready();
-    let early = tokio::select! {
-        _ = terminate.recv() => None,
-        _ = interrupt.recv() => None,
-        result = &mut sealing => Some(result),
-    };
-    pipeline.stop();
-    stop.send_replace(true);
-    drop(receiving.await);
-    close.send_replace(true);
-    let sealed = match early {
-        Some(result) => result,
-        None => sealing.await,
-    };
-    sealed.map_err(|_| LifeError::Panicked)?.map_err(LifeError::Seal)?;
-    let complete = timeout(ARCHIVE_WAIT, uplink).await.is_ok();
+    let running = Running { pipeline, stop, receiving, asking, close, sealing, uplink };
+    let exit = running.until(signals).await?;
     journal::info("epoch", &format_args!("{id} closed"));
-    Ok(if complete { Exit::Complete } else { Exit::Incomplete })
+    Ok(exit)
+}
+
+/// Everything that runs, and what ends it.
+struct Running {
+    pipeline: Arc<Pipeline>,
+    stop: watch::Sender<bool>,
+    receiving: JoinHandle<()>,
+    asking: JoinHandle<()>,
+    close: watch::Sender<bool>,
+    sealing: Sealing,
+    uplink: JoinHandle<()>,
+}
+
+impl Running {
+    /// Runs until a signal or until the sealer stops, then ends each part in its turn.
+    async fn until(mut self, mut signals: Signals) -> Result<Exit, LifeError> {
+        let early = tokio::select! {
+            _ = signals.terminate.recv() => None,
+            _ = signals.interrupt.recv() => None,
+            result = &mut self.sealing => Some(result),
+        };
+        self.pipeline.stop();
+        self.stop.send_replace(true);
+        drop((self.receiving.await, self.asking.await));
+        self.close.send_replace(true);
+        let sealed = match early {
+            Some(result) => result,
+            None => self.sealing.await,
+        };
+        sealed.map_err(|_| LifeError::Panicked)?.map_err(LifeError::Seal)?;
+        let complete = timeout(ARCHIVE_WAIT, self.uplink).await.is_ok();
+        Ok(if complete { Exit::Complete } else { Exit::Incomplete })
+    }
+}
+
+/// What a person or a supervisor stops the process with.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
+/// Its address is a line of the configuration, as those of the receivers.
+fn unasked(error: ChannelError) -> LifeError {
+    match error {
+        ChannelError::Bind { line, error } => {
+            LifeError::Bind { line, key: "access.address", error }
+        }
+        ChannelError::Tls(_) => LifeError::Channel(error),
+    }
+}
+
+async fn serve_channel(channel: Option<Channel>, stopping: watch::Receiver<bool>) {
+    if let Some(channel) = channel {
+        journal::info("channel", &format_args!("listens at {}", channel.address()));
+        channel.run(stopping).await;
+    }
 }
 
 fn pipeline(
     contract: Contract,
     limits: Limits,
+    inside: InsideStore,
     queue: mpsc::Sender<Work>,
     progress: Progress,
 ) -> Pipeline {
-    let (budget, raw) = (Budget::new(limits.queue_bytes), RawRing::new(limits.raw_bytes));
-    Pipeline::new(contract, budget, queue, raw, progress, limits.durability_wait)
+    let budget = Budget::new(limits.queue_bytes);
+    Pipeline::new(contract, budget, queue, inside, progress, limits.durability_wait)
 }
 
 /// Everything that is passed between the parts.
@@ -224,6 +279,14 @@ impl Channels {
         let archived = watch::Sender::new(Position::default());
         Self { queue, work, outgoing, to_uplink, sealed, archived }
     }
+
+    fn progress(&self, witnesses: Option<&Witnesses>) -> Progress {
+        Progress {
+            sealed: self.sealed.subscribe(),
+            archived: self.archived.subscribe(),
+            witnessed: witnesses.map(|witnesses| witnesses.witnessed.subscribe()),
+        }
+    }
 }
 
 fn bind(config: &Config) -> Result<Receiver, LifeError> {
@@ -232,9 +295,9 @@ fn bind(config: &Config) -> Result<Receiver, LifeError> {
     limits.decoded_bytes_max = config.limits.request_bytes;
     limits.request_timeout = limits.request_timeout.max(config.limits.durability_wait * 2);
     let (grpc, http) = (Address::Tcp(config.grpc), Address::Tcp(config.http));
-    let asked = receive::Config { grpc, http, limits };
+    let asked = receive::Config { grpc: Some(grpc), http: Some(http), limits };
     Receiver::bind(&asked).map_err(|error| {
-        let is_http = *error.address() == asked.http;
+        let is_http = asked.http.as_ref() == Some(error.address());
         let grpc = (config.grpc_line, "otlp.grpc");
         let (line, key) = if is_http { (config.http_line, "otlp.http") } else { grpc };
         LifeError::Bind { line, key, error }

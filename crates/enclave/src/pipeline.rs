@@ -1,20 +1,21 @@
-//! From a request to the seal queue: contract, budget, raw ring, in this order and all or nothing.
+//! From a request to the seal queue: contract, budget, inside view, in this order and all or
+//! nothing.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use lucarne_contract::{Contract, Scratch, Tally};
+use lucarne_contract::{Contract, Memory, Scratch, Tally};
 use lucarne_ledger::payload::{AuditEvent, Payloads};
 use lucarne_otlp::Signal;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::budget::{Budget, Reservation};
+use crate::inside_store::InsideStore;
 use crate::intake::{Accepted, Durability, Intake, Raw, Refusal};
 use crate::json_batches::{self, JsonWork};
-use crate::progress::{Position, Progress};
-use crate::raw_ring::RawRing;
+use crate::progress::{NO_WITNESSES, Position, Progress};
 
 /// What the sealer is handed.
 #[derive(Debug)]
@@ -33,7 +34,24 @@ pub struct Work {
     pub waiting: Option<oneshot::Sender<Position>>,
     /// Close the batch at once.
     pub urgent: bool,
+    /// Told where the last event stands, and in which batch.
+    pub receipt: Option<oneshot::Sender<SealedEvent>>,
 }
+
+/// Where an audit event was sealed.
+#[derive(Clone, Debug)]
+pub struct SealedEvent {
+    /// Its sequence number.
+    pub seq: u64,
+    /// The batch that holds it.
+    pub batch: Arc<[u8]>,
+    /// The signed checkpoint after that batch.
+    pub note: Arc<str>,
+}
+
+/// The queue is full or closed; nothing was taken.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct NoRoom;
 
 /// Counters of what was taken and refused, since the epoch began.
 #[derive(Debug, Default)]
@@ -51,9 +69,11 @@ pub struct Pipeline {
     contract: Contract,
     budget: Budget,
     queue: mpsc::Sender<Work>,
-    raw: Mutex<RawRing>,
+    inside: InsideStore,
     // scratch buffers that connections borrow, so that no request allocates its own
     scratch: Mutex<Vec<Scratch>>,
+    // what is known of series between requests
+    series: Mutex<Memory>,
     progress: Progress,
     durability_wait: Duration,
     makes_json: bool,
@@ -72,7 +92,7 @@ impl Pipeline {
         contract: Contract,
         budget: Budget,
         queue: mpsc::Sender<Work>,
-        raw: RawRing,
+        inside: InsideStore,
         progress: Progress,
         durability_wait: Duration,
     ) -> Self {
@@ -80,8 +100,9 @@ impl Pipeline {
             contract,
             budget,
             queue,
-            raw: Mutex::new(raw),
+            inside,
             scratch: Mutex::new(Vec::new()),
+            series: Mutex::new(Memory::default()),
             progress,
             durability_wait,
             makes_json: false,
@@ -111,19 +132,59 @@ impl Pipeline {
         &self.contract
     }
 
-    /// Raw requests that the ring has dropped.
-    pub fn evicted(&self) -> u64 {
-        self.raw.lock().unwrap_or_else(PoisonError::into_inner).evicted()
+    /// The inside view.
+    pub const fn inside(&self) -> &InsideStore {
+        &self.inside
+    }
+
+    /// Hands an event of the enclave itself to the sealer, and has its batch closed at once.
+    ///
+    /// Whoever waits is told where it was sealed; one that cannot be sealed is forgotten, and the
+    /// wait ends without an answer.
+    ///
+    /// # Errors
+    /// When there is no room.
+    pub fn record(&self, event: AuditEvent) -> Result<oneshot::Receiver<SealedEvent>, NoRoom> {
+        let slot = self.queue.try_reserve().map_err(|_| NoRoom)?;
+        let reservation = self.budget.reserve(event.size_bytes()).ok_or(NoRoom)?;
+        let (told, wait) = oneshot::channel();
+        slot.send(Work {
+            telemetry: Vec::new(),
+            audit: vec![event],
+            json: JsonWork::default(),
+            tally: Tally::default(),
+            reservation,
+            waiting: None,
+            urgent: true,
+            receipt: Some(told),
+        });
+        Ok(wait)
+    }
+
+    /// Whether somebody waits for witnesses here.
+    pub const fn has_witnesses(&self) -> bool {
+        self.progress.witnessed.is_some()
+    }
+
+    /// Waits until a quorum of witnesses has seen the audit ledger up to this size.
+    ///
+    /// # Errors
+    /// When it has not in time, or there are no witnesses.
+    pub async fn witnessed(&self, audit: u64) -> Result<(), Refusal> {
+        let target = Position { audit, telemetry: 0 };
+        self.progress.reach(target, Durability::Witnessed, self.durability_wait).await
     }
 
     fn sanitize(
         &self,
         signal: Signal,
         request: &Raw<Bytes>,
+        series: &mut Memory,
     ) -> Result<lucarne_contract::Parts, Refusal> {
         let lock = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = lock().pop().unwrap_or_default();
-        let result = self.contract.sanitize(signal, request.inner(), &mut scratch);
+        let contract = &self.contract;
+        let result = contract.sanitize_remembering(signal, request.inner(), &mut scratch, series);
         let mut kept = lock();
         if kept.len() < SCRATCH_KEPT {
             kept.push(scratch);
@@ -167,14 +228,23 @@ impl Pipeline {
             return Err(overloaded());
         }
         let slot = self.queue.try_reserve().map_err(|_| overloaded())?;
-        let parts = self.sanitize(signal, &request)?;
+        // Series are one after another; other signals know none and do not wait.
+        let mut shared = (signal == Signal::Metrics)
+            .then(|| self.series.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut none = Memory::default();
+        let series = shared.as_deref_mut().unwrap_or(&mut none);
+        let parts = self.sanitize(signal, &request, series)?;
         let held = parts.telemetry.iter().map(Payloads::size_bytes).sum::<usize>()
             + parts.audit.iter().map(AuditEvent::size_bytes).sum::<usize>();
-        let reservation = self.budget.reserve(held).ok_or_else(overloaded)?;
-        let json = self.reserve_json(&parts).ok_or_else(overloaded)?;
+        let reserved = || Some((self.budget.reserve(held)?, self.reserve_json(&parts)?));
+        let Some((reservation, json)) = reserved() else {
+            series.undo();
+            return Err(overloaded());
+        };
+        drop(shared);
         let waits = durability > Durability::Accepted;
         let (told, wait) = oneshot::channel();
-        self.raw.lock().unwrap_or_else(PoisonError::into_inner).push(signal, request);
+        self.inside.offer(signal, request);
         slot.send(Work {
             telemetry: parts.telemetry,
             audit: parts.audit,
@@ -183,6 +253,7 @@ impl Pipeline {
             reservation,
             waiting: waits.then_some(told),
             urgent: waits,
+            receipt: None,
         });
         self.counters.accepted.fetch_add(1, Ordering::Relaxed);
         Ok((Accepted { rejected: parts.rejected }, waits.then_some(wait)))
@@ -196,8 +267,8 @@ impl Intake for Pipeline {
         request: Raw<Bytes>,
         durability: Durability,
     ) -> Result<Accepted, Refusal> {
-        if durability == Durability::Witnessed {
-            return Err(Refusal::Unavailable("no witnesses are configured: ask for archived"));
+        if durability == Durability::Witnessed && self.progress.witnessed.is_none() {
+            return Err(NO_WITNESSES);
         }
         let (accepted, wait) = self.enqueue(signal, request, durability)?;
         if let Some(wait) = wait {

@@ -31,6 +31,10 @@ impl Position {
     }
 }
 
+/// What is said to who waits for witnesses in vain.
+pub const NO_WITNESSES: Refusal =
+    Refusal::Unavailable("no witnesses are configured: ask for archived");
+
 /// What those who wait look at.
 #[derive(Clone, Debug)]
 pub struct Progress {
@@ -38,13 +42,15 @@ pub struct Progress {
     pub sealed: watch::Receiver<Position>,
     /// Acknowledged by the gateway's pinned key.
     pub archived: watch::Receiver<Position>,
+    /// Seen by a quorum of witnesses; `None` where the configuration names none.
+    pub witnessed: Option<watch::Receiver<Position>>,
 }
 
 impl Progress {
     /// Waits until everything below `target` has the durability asked for.
     ///
     /// # Errors
-    /// `TimedOut` with how far it got.
+    /// `TimedOut` with how far it got; `Unavailable` where no witnesses are configured.
     pub async fn reach(
         &self,
         target: Position,
@@ -54,7 +60,8 @@ impl Progress {
         let mut place = match wanted {
             Durability::Accepted => return Ok(()),
             Durability::Sealed => self.sealed.clone(),
-            Durability::Archived | Durability::Witnessed => self.archived.clone(),
+            Durability::Archived => self.archived.clone(),
+            Durability::Witnessed => self.witnessed.clone().ok_or(NO_WITNESSES)?,
         };
         let reached = place.wait_for(|position| position.covers(target));
         match tokio::time::timeout(within, reached).await {
@@ -64,6 +71,7 @@ impl Progress {
     }
 
     fn state(&self, target: Position) -> Durability {
+        // What is witnessed is archived, and whoever waits for less does not wait for that.
         if self.archived.borrow().covers(target) {
             Durability::Archived
         } else if self.sealed.borrow().covers(target) {

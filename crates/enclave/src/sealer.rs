@@ -25,7 +25,7 @@ use crate::clock::Clock;
 use crate::entropy;
 use crate::json_batches::{JsonHalf, OutgoingJson};
 use crate::own_points::own_points;
-use crate::pipeline::{Pipeline, Work};
+use crate::pipeline::{Pipeline, SealedEvent, Work};
 use crate::progress::Position;
 use crate::receive::Counters;
 use crate::signer::EpochKeys;
@@ -81,6 +81,8 @@ pub struct Sealer<C> {
     started_ns: u64,
     lost: Lost,
     waiting: Vec<(oneshot::Sender<Position>, Position)>,
+    // events of the open audit batch whose place somebody wants to know
+    receipts: Vec<(oneshot::Sender<SealedEvent>, u64)>,
     urgent: bool,
 }
 
@@ -203,6 +205,7 @@ impl<C: Clock> Sealer<C> {
             started_ns,
             lost: Lost::default(),
             waiting: Vec::new(),
+            receipts: Vec::new(),
             urgent: false,
         })
     }
@@ -268,10 +271,13 @@ impl<C: Clock> Sealer<C> {
         // Before anything is appended: a batch that closes on the way is waited for, too.
         self.urgent |= work.urgent;
         let mut json = work.json.lines.iter();
+        let mut last = None;
         for event in &work.audit {
-            let taken = self.append_event(event).await?;
-            self.take_json(json.next().filter(|_| taken))?;
+            last = self.append_event(event).await?;
+            self.take_json(json.next().filter(|_| last.is_some()))?;
         }
+        // Without a place there is no receipt: whoever waits for one sees the wait end.
+        self.receipts.extend(work.receipt.zip(last));
         for mut payloads in work.telemetry {
             let taken = self.append(&mut payloads).await?;
             self.take_json(json.next().filter(|_| taken))?;
@@ -320,7 +326,7 @@ impl<C: Clock> Sealer<C> {
         Ok(())
     }
 
-    async fn append_event(&mut self, event: &AuditEvent) -> Result<bool, SealError> {
+    async fn append_event(&mut self, event: &AuditEvent) -> Result<Option<u64>, SealError> {
         let mut result = self.audit.ledger.append_event(event);
         if result == Err(AppendError::BatchFull) {
             self.close_audit().await?;
@@ -329,7 +335,7 @@ impl<C: Clock> Sealer<C> {
         if result.is_err() {
             self.lost.oversized += 1;
         }
-        Ok(result.is_ok())
+        Ok(result.ok())
     }
 
     async fn append(&mut self, payloads: &mut Payloads) -> Result<bool, SealError> {
@@ -378,10 +384,26 @@ impl<C: Clock> Sealer<C> {
         let (kind, size) = (statement.ledger.kind, statement.size());
         let origin = origin(&self.log_prefix, &statement.ledger);
         let note = self.keys.note(&Checkpoint { origin, size, root: statement.root })?;
+        if kind == LedgerKind::Audit {
+            self.tell_receipts(&sealed, &note);
+        }
         let pending = Pending { sealed, note, urgent: self.urgent, token };
         self.outgoing.send(Outgoing::Batch(pending)).await.map_err(|_| SealError::Uplink)?;
         self.sealed.send_modify(|position| position.advance(kind, size));
         Ok(())
+    }
+
+    // Every event that waits is in the batch that has just been signed: they wait for no other.
+    fn tell_receipts(&mut self, sealed: &Sealed, note: &str) {
+        if self.receipts.is_empty() {
+            return;
+        }
+        let (batch, note): (Arc<[u8]>, Arc<str>) = (sealed.bytes().into(), note.into());
+        for (told, seq) in self.receipts.drain(..) {
+            let event = SealedEvent { seq, batch: Arc::clone(&batch), note: Arc::clone(&note) };
+            // Somebody who has gone away no longer wants to know.
+            let _gone = told.send(event);
+        }
     }
 
     async fn heartbeat(&mut self) -> Result<(), SealError> {
@@ -389,7 +411,7 @@ impl<C: Clock> Sealer<C> {
             time_ms: self.clock.now_ms(),
             workload: *self.workload.borrow(),
             refused: self.pipeline.counters().refused.load(Ordering::Relaxed),
-            evicted: self.pipeline.evicted(),
+            evicted: self.pipeline.inside().evicted(),
         });
         // Without room the heartbeat is not written, and that is written as soon as there is room
         // again.

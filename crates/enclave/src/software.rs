@@ -22,7 +22,7 @@ use lucarne_ledger::cbor::Writer;
 use lucarne_ledger::hash::Hash;
 
 use crate::clock::Clock;
-use crate::quote::{Quote, QuoteError};
+use crate::quote::{Question, Quote, QuoteError, Quoted};
 pub use root::{MintError, PUBLIC_FILE, SECRET_FILE};
 
 /// What the software TEE says about this machine.
@@ -84,7 +84,7 @@ impl<C> SoftwareTee<C> {
     }
 
     /// The document for `leaf`, a certificate of the key that will sign it.
-    fn document(&self, leaf: &[u8], now_ms: u64, request: &Request<'_>) -> Vec<u8> {
+    fn document(&self, leaf: &[u8], now_ms: u64, question: &Question<'_>) -> Vec<u8> {
         let executable = self.machine.executable_sha384;
         let no_kernel = sha384(digest::digest(&digest::SHA384, NO_KERNEL));
         let mut out = Writer::new();
@@ -103,9 +103,9 @@ impl<C> SoftwareTee<C> {
         }
         out.text("certificate").bytes(leaf);
         out.text("cabundle").array(1).bytes(self.root.certificate());
-        out.text("public_key").bytes(request.public_key);
-        out.text("user_data").bytes(request.user_data);
-        out.text("nonce").bytes(request.nonce);
+        out.text("public_key").bytes(question.public_key);
+        out.text("user_data").bytes(question.report_data.as_bytes());
+        out.text("nonce").bytes(question.nonce);
         out.finish()
     }
 }
@@ -115,18 +115,10 @@ impl<C: Clock> Quote for SoftwareTee<C> {
         KIND
     }
 
-    fn measurement(&self) -> [u8; 48] {
-        self.machine.executable_sha384
-    }
-
-    fn evidence(
-        &self,
-        user_data: &[u8; 64],
-        public_key: &[u8],
-        nonce: &[u8; 32],
-    ) -> Result<Vec<u8>, QuoteError> {
-        if public_key.is_empty() || public_key.len() > PUBLIC_KEY_BYTES_MAX {
-            return Err(QuoteError::PublicKeyLength { got: public_key.len() });
+    fn quote(&self, question: &Question<'_>) -> Result<Quoted, QuoteError> {
+        let got = question.public_key.len();
+        if got == 0 || got > PUBLIC_KEY_BYTES_MAX {
+            return Err(QuoteError::PublicKeyLength { got });
         }
         let now_ms = self.clock.now_ms();
         let leaf = EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING)
@@ -134,20 +126,14 @@ impl<C: Clock> Quote for SoftwareTee<C> {
         let tbs = certificate::leaf(leaf.public_key().as_ref(), now_ms)
             .ok_or(QuoteError::Clock { now_ms })?;
         let certificate = self.root.issue(&tbs).map_err(|_| QuoteError::Signing)?;
-        let request = Request { user_data, public_key, nonce };
-        let payload = self.document(&certificate, now_ms, &request);
+        let payload = self.document(&certificate, now_ms, question);
         let signature =
             leaf.sign(&self.random, &signed_part(&payload)).map_err(|_| QuoteError::Signing)?;
         let mut out = Writer::new();
         out.array(4).bytes(PROTECTED).map(0).bytes(&payload).bytes(signature.as_ref());
-        Ok(out.finish())
+        let measurement = self.machine.executable_sha384;
+        Ok(Quoted { evidence: out.finish(), collateral: Vec::new(), measurement })
     }
-}
-
-struct Request<'a> {
-    user_data: &'a [u8; 64],
-    public_key: &'a [u8],
-    nonce: &'a [u8; 32],
 }
 
 /// The `Sig_structure` of COSE_Sign1 (RFC 9052 §4.4).
@@ -165,7 +151,7 @@ fn sha384(digest: digest::Digest) -> [u8; 48] {
 }
 
 /// What this kind of evidence is called wherever it shows.
-const KIND: &str = "software (INSECURE)";
+pub(crate) const KIND: &str = "software (INSECURE)";
 /// `{1: -35}`: ES384.
 const PROTECTED: &[u8] = &[0xa1, 0x01, 0x38, 0x22];
 /// Nitro shows sixteen registers, used or not.

@@ -9,29 +9,37 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lucarne_ledger::binding::EpochBinding;
+use lucarne_ledger::checkpoint::CheckpointError;
 use lucarne_ledger::identity::{EpochId, Instance};
 use lucarne_ledger::json_batch::taken::Fate;
 use lucarne_ledger::key::PublicKey;
+use lucarne_ledger::report_data::ReportData;
 use lucarne_link::frame::{self, BadLength, DOWN_BYTES_MAX, FrameReader};
 use lucarne_link::json_outbox::JsonOutbox;
 use lucarne_link::message::{PreviousHead, Up};
 use lucarne_link::outbox::{AckError, Outbox, Pending};
-use lucarne_link::session::{Acknowledged, AwaitChallenge, Challenged, SessionError, Streaming};
+use lucarne_link::session::{AwaitChallenge, Challenged, SessionError, Streaming, Told};
 use lucarne_platform::{Address, ConnectError, Stream, connect};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::task::{self, JoinHandle};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::budget::Reservation;
 use crate::journal;
 use crate::progress::Position;
-use crate::quote::{Quote, QuoteError};
+use crate::quote::{Question, Quote, QuoteError, Quoted};
 use crate::sealer::Outgoing;
+use crate::witnesses::Quorum;
 
 /// A host that answers no handshake within this time is tried again.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// A connection on which batches wait and nothing moves for this long is given up.
 const STALL: Duration = Duration::from_secs(60);
+/// The kernel gives a TDX quote up after 30 s and an NSM after two minutes: a device that is slower
+/// than this is told as one that does not answer, and is not asked twice at a time.
+const DEVICE: Duration = Duration::from_secs(40);
 /// Pauses between attempts grow from the first to the second.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(2));
 /// Bytes read from the host at a time.
@@ -43,16 +51,51 @@ pub struct Identity {
     pub instance: Instance,
     /// This boot.
     pub epoch: EpochId,
-    /// The epoch binding.
+    /// The epoch binding, as it is sent.
     pub binding: Vec<u8>,
-    /// Digest that evidence carries for it.
-    pub user_data: [u8; 64],
-    /// The epoch's key as SPKI.
-    pub public_key: Vec<u8>,
+    /// The same, read.
+    pub bound: EpochBinding,
     /// Evidence of the boot.
     pub evidence: Vec<u8>,
+    /// What goes with it for its verification.
+    pub collateral: Vec<u8>,
     /// Where more comes from.
     pub quote: Arc<dyn Quote + Send + Sync>,
+}
+
+impl Identity {
+    /// New evidence for this boot in answer to a nonce. Blocks for as long as the device does.
+    ///
+    /// # Errors
+    /// When the device makes none.
+    pub fn fresh(&self, nonce: &[u8; 32]) -> Result<Quoted, QuoteError> {
+        let report_data = ReportData::monitor(&self.bound, nonce);
+        let public_key = &self.bound.p256_spki;
+        self.quote.quote(&Question { report_data: &report_data, public_key, nonce })
+    }
+}
+
+/// The device at work on one question, on a thread that may block.
+struct Asked {
+    work: JoinHandle<Result<Quoted, QuoteError>>,
+    until: Instant,
+}
+
+impl Asked {
+    fn begin(who: &Arc<Identity>, nonce: [u8; 32]) -> Self {
+        let who = Arc::clone(who);
+        let work = task::spawn_blocking(move || who.fresh(&nonce));
+        Self { work, until: Instant::now() + DEVICE }
+    }
+
+    /// Waits for the answer. May be dropped and called again.
+    async fn answer(&mut self) -> Result<Quoted, QuoteError> {
+        match timeout_at(self.until, &mut self.work).await {
+            // What panicked is ours: devices answer with errors.
+            Ok(joined) => joined.unwrap_or(Err(QuoteError::Signing)),
+            Err(_) => Err(QuoteError::TimedOut),
+        }
+    }
 }
 
 /// Why a connection ended. It is told to nobody but the process's own log: it has no content.
@@ -72,6 +115,8 @@ pub enum LinkError {
     Session(SessionError),
     /// The host acknowledged what it may not.
     Acknowledgement(AckError),
+    /// The host showed as cosigned what is not.
+    Cosignature(CheckpointError),
     /// The evidence device refused.
     Quote(QuoteError),
 }
@@ -86,6 +131,7 @@ impl std::fmt::Display for LinkError {
             Self::Length(error) => write!(f, "{error}"),
             Self::Session(error) => write!(f, "{error}"),
             Self::Acknowledgement(error) => write!(f, "{error}"),
+            Self::Cosignature(error) => write!(f, "cosigned checkpoint: {error}"),
             Self::Quote(error) => write!(f, "{error}"),
         }
     }
@@ -129,7 +175,16 @@ pub struct Uplink {
     identity: Arc<Identity>,
     hold: Hold,
     archived: watch::Sender<Position>,
+    witnesses: Option<Witnesses>,
     outgoing: mpsc::Receiver<Outgoing>,
+}
+
+/// Whose word on checkpoints counts, and who waits for it.
+pub struct Witnesses {
+    /// The quorum.
+    pub quorum: Quorum,
+    /// How far it has seen each ledger.
+    pub witnessed: watch::Sender<Position>,
 }
 
 /// What waits to be sent or acknowledged.
@@ -216,15 +271,24 @@ impl Line {
         Ok(state.on_frame(&self.receive().await?)?)
     }
 
-    async fn handshake(&mut self, who: &Identity) -> Result<(Streaming, Vec<Vec<u8>>), LinkError> {
-        let challenged = self.challenge(&who.instance, who.epoch).await?;
-        let fresh = who
-            .quote
-            .evidence(&who.user_data, &who.public_key, &challenged.nonce)
-            .map_err(LinkError::Quote)?;
-        let (state, evidence) = challenged.answer([&who.binding, &who.evidence, &fresh, &[]]);
+    async fn handshake(
+        &mut self,
+        who: &Arc<Identity>,
+    ) -> Result<(Streaming, Vec<Vec<u8>>), LinkError> {
+        let asked = timeout(HANDSHAKE, self.challenge(&who.instance, who.epoch));
+        let challenged = asked.await.unwrap_or(Err(LinkError::TimedOut))?;
+        let fresh = match Asked::begin(who, challenged.nonce).answer().await {
+            Ok(quoted) => quoted.evidence,
+            Err(error) => {
+                self.send(&challenged.no_evidence(error.fault())).await?;
+                return Err(LinkError::Quote(error));
+            }
+        };
+        let shown = [&who.binding[..], &who.evidence, &fresh, &who.collateral];
+        let (state, evidence) = challenged.answer(shown);
         self.send(&evidence).await?;
-        Ok(state.on_frame(&self.receive().await?)?)
+        let accepted = timeout(HANDSHAKE, self.receive()).await;
+        Ok(state.on_frame(&accepted.unwrap_or(Err(LinkError::TimedOut))?)?)
     }
 }
 
@@ -235,12 +299,13 @@ impl Uplink {
         identity: Arc<Identity>,
         key: PublicKey,
         archived: watch::Sender<Position>,
+        witnesses: Option<Witnesses>,
         outgoing: mpsc::Receiver<Outgoing>,
     ) -> Self {
         let (instance, epoch) = (identity.instance.clone(), identity.epoch);
         let json = JsonOutbox::new(key.clone(), instance, epoch);
         let hold = Hold { outbox: Outbox::new(key), json, ended: false };
-        Self { address, identity, hold, archived, outgoing }
+        Self { address, identity, hold, archived, witnesses, outgoing }
     }
 
     /// Runs until the sealer has ended and everything is archived.
@@ -275,12 +340,13 @@ impl Uplink {
     async fn connect_and_stream(&mut self) -> Result<(), (bool, LinkError)> {
         self.hold.rewind();
         let (address, identity) = (self.address.clone(), Arc::clone(&self.identity));
-        let opened = timeout(HANDSHAKE, async move {
-            let mut line = Line::connect(&address).await?;
+        let opened = async move {
+            let line = timeout(HANDSHAKE, Line::connect(&address)).await;
+            let mut line = line.unwrap_or(Err(LinkError::TimedOut))?;
             let accepted = line.handshake(&identity).await?;
             Ok((line, accepted))
-        });
-        let opened = self.while_collecting(opened).await.unwrap_or(Err(LinkError::TimedOut));
+        };
+        let opened = self.while_collecting(opened).await;
         let (line, (streaming, acknowledged)) = opened.map_err(|error| (false, error))?;
         for message in acknowledged {
             self.acknowledge(&message).map_err(|error| (false, error))?;
@@ -299,17 +365,28 @@ impl Uplink {
         let Line { mut read, mut write, mut frames } = line;
         let mut buffer = vec![0; READ_BYTES];
         let mut writing: Option<(Vec<u8>, usize)> = None;
+        let mut monitor = Monitored::default();
         let mut deadline = Instant::now() + STALL;
         loop {
             while let Some(body) = frames.next_frame().map_err(LinkError::Length)? {
-                *moved |= match streaming.on_frame(body)? {
-                    Acknowledged::Ledger(message) => self.acknowledge(&message)?,
-                    Acknowledged::JsonBatch(message) => self.acknowledge_json(&message)?,
-                };
+                match streaming.on_frame(body)? {
+                    Told::Ledger(message) => *moved |= self.acknowledge(&message)?,
+                    Told::JsonBatch(message) => *moved |= self.acknowledge_json(&message)?,
+                    Told::Cosigned(note) => {
+                        self.witnessed(&note)?;
+                        continue;
+                    }
+                    // It proves nothing about batches, so it buys no patience for them.
+                    Told::Monitor(nonce) => {
+                        monitor.take(nonce, &self.identity)?;
+                        continue;
+                    }
+                }
                 deadline = Instant::now() + STALL;
             }
             if writing.is_none() {
-                writing = self.hold.next_frame().map(|frame| (frame, 0));
+                let frame = monitor.answer.take().or_else(|| self.hold.next_frame());
+                writing = frame.map(|frame| (frame, 0));
             }
             if writing.is_none() && self.hold.is_done() {
                 return Ok(());
@@ -338,6 +415,11 @@ impl Uplink {
                     }
                     frames.feed(buffer.get(..count).unwrap_or_default());
                 }
+                () = monitor.make(), if monitor.asked.is_some() => {
+                    if !busy {
+                        deadline = Instant::now() + STALL;
+                    }
+                }
                 () = tokio::time::sleep_until(deadline), if busy => return Err(LinkError::TimedOut),
             }
         }
@@ -354,6 +436,15 @@ impl Uplink {
         Ok(moved)
     }
 
+    fn witnessed(&mut self, note: &str) -> Result<(), LinkError> {
+        // A host may tell what nobody here asked for.
+        let Some(Witnesses { quorum, witnessed }) = &self.witnesses else { return Ok(()) };
+        if let Some((kind, size)) = quorum.judge(note).map_err(LinkError::Cosignature)? {
+            witnessed.send_modify(|position| position.advance(kind, size));
+        }
+        Ok(())
+    }
+
     fn acknowledge_json(&mut self, message: &[u8]) -> Result<bool, LinkError> {
         let taken = self.hold.json.acknowledge(message).map_err(LinkError::Acknowledgement)?;
         let lost = match &taken {
@@ -366,6 +457,39 @@ impl Uplink {
             journal::warn("uplink", &format_args!("signed log batch {number} is {what}"));
         }
         Ok(taken.is_some())
+    }
+}
+
+/// The gateway's question for fresh evidence: at most one at a time, since each costs the device.
+#[derive(Default)]
+struct Monitored {
+    asked: Option<Asked>,
+    // the frame to send once the device has answered
+    answer: Option<Vec<u8>>,
+}
+
+impl Monitored {
+    fn take(&mut self, nonce: [u8; 32], who: &Arc<Identity>) -> Result<(), LinkError> {
+        if self.asked.is_some() || self.answer.is_some() {
+            return Err(LinkError::Session(SessionError::OutOfOrder));
+        }
+        self.asked = Some(Asked::begin(who, nonce));
+        Ok(())
+    }
+
+    /// Waits for the device. May be dropped and called again.
+    async fn make(&mut self) {
+        let Some(asked) = &mut self.asked else { return };
+        let made = asked.answer().await;
+        self.asked = None;
+        let body = match &made {
+            Ok(Quoted { evidence, collateral, .. }) => Up::Fresh { evidence, collateral }.encode(),
+            Err(error) => {
+                journal::warn("monitor", error);
+                Up::NoEvidence { fault: error.fault() }.encode()
+            }
+        };
+        self.answer = Some(frame::encode(&body));
     }
 }
 

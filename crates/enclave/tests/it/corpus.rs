@@ -8,12 +8,12 @@ use lucarne_enclave::receive::fuzzing as receive;
 #[test]
 fn corpora_are_replayed() {
     replay("enclave_config", fuzzing::fuzz_config);
-    replay("enclave_grpc_body", receive::fuzz_grpc_body);
-    replay("enclave_grpc_timeout", receive::fuzz_grpc_timeout);
-    replay("enclave_gzip", receive::fuzz_gzip);
+    replay("receive_grpc_body", receive::fuzz_grpc_body);
+    replay("receive_grpc_timeout", receive::fuzz_grpc_timeout);
+    replay("receive_gzip", receive::fuzz_gzip);
     replay("enclave_probe_answer", fuzzing::fuzz_probe_answer);
     replay("enclave_probe_check", fuzzing::fuzz_probe_check);
-    replay("enclave_zstd", receive::fuzz_zstd);
+    replay("receive_zstd", receive::fuzz_zstd);
 }
 
 /// Each input, and what is one cut or one bit away.

@@ -19,21 +19,23 @@ use lucarne_enclave::budget::Budget;
 use lucarne_enclave::clock::{Clock as _, SystemClock};
 use lucarne_enclave::config::Config;
 use lucarne_enclave::epoch::Epoch;
+use lucarne_enclave::inside_store::InsideStore;
 use lucarne_enclave::intake::{Accepted, Durability, Intake as _, Raw, Refusal};
 use lucarne_enclave::json_batches::{JsonBatchLimits, JsonHalf};
 use lucarne_enclave::pipeline::Pipeline;
 use lucarne_enclave::progress::{Position, Progress};
-use lucarne_enclave::raw_ring::RawRing;
 use lucarne_enclave::receive::Counters;
 use lucarne_enclave::sealer::{self, SealError, Sealer};
 use lucarne_enclave::software::{Machine, SoftwareTee};
 use lucarne_enclave::uplink::Uplink;
 use lucarne_ledger::batch::{self, EpochKey};
+use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::control::Workload;
 use lucarne_ledger::hash::to_hex;
 use lucarne_ledger::identity::LedgerKind;
 use lucarne_ledger::key::Signer as _;
-use lucarne_link::message::Down;
+use lucarne_ledger::report_data::ReportData;
+use lucarne_link::message::{Down, Up};
 use lucarne_otlp::Signal;
 use lucarne_otlp::wire::Writer;
 use tokio::net::UnixListener;
@@ -87,6 +89,7 @@ struct Enclave {
     sealing: JoinHandle<Result<(), SealError>>,
     uplink: JoinHandle<()>,
     key: EpochKey,
+    bound: EpochBinding,
     // Kept: an enclave whose workload is never probed.
     _workload: watch::Sender<Workload>,
 }
@@ -105,6 +108,14 @@ fn configuration(directory: &Path, socket: &Path) -> Config {
     Config::load(&file).unwrap()
 }
 
+fn key_of(epoch: &Epoch) -> EpochKey {
+    EpochKey {
+        instance: epoch.identity.instance.clone(),
+        epoch: epoch.id,
+        key: epoch.keys.public_key().clone(),
+    }
+}
+
 impl Enclave {
     fn start(directory: &Path, socket: &Path) -> Self {
         Self::start_with(directory, socket, None)
@@ -113,8 +124,12 @@ impl Enclave {
     fn start_with(directory: &Path, socket: &Path, json: Option<JsonBatchLimits>) -> Self {
         let config = configuration(directory, socket);
         let machine = Machine { module_id: "m".into(), executable_sha384: [5; 48] };
-        let tee =
-            SoftwareTee::open_or_mint(&config.insecure_software, machine, SystemClock).unwrap();
+        let tee = SoftwareTee::open_or_mint(
+            config.insecure_software.as_ref().unwrap(),
+            machine,
+            SystemClock,
+        )
+        .unwrap();
         let epoch = Epoch::begin(&config, Arc::new(tee)).unwrap();
         let budget = Budget::new(QUEUE_BYTES);
         let (queue, work) = mpsc::channel(1024);
@@ -122,21 +137,28 @@ impl Enclave {
         let sealed = watch::Sender::new(Position::default());
         let archived = watch::Sender::new(Position::default());
         let told = archived.subscribe();
-        let progress = Progress { sealed: sealed.subscribe(), archived: archived.subscribe() };
+        let (sealed_at, archived_at) = (sealed.subscribe(), archived.subscribe());
+        let progress = Progress { sealed: sealed_at, archived: archived_at, witnessed: None };
         let json = json.map(|limits| JsonHalf::new(epoch.measurement(), limits));
         let pipeline = Pipeline::new(
             config.contract,
             budget.clone(),
             queue,
-            RawRing::new(1 << 20),
+            InsideStore::nothing(),
             progress,
             DURABILITY_WAIT,
         );
         let pipeline = if json.is_some() { pipeline.with_json_batches() } else { pipeline };
         let pipeline = Arc::new(pipeline);
         let identity = Arc::clone(&epoch.identity);
-        let uplink =
-            Uplink::new(config.uplink, identity, config.acknowledgement_key, archived, to_uplink);
+        let uplink = Uplink::new(
+            config.uplink,
+            identity,
+            config.acknowledgement_key,
+            archived,
+            None,
+            to_uplink,
+        );
         let (probe, workload) = watch::channel(Workload::Unknown);
         let sealer = Sealer::new(sealer::Parts {
             received: Arc::new(Counters::new()),
@@ -153,11 +175,8 @@ impl Enclave {
             workload,
         })
         .unwrap();
-        let key = EpochKey {
-            instance: epoch.identity.instance.clone(),
-            epoch: epoch.id,
-            key: epoch.keys.public_key().clone(),
-        };
+        let key = key_of(&epoch);
+        let bound = epoch.identity.bound.clone();
         let (close, closing) = watch::channel(false);
         let open = move |kind| epoch.open(kind, &[], SystemClock.now_ms());
         Self {
@@ -168,6 +187,7 @@ impl Enclave {
             sealing: spawn_local(sealer.run(open, HEARTBEAT, closing)),
             uplink: tokio::spawn(uplink.run()),
             key,
+            bound,
             _workload: probe,
         }
     }
@@ -295,6 +315,46 @@ async fn a_host_that_sends_no_frames() {
 async fn a_host_that_breaks_the_stream() {
     survives_all([ClosesAfterAccepted, ClosesAfterBatch, NeverAcknowledges]).await;
     survives_all([ChallengesAgain, SpeaksLikeAnEnclave, FloodsWithRefusals]).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_host_that_asks_for_evidence_as_it_may_not() {
+    survives_all([AsksTwiceAtOnce, AsksAndNeverAcknowledges]).await;
+}
+
+/// A gateway that asks in the middle of a session gets evidence for its nonce and the epoch, and
+/// the batches go on beside it.
+#[tokio::test(start_paused = true)]
+async fn a_question_is_answered_with_fresh_evidence() {
+    let asked = async {
+        let directory = tempfile::tempdir().unwrap();
+        let socket = directory.path().join("uplink.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let enclave = Enclave::start(directory.path(), &socket);
+        let (stream, _) = listener.accept().await.unwrap();
+        let mut line = Line::new(stream);
+        line.handshake(Vec::new()).await.unwrap();
+        let mut shown = Vec::new();
+        for round in [1, 2] {
+            line.send(&Down::Monitor { nonce: [round; 32] }).await.unwrap();
+            let evidence = loop {
+                let body = line.receive().await.unwrap();
+                match Up::decode(&body).unwrap() {
+                    Up::Fresh { evidence, collateral: [] } => break evidence.to_vec(),
+                    Up::Batch { .. } => {}
+                    other => panic!("{other:?}"),
+                }
+            };
+            let read = lucarne_attest::read_unverified(&evidence).unwrap();
+            assert_eq!(read.nonce, Some(vec![round; 32]));
+            let expected = ReportData::monitor(&enclave.bound, &[round; 32]);
+            assert_eq!(read.user_data, Some(expected.as_bytes().to_vec()));
+            shown.push(evidence);
+        }
+        assert_ne!(shown[0], shown[1]);
+        enclave.uplink.abort();
+    };
+    LocalSet::new().run_until(asked).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use lucarne_attest::{
     Claims, Class, DebugMode, Expect, Fingerprint, Kind, Measurement, Measurements, Place, Policy,
-    Register, Rejected, Root, Time, Verified, When, verify, verify_epoch,
+    Register, Rejected, Root, Time, Verified, When, verify, verify_epoch, verify_fresh,
 };
 use lucarne_enclave::clock::Clock;
-use lucarne_enclave::quote::{Quote, QuoteError};
+use lucarne_enclave::quote::{Question, Quote, QuoteError};
 use lucarne_enclave::software::{Machine, PUBLIC_FILE, SoftwareTee};
 use lucarne_ledger::binding::EpochBinding;
+use lucarne_ledger::report_data::ReportData;
 
 struct At(u64);
 
@@ -45,7 +46,18 @@ fn binding() -> EpochBinding {
 }
 
 fn ask(tee: &SoftwareTee<At>) -> Vec<u8> {
-    tee.evidence(&binding().digest(), &binding().p256_spki, &NONCE).unwrap()
+    quote(tee, &ReportData::epoch(&binding()), &binding().p256_spki, &NONCE).unwrap()
+}
+
+fn quote(
+    tee: &SoftwareTee<At>,
+    report_data: &ReportData,
+    public_key: &[u8],
+    nonce: &[u8; 32],
+) -> Result<Vec<u8>, QuoteError> {
+    let quoted = tee.quote(&Question { report_data, public_key, nonce })?;
+    assert_eq!(quoted.collateral, Vec::<u8>::new());
+    Ok(quoted.evidence)
 }
 
 fn pin(tee: &SoftwareTee<At>) -> Root {
@@ -83,7 +95,7 @@ fn it_verifies_under_its_own_root_and_is_marked_insecure() {
     assert_eq!(claims.user_data, Some(binding().digest().to_vec()));
     assert_eq!(claims.public_key, Some(binding().p256_spki));
     assert_eq!(claims.nonce, Some(NONCE.to_vec()));
-    assert_eq!(claims.measurement(), Register(tee.measurement()));
+    assert_eq!(claims.measurement(), Register(EXECUTABLE));
     assert_eq!(claims.leaf_not_before, Time::from_unix_ms(NOW_MS - 250));
     assert_eq!(claims.leaf_not_after.ms_since(claims.leaf_not_before), 3 * 3_600_000);
     let zeros = claims.pcrs.iter().filter(|(_, pcr)| **pcr == Register::ZERO);
@@ -104,10 +116,34 @@ fn it_vouches_for_an_epoch_and_no_other() {
     assert_eq!(judge(&binding()), Ok((binding().epoch_id(), true)));
     let other = EpochBinding { nonce: [6; 32], ..binding() };
     assert_eq!(judge(&other), Err(Rejected::BindingDiffers));
-    let key = tee.evidence(&binding().digest(), &[1; 90], &NONCE).unwrap();
+    let key = quote(&tee, &ReportData::epoch(&binding()), &[1; 90], &NONCE).unwrap();
     let nonce = Expect::Nonce(NONCE);
     let refused = verify_epoch(&key, &binding(), &policy, live(NOW_MS), nonce).map(|_| ());
     assert_eq!(refused, Err(Rejected::PublicKeyDiffers));
+}
+
+#[test]
+fn fresh_evidence_answers_its_nonce_and_is_not_that_of_the_boot() {
+    let directory = tempfile::tempdir().unwrap();
+    let tee = tee_at(directory.path(), NOW_MS);
+    let policy = trusting(pin(&tee));
+    let asked = |report_data, nonce| quote(&tee, &report_data, &binding().p256_spki, &nonce);
+    let judge = |evidence: &[u8], binding: &EpochBinding| {
+        let keys = verify_fresh(evidence, binding, &policy, live(NOW_MS), NONCE)?;
+        Ok(keys.epoch)
+    };
+    let fresh = asked(ReportData::monitor(&binding(), &NONCE), NONCE).unwrap();
+    assert_eq!(judge(&fresh, &binding()), Ok(binding().epoch_id()));
+    let other = EpochBinding { nonce: [6; 32], ..binding() };
+    assert_eq!(judge(&fresh, &other), Err(Rejected::BindingDiffers));
+    assert_eq!(judge(&ask(&tee), &binding()), Err(Rejected::BindingDiffers));
+    // The nonce is part of the report data too, where nothing but report data is signed.
+    let shown = asked(ReportData::monitor(&binding(), &[8; 32]), NONCE).unwrap();
+    assert_eq!(judge(&shown, &binding()), Err(Rejected::BindingDiffers));
+    let old = asked(ReportData::monitor(&binding(), &[8; 32]), [8; 32]).unwrap();
+    assert_eq!(judge(&old, &binding()), Err(Rejected::NonceDiffers));
+    let boot = verify_epoch(&fresh, &binding(), &policy, live(NOW_MS), Expect::Nonce(NONCE));
+    assert_eq!(boot.map(|_| ()), Err(Rejected::BindingDiffers));
 }
 
 #[test]
@@ -136,7 +172,7 @@ fn no_other_root_accepts_it_least_of_all_one_of_hardware() {
 fn another_nonce_or_measurement_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let tee = tee_at(directory.path(), NOW_MS);
-    let evidence = tee.evidence(&[0; 64], &[1; 91], &[8; 32]).unwrap();
+    let evidence = quote(&tee, &ReportData::epoch(&binding()), &[1; 91], &[8; 32]).unwrap();
     assert_eq!(judge(&evidence, pin(&tee)), Err(Rejected::NonceDiffers));
     let machine = Machine { module_id: "x".into(), executable_sha384: [1; 48] };
     let modified = SoftwareTee::open_or_mint(directory.path(), machine, At(NOW_MS)).unwrap();
@@ -145,7 +181,7 @@ fn another_nonce_or_measurement_is_refused() {
 }
 
 fn ask_any(tee: &SoftwareTee<At>) -> Vec<u8> {
-    tee.evidence(&[0; 64], &[1; 91], &NONCE).unwrap()
+    quote(tee, &ReportData::epoch(&binding()), &[1; 91], &NONCE).unwrap()
 }
 
 #[test]
@@ -196,7 +232,7 @@ fn what_does_not_fit_into_evidence_is_refused_when_asked() {
     let directory = tempfile::tempdir().unwrap();
     let tee = tee_at(directory.path(), NOW_MS);
     let ask = |tee: &SoftwareTee<At>, length| {
-        tee.evidence(&[0; 64], &vec![1; length], &NONCE).map(|_| ())
+        quote(tee, &ReportData::epoch(&binding()), &vec![1; length], &NONCE).map(|_| ())
     };
     assert_eq!(ask(&tee, 1_024), Ok(()));
     for got in [0, 1_025] {

@@ -1,5 +1,7 @@
 //! What a hostile host says, one script an attack, and its end of a connection.
 
+use std::time::Duration;
+
 use lucarne_ledger::batch;
 use lucarne_ledger::identity::EpochId;
 use lucarne_ledger::key::Ed25519Key;
@@ -9,6 +11,7 @@ use lucarne_link::message::{Down, Up};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// What the gateway does wrong. All but the first eight do the handshake as it should be.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,6 +37,8 @@ pub(super) enum Attack {
     NamesAnotherEpoch,
     NamesWhatWasNeverSent,
     NamesAnotherRoot,
+    AsksTwiceAtOnce,
+    AsksAndNeverAcknowledges,
 }
 
 use Attack::*;
@@ -154,6 +159,12 @@ impl Attack {
     async fn play_after_handshake(self, line: &mut Line) -> Option<()> {
         match self {
             ClosesAfterAccepted => return Some(()),
+            AsksTwiceAtOnce => {
+                let question = Down::Monitor { nonce: [5; 32] };
+                let twice = [&question, &question].map(|one| frame::encode(&one.encode()));
+                line.raw(&twice.concat()).await?;
+                return line.wait_for_the_end().await;
+            }
             FloodsWithRefusals => {
                 let refusal = Down::Refused { reason: "€".repeat(170) };
                 while line.send(&refusal).await.is_some() {}
@@ -165,6 +176,12 @@ impl Attack {
         let mut told = truth(&statement);
         match self {
             NeverAcknowledges => return line.wait_for_the_end().await,
+            // A question behind each answer: it keeps the line busy, and buys no patience.
+            AsksAndNeverAcknowledges => loop {
+                line.send(&Down::Monitor { nonce: [5; 32] }).await?;
+                while !matches!(Up::decode(&line.receive().await?), Ok(Up::Fresh { .. })) {}
+                pause().await;
+            },
             ChallengesAgain => {
                 let again = Down::Challenge { nonce: [4; 32], time_ms: 1, previous: Vec::new() };
                 line.send(&again).await?;
@@ -198,6 +215,10 @@ impl Attack {
         }
         line.wait_for_the_end().await
     }
+}
+
+async fn pause() {
+    drop(timeout(Duration::from_secs(5), std::future::pending::<()>()).await);
 }
 
 /// Plays the attack on every connection and counts them.

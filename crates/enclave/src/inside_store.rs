@@ -1,0 +1,228 @@
+//! The inside view: full log records and spans in bounded memory, never outside.
+//!
+//! A thread of its own puts raw requests into the store, behind a queue that is bounded in number
+//! and bytes. A queue that is full drops the request and counts it: what is kept for people never
+//! slows or refuses what the ledger takes. Only the attested channel reads, by leave of the
+//! measured configuration and with a record of who did.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use lucarne_otlp::Signal;
+use lucarne_store::retention::Retention;
+use lucarne_store::stream::Mapping;
+use lucarne_store::trace::Traces;
+use lucarne_store::vault::Vault;
+use lucarne_store::{Config, Store};
+
+use crate::budget::{Budget, Reservation};
+use crate::clock::{Clock, SystemClock};
+use crate::intake::Raw;
+
+/// What is kept inside.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Bounds {
+    /// Bytes of memory for everything: the queue, log records and spans. 0 keeps nothing.
+    pub bytes: usize,
+    /// Age at which log records are dropped; spans go by room alone.
+    pub retention: Duration,
+    /// The label `job` of every stream.
+    pub job: String,
+}
+
+/// Requests that wait for the store's thread; their bytes are bounded by a share of the whole.
+const QUEUE_REQUESTS: usize = 1024;
+/// Bytes of requests that wait: room for one of the usual 4 MiB even under a small bound, and half
+/// a second of a high rate under a large one.
+const QUEUE_BYTES: std::ops::RangeInclusive<usize> = 4 << 20..=16 << 20;
+/// Rows in no block yet: less makes blocks that compress badly, more is slower to search.
+const HEAD_BYTES: std::ops::RangeInclusive<usize> = 256 << 10..=16 << 20;
+/// How long the store rests before what is too old is looked for.
+const IDLE: Duration = Duration::from_secs(600);
+
+/// The way into the store, and what reads it.
+pub struct InsideStore {
+    kept: Option<Arc<Kept>>,
+    queue: Option<SyncSender<Item>>,
+    room: Budget,
+    offered: AtomicU64,
+    missed: AtomicU64,
+}
+
+struct Item {
+    signal: Signal,
+    request: Raw<Bytes>,
+    _room: Reservation,
+}
+
+/// What the thread writes and questions read.
+pub(crate) struct Kept {
+    pub(crate) logs: Store,
+    pub(crate) traces: Traces,
+    done: Mutex<u64>,
+    progress: Condvar,
+}
+
+impl InsideStore {
+    /// One that keeps nothing.
+    pub fn nothing() -> Self {
+        let (offered, missed) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { kept: None, queue: None, room: Budget::new(0), offered, missed }
+    }
+
+    /// An empty store and its thread, which ends when this is dropped.
+    ///
+    /// # Errors
+    /// When there is no memory or no thread.
+    pub fn start(bounds: &Bounds) -> io::Result<Self> {
+        if bounds.bytes == 0 {
+            return Ok(Self::nothing());
+        }
+        let traces = bounds.bytes / 4;
+        let logs = bounds.bytes - traces;
+        let config = Config {
+            mapping: Mapping::with_job(&bounds.job),
+            retention: Retention {
+                bytes: logs as u64,
+                age_ns: i64::try_from(bounds.retention.as_nanos()).unwrap_or(i64::MAX),
+            },
+            head_bytes: within(logs / 8, &HEAD_BYTES),
+        };
+        let kept = Arc::new(Kept {
+            logs: Store::new(config, Vault::memory())?,
+            traces: Traces::new(traces as u64, traces / 8)?,
+            done: Mutex::new(0),
+            progress: Condvar::new(),
+        });
+        let (queue, items) = sync_channel(QUEUE_REQUESTS);
+        let own = Arc::clone(&kept);
+        thread::Builder::new().name("inside".to_owned()).spawn(move || own.keep(&items))?;
+        let room = Budget::new(within(bounds.bytes / 8, &QUEUE_BYTES));
+        Ok(Self { kept: Some(kept), queue: Some(queue), room, ..Self::nothing() })
+    }
+
+    /// Hands a request to the store, or counts that there was no room. Never waits.
+    pub fn offer(&self, signal: Signal, request: Raw<Bytes>) {
+        let Some(queue) = self.queue.as_ref().filter(|_| signal != Signal::Metrics) else { return };
+        let room = self.room.reserve(request.inner().len());
+        let taken = room.map(|room| queue.try_send(Item { signal, request, _room: room }));
+        let count = if matches!(taken, Some(Ok(()))) { &self.offered } else { &self.missed };
+        count.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Records and spans that were dropped to stay within the bounds; a request for which the
+    /// queue had no room counts as one.
+    pub fn evicted(&self) -> u64 {
+        let missed = self.missed.load(Ordering::Acquire);
+        let dropped = |kept: &Arc<Kept>| {
+            let records = kept.logs.report().evicted.records;
+            records.saturating_add(kept.traces.evicted())
+        };
+        self.kept.as_ref().map_or(0, dropped).saturating_add(missed)
+    }
+
+    /// What is kept, once everything that was offered before is in it, or `within` is over;
+    /// `None` when nothing is kept.
+    pub(crate) fn caught_up(&self, within: Duration) -> Option<&Kept> {
+        let kept = self.kept.as_deref()?;
+        let offered = self.offered.load(Ordering::Acquire);
+        let done = kept.done.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(kept.progress.wait_timeout_while(done, within, |done| *done < offered));
+        Some(kept)
+    }
+}
+
+impl Kept {
+    fn keep(&self, items: &Receiver<Item>) {
+        loop {
+            match items.recv_timeout(IDLE) {
+                Ok(item) => {
+                    self.take(&item);
+                    *self.done.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+                    self.progress.notify_all();
+                }
+                Err(RecvTimeoutError::Timeout) => self.logs.maintain(now_ns()),
+                Err(RecvTimeoutError::Disconnected) => return,
+            }
+        }
+    }
+
+    // The contract has walked the request already; what the store cannot read in spite of that is
+    // in the ledger and not here.
+    fn take(&self, item: &Item) {
+        let request = item.request.inner();
+        match item.signal {
+            Signal::Logs => drop(self.logs.ingest_logs(request, now_ns())),
+            Signal::Traces => drop(self.traces.ingest(request)),
+            Signal::Metrics => {}
+        }
+    }
+}
+
+fn within(bytes: usize, range: &std::ops::RangeInclusive<usize>) -> usize {
+    bytes.clamp(*range.start(), *range.end())
+}
+
+fn now_ns() -> i64 {
+    i64::try_from(SystemClock.now_ms()).unwrap_or(i64::MAX).saturating_mul(1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use lucarne_otlp::wire::Writer;
+
+    use super::*;
+
+    fn bounds(bytes: usize) -> Bounds {
+        Bounds { bytes, retention: Duration::from_secs(3600), job: "tee-processengine".into() }
+    }
+
+    /// A request with one record of this body.
+    fn request(body: &str) -> Raw<Bytes> {
+        let mut out = Vec::new();
+        Writer::new(&mut out).message(1, |resource| {
+            resource.message(2, |scope| {
+                scope.message(2, |record| {
+                    record.fixed64(1, SystemClock.now_ms() * 1_000_000);
+                    record.message(5, |value| value.bytes(1, body.as_bytes()));
+                });
+            });
+        });
+        Raw::new(out.into())
+    }
+
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn what_was_offered_before_a_question_is_there() {
+        let store = InsideStore::start(&bounds(8 << 20)).unwrap();
+        for number in 0..500 {
+            store.offer(Signal::Logs, request(&format!("record {number}")));
+        }
+        store.offer(Signal::Metrics, Raw::new(Bytes::from_static(b"kept nowhere")));
+        let kept = store.caught_up(PATIENCE).unwrap();
+        assert_eq!((kept.logs.report().records, store.evicted()), (500, 0));
+    }
+
+    #[test]
+    fn what_has_no_room_is_counted_and_nobody_waits() {
+        let store = InsideStore::start(&bounds(1 << 20)).unwrap();
+        store.offer(Signal::Logs, Raw::new(Bytes::from(vec![0; 5 << 20])));
+        assert_eq!(store.evicted(), 1);
+        let kept = store.caught_up(PATIENCE).unwrap();
+        assert_eq!(kept.logs.report().records, 0);
+    }
+
+    #[test]
+    fn one_without_room_keeps_nothing_and_starts_nothing() {
+        let store = InsideStore::start(&bounds(0)).unwrap();
+        store.offer(Signal::Logs, request("x"));
+        assert!(store.caught_up(PATIENCE).is_none());
+        assert_eq!(store.evicted(), 0);
+    }
+}
