@@ -9,12 +9,15 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use lucarne_archive::data_keys::Slot;
+use lucarne_archive::encryption::{Cipher, EncryptError};
 use lucarne_archive::hold::Holds;
 use lucarne_archive::segment::SegmentWriter;
 use lucarne_archive::withhold::REVISIONS_MAX;
 use lucarne_archive::{Archive, ArchiveError, Name, Put};
 use lucarne_ledger::identity::{EpochId, LedgerId, LedgerKind, NotAnInstance};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use lucarne_otlp::Signal;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 
 use crate::counters::Counters;
 use crate::delivery::{Batch, Delivery, Refused};
@@ -53,17 +56,26 @@ pub struct Job {
     delivery: Delivery,
     urgent: bool,
     permit: Option<OwnedSemaphorePermit>,
+    /// Told when the log has it. Whoever waits no longer was told, or tells, that it failed: such a
+    /// job is not written.
+    durable: Option<oneshot::Sender<()>>,
 }
 
 impl Job {
     /// A verified and screened batch.
     pub const fn batch(ledger: LedgerId, batch: Batch, urgent: bool) -> Self {
-        Self { ledger, delivery: Delivery::Batch(batch), urgent, permit: None }
+        Self { ledger, delivery: Delivery::Batch(batch), urgent, permit: None, durable: None }
     }
 
     /// Word of a batch that did not verify.
     pub const fn refused(ledger: LedgerId, refused: Refused) -> Self {
-        Self { ledger, delivery: Delivery::Refused(refused), urgent: false, permit: None }
+        Self {
+            ledger,
+            delivery: Delivery::Refused(refused),
+            urgent: false,
+            permit: None,
+            durable: None,
+        }
     }
 
     /// A message of a process on the host, for export; it goes into no file of the archive.
@@ -71,20 +83,43 @@ impl Job {
     /// # Errors
     /// Never: the name that stands for the gateway is a valid one.
     pub fn message(job: HostJob, json: Vec<u8>) -> Result<Self, NotAnInstance> {
+        Self::unsealed(Delivery::Message(job, json), None)
+    }
+
+    /// Telemetry of the host, for export; `durable` is told when the log has it.
+    ///
+    /// # Errors
+    /// Never: the name that stands for the gateway is a valid one.
+    pub fn telemetry(
+        signal: Signal,
+        request: Vec<u8>,
+        received_ns: u64,
+        durable: oneshot::Sender<()>,
+    ) -> Result<Self, NotAnInstance> {
+        Self::unsealed(Delivery::Telemetry(signal, request, received_ns), Some(durable))
+    }
+
+    fn unsealed(
+        delivery: Delivery,
+        durable: Option<oneshot::Sender<()>>,
+    ) -> Result<Self, NotAnInstance> {
         let ledger = LedgerId {
             instance: "gateway".parse()?,
             epoch: EpochId([0; 16]),
             kind: LedgerKind::Telemetry,
         };
-        let delivery = Delivery::Message(job, json);
-        Ok(Self { ledger, delivery, urgent: false, permit: None })
+        Ok(Self { ledger, delivery, urgent: false, permit: None, durable })
+    }
+
+    fn is_abandoned(&self) -> bool {
+        self.durable.as_ref().is_some_and(oneshot::Sender::is_closed)
     }
 
     fn entry(&self) -> Entry {
         let kind = match self.delivery {
             Delivery::Batch(_) => Kind::Batch,
             Delivery::Refused(_) => Kind::Unverified,
-            Delivery::Message(..) => Kind::Message,
+            Delivery::Message(..) | Delivery::Telemetry(..) => Kind::Message,
         };
         Entry { kind, origin: self.ledger.clone(), payload: self.delivery.encode() }
     }
@@ -93,6 +128,7 @@ impl Job {
         let bytes = match &self.delivery {
             Delivery::Batch(batch) => batch.bytes.len(),
             Delivery::Message(_, json) => json.len(),
+            Delivery::Telemetry(_, request, _) => request.len(),
             Delivery::Refused(_) => 0,
         };
         u32::try_from(bytes).unwrap_or(WAITING_BYTES).clamp(1, WAITING_BYTES)
@@ -157,6 +193,7 @@ pub struct Worker {
     epochs: Arc<Epochs>,
     names: Names,
     holds: Holds,
+    cipher: Option<Cipher>,
     register: Option<Arc<SiteRegister>>,
     limits: RollLimits,
     counters: Arc<Counters>,
@@ -183,6 +220,8 @@ pub enum ArchiverError {
     Wal(WalError),
     /// The archive refuses for good.
     Archive(ArchiveError),
+    /// Payloads cannot be encrypted, and so are not archived.
+    Encrypt(EncryptError),
     /// A batch of the log no longer reads as one.
     Corrupt {
         /// The roll.
@@ -195,6 +234,7 @@ impl std::fmt::Display for ArchiverError {
         match self {
             Self::Wal(error) => write!(f, "{error}"),
             Self::Archive(error) => write!(f, "{error}"),
+            Self::Encrypt(error) => write!(f, "{error}"),
             Self::Corrupt { roll } => {
                 write!(f, "roll {roll} of the write-ahead log is not what was written")
             }
@@ -207,6 +247,7 @@ impl std::error::Error for ArchiverError {
         match self {
             Self::Wal(error) => Some(error),
             Self::Archive(error) => Some(error),
+            Self::Encrypt(error) => error.source(),
             Self::Corrupt { .. } => None,
         }
     }
@@ -220,6 +261,8 @@ pub struct Parts {
     pub archive: Arc<dyn Archive>,
     /// What keeps the log from being cut.
     pub holds: Holds,
+    /// Encrypts payloads on their way into the archive, if they are to be erasable.
+    pub cipher: Option<Cipher>,
     /// Where the ends of ledgers are noted, if the site keeps a register.
     pub register: Option<Arc<SiteRegister>>,
     /// Who is told.
@@ -249,6 +292,7 @@ impl Worker {
             archive: parts.archive,
             epochs: parts.epochs,
             holds: parts.holds,
+            cipher: parts.cipher,
             register: parts.register,
             names,
             limits: parts.limits,
@@ -300,18 +344,28 @@ impl Worker {
         self.roll.entries > 0 && (old || self.roll.urgent || self.roll.bytes >= self.limits.bytes)
     }
 
-    fn commit(&mut self, group: Vec<Job>) -> Result<(), ArchiverError> {
-        if group.is_empty() {
+    fn commit(&mut self, mut group: Vec<Job>) -> Result<(), ArchiverError> {
+        let entries = self.retrying("write-ahead log cannot be written", |worker| {
+            group.retain(|job| !job.is_abandoned());
+            let entries: Vec<Entry> = group.iter().map(Job::entry).collect();
+            if !entries.is_empty() {
+                worker.wal.append(&entries)?;
+            }
+            Ok(entries)
+        })?;
+        if entries.is_empty() {
             return Ok(());
         }
-        let entries: Vec<Entry> = group.iter().map(Job::entry).collect();
-        self.retrying("write-ahead log cannot be written", |worker| worker.wal.append(&entries))?;
         self.counters.wal_bytes.add(entries.iter().map(|e| e.payload.len() as u64).sum());
         self.roll.since.get_or_insert_with(Instant::now);
         for job in group {
             self.roll.entries += 1;
             self.roll.bytes += u64::from(job.size());
             self.roll.urgent |= job.urgent;
+            if let Some(durable) = job.durable {
+                // Gone since it was written: it will say that it does not know.
+                let _gone = durable.send(());
+            }
             if let Delivery::Batch(batch) = job.delivery {
                 self.roll.batches.push(batch);
             }
@@ -409,7 +463,7 @@ impl Worker {
     }
 
     fn put_segment(&self, run: &Run, roll: u64) -> Result<Name, ArchiverError> {
-        let bytes = segment(run).ok_or(ArchiverError::Corrupt { roll })?;
+        let bytes = self.segment(run, roll)?;
         for revision in 0..REVISIONS_MAX {
             let name = Name::Seal(run.seal_name(revision));
             if self.put(&name, &bytes)? != Put::Different {
@@ -425,6 +479,31 @@ impl Worker {
             );
         }
         Err(ArchiverError::Corrupt { roll })
+    }
+
+    fn segment(&self, run: &Run, roll: u64) -> Result<Vec<u8>, ArchiverError> {
+        let corrupt = || ArchiverError::Corrupt { roll };
+        let mut writer = SegmentWriter::new().map_err(|_| corrupt())?;
+        for batch in &run.batches {
+            let encrypted = self.encrypt(run, &batch.bytes)?;
+            writer.push(encrypted.as_ref().unwrap_or(&batch.bytes)).map_err(|_| corrupt())?;
+        }
+        Ok(writer.finish())
+    }
+
+    // A key that cannot be written now stops the acknowledgement like a full disk does.
+    fn encrypt(&self, run: &Run, batch: &[u8]) -> Result<Option<Vec<u8>>, ArchiverError> {
+        let Some(cipher) = &self.cipher else { return Ok(None) };
+        let slot = Slot::of(&run.seal_name(0));
+        loop {
+            match cipher.encrypt(&slot, batch) {
+                Ok(encrypted) => return Ok(encrypted),
+                Err(EncryptError::Key(error)) if error.is_retryable() => {
+                    self.pause("data key cannot be written", &error);
+                }
+                Err(error) => return Err(ArchiverError::Encrypt(error)),
+            }
+        }
     }
 
     fn put(&self, name: &Name, bytes: &[u8]) -> Result<Put, ArchiverError> {
@@ -461,7 +540,7 @@ impl Worker {
                     let delivery = Delivery::decode(&entry.payload);
                     match delivery.map_err(|_| ArchiverError::Corrupt { roll: number })? {
                         Delivery::Batch(batch) => batches.push(batch),
-                        Delivery::Refused(_) | Delivery::Message(..) => {}
+                        Delivery::Refused(_) | Delivery::Message(..) | Delivery::Telemetry(..) => {}
                     }
                 }
             }
@@ -469,14 +548,6 @@ impl Worker {
         }
         Ok(())
     }
-}
-
-fn segment(run: &Run) -> Option<Vec<u8>> {
-    let mut writer = SegmentWriter::new().ok()?;
-    for batch in &run.batches {
-        writer.push(&batch.bytes).ok()?;
-    }
-    Some(writer.finish())
 }
 
 #[cfg(test)]

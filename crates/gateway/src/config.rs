@@ -14,14 +14,17 @@ use std::time::Duration;
 use lucarne_archive::s3::{Settings, SettingsFile};
 use lucarne_ledger::key::Ed25519Key;
 use lucarne_platform::Address;
-use lucarne_redact::{Rules, RulesConfig};
+use lucarne_redact::{OnHit, Rules, RulesConfig};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 
 use crate::archiver::RollLimits;
+use crate::collector::{self, Collector, Resolve};
 use crate::durable_file;
 use crate::export::config::ExporterFile;
+use crate::monitor::{MonitorFile, Monitoring};
+use crate::stamping::{TimeStamps, TimeStampsFile};
 use crate::witnessing::{Witnesses, WitnessesFile};
 
 /// What the file says.
@@ -41,9 +44,23 @@ struct File {
     #[serde(default)]
     outer_layer: Option<Spanned<RulesConfig>>,
     #[serde(default)]
+    collector: Option<Spanned<PathBuf>>,
+    #[serde(default)]
     exporters: Vec<ExporterFile>,
     #[serde(default)]
     witnesses: Option<WitnessesFile>,
+    #[serde(default)]
+    monitor: Option<Spanned<MonitorFile>>,
+    #[serde(default)]
+    time_stamps: Option<TimeStampsFile>,
+    #[serde(default)]
+    erasure: Option<ErasureFile>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ErasureFile {
+    keys: Spanned<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -117,8 +134,27 @@ pub struct Config {
     pub rules: Rules,
     /// Where records go.
     pub exporters: Vec<ExporterFile>,
+    /// Pipelines of a collector file; `None`: there is none.
+    pub collector: Option<Collector>,
+    /// Where names of the file are on this machine.
+    pub resolve: Resolve,
     /// Who is asked to cosign checkpoints; `None`: nobody.
     pub witnesses: Option<Witnesses>,
+    /// How enclaves are asked for fresh evidence.
+    pub monitor: Monitoring,
+    /// Who is asked to stamp checkpoints with the time; `None`: nobody.
+    pub time_stamps: Option<TimeStamps>,
+    /// Whether payloads are archived encrypted, so that they can be erased; `None`: they are not.
+    pub erasure: Option<Erasure>,
+}
+
+/// How payloads are encrypted for the archive.
+#[derive(Debug)]
+pub struct Erasure {
+    /// The folder of data keys.
+    pub keys: Placed<PathBuf>,
+    /// Signs which bytes are the payloads of a batch: the key that withholds.
+    pub signer: Ed25519Key,
 }
 
 /// The design's 10 s and 8 MiB.
@@ -128,6 +164,8 @@ const CLOSE_AT_BYTES: u64 = 8 << 20;
 const KEPT_BYTES: u64 = 256 << 20;
 /// Three heartbeats of 15 s.
 const SILENT_AFTER: Duration = Duration::from_secs(45);
+/// The pages of a gateway without a file of its own; an override may put them elsewhere.
+const PAGES: &str = "127.0.0.1:8080";
 /// A configuration is read by people.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -190,14 +228,73 @@ impl<T> Placed<T> {
     }
 }
 
+/// What the command line says beside the file.
+#[derive(Clone, Debug, Default)]
+pub struct Invocation {
+    /// The gateway's own file, or a bare collector file.
+    pub file: PathBuf,
+    /// Where a bare collector file keeps what it does not say.
+    pub data: Option<PathBuf>,
+    /// Where names of a collector file are on this machine.
+    pub resolve: Resolve,
+}
+
+impl Invocation {
+    /// Whether the file is a bare collector file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn is_bare(&self) -> Result<bool, ConfigError> {
+        read_text(&self.file).map(|text| collector::is_collector(&text))
+    }
+}
+
 impl Config {
-    /// Reads and checks a file.
+    /// Reads and checks the gateway's own file.
     ///
     /// # Errors
     /// With file, line where the parser knows it, key, and what was expected.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let file: File = read_yaml(path)?;
+        Self::check(read_yaml(path)?, path, None, Resolve::default())
+    }
+
+    /// Reads and checks a file of either kind; for a bare collector file the directory of its data
+    /// is made ready.
+    ///
+    /// # Errors
+    /// As `load`.
+    pub fn open(invocation: &Invocation) -> Result<Self, ConfigError> {
+        let Invocation { file, data, resolve } = invocation;
+        if !invocation.is_bare()? {
+            return Self::check(read_yaml(file)?, file, None, resolve.clone());
+        }
+        let Some(dir) = data else {
+            return Err(ConfigError::new(file, "a bare collector file needs --data DIR"));
+        };
+        let collector = Collector::load(file, resolve)?;
+        collector::defaults::prepare(dir)?;
+        let dir = dir
+            .canonicalize()
+            .map_err(|error| ConfigError::new(dir, format!("cannot open it: {error}")))?;
+        let own = dir.join("gateway.yaml");
+        let http = collector.health.or_else(|| resolve.of(PAGES)).or_else(|| PAGES.parse().ok());
+        let http = http.ok_or_else(|| ConfigError::new(file, "no address for the pages"))?;
+        let text = collector::defaults::gateway_file(&dir, http);
+        Self::check(parse_yaml(&text, &own)?, file, Some(collector), resolve.clone())
+    }
+
+    fn check(
+        file: File,
+        path: &Path,
+        bare: Option<Collector>,
+        resolve: Resolve,
+    ) -> Result<Self, ConfigError> {
         let places = Places(path.into());
+        let collector = match (bare, file.collector) {
+            (Some(bare), _) => Some(bare),
+            (None, None) => None,
+            (None, Some(at)) => Some(Collector::load(&beside(path, &at.value), &resolve)?),
+        };
         let beside = |inner: PathBuf| beside(path, &inner);
         let keys = file.keys;
         let acknowledgement = places.of("keys.acknowledgement", keys.acknowledgement).map(beside);
@@ -206,16 +303,21 @@ impl Config {
         let gate_token = file.http.gate_token_file;
         let archive = places.of("archive", file.archive);
         let Archive { close_at_bytes, close_after_ms, .. } = archive.value;
+        let place = places.archive(archive.map(|written| (written.directory, written.s3)))?;
         Ok(Self {
             uplink: places.parse("uplink.address", file.uplink.address, ADDRESS)?,
             trust: places.of("trust", file.trust).map(beside),
             acknowledgement_key: read_key(&acknowledgement)?,
             withholding_key: read_key(&withholding)?,
             register_key: register.as_ref().map(read_key).transpose()?,
-            archive: places.archive(archive.map(|written| (written.directory, written.s3)))?,
+            erasure: places.erasure(file.erasure, &withholding, &place)?,
+            archive: place,
             rolls: RollLimits {
                 bytes: close_at_bytes.unwrap_or(CLOSE_AT_BYTES),
-                age: close_after_ms.map_or(CLOSE_AFTER, Duration::from_millis),
+                age: close_after_ms.map_or(
+                    collector.as_ref().and_then(|file| file.batch_timeout).unwrap_or(CLOSE_AFTER),
+                    Duration::from_millis,
+                ),
                 kept_bytes: file.keep_log_bytes.unwrap_or(KEPT_BYTES),
             },
             state: beside(file.state),
@@ -224,9 +326,13 @@ impl Config {
                 .map(|token| places.of("http.gate_token_file", token).map(beside)),
             silent_after: file.http.silent_after_ms.map_or(SILENT_AFTER, Duration::from_millis),
             proxy_log: file.proxy_log.map(|at| places.unix("proxy_log", at)).transpose()?,
-            rules: places.rules(file.outer_layer)?,
+            rules: places.rules(file.outer_layer, collector.as_ref())?,
             exporters: file.exporters,
+            collector,
+            resolve,
             witnesses: file.witnesses.map(|written| written.check(path)).transpose()?,
+            monitor: places.monitor(file.monitor)?,
+            time_stamps: file.time_stamps.map(|written| written.check(path)).transpose()?,
             file: path.to_owned(),
         })
     }
@@ -307,15 +413,51 @@ impl Places {
         }
     }
 
-    fn rules(&self, written: Option<Spanned<RulesConfig>>) -> Result<Rules, ConfigError> {
-        match written {
-            None => Rules::default_rules()
-                .map_err(|error| ConfigError::new(&self.0, format!("outer_layer: {error}"))),
-            Some(written) => {
-                let rules = self.of("outer_layer", written);
-                Rules::compile(rules.value.clone()).map_err(|error| rules.fault(&error))
-            }
+    /// Keys that lie in the archive would be copied, mirrored and kept with what they hide.
+    fn erasure(
+        &self,
+        written: Option<ErasureFile>,
+        withholding: &Placed<PathBuf>,
+        archive: &ArchivePlace,
+    ) -> Result<Option<Erasure>, ConfigError> {
+        let Some(written) = written else { return Ok(None) };
+        let keys = self.of("erasure.keys", written.keys).map(|keys| beside(&self.0, &keys));
+        if matches!(archive, ArchivePlace::Directory(root) if keys.value.starts_with(root)) {
+            return Err(keys.fault(&"expected a folder outside of the archive"));
         }
+        Ok(Some(Erasure { keys, signer: read_key(withholding)? }))
+    }
+
+    fn monitor(&self, written: Option<Spanned<MonitorFile>>) -> Result<Monitoring, ConfigError> {
+        let unsaid = || MonitorFile::default().check();
+        match written.map(|at| self.of("monitor", at)) {
+            None => unsaid().map_err(|problem| ConfigError::new(&self.0, problem)),
+            Some(at) => at.value.check().map_err(|problem| at.fault(&problem)),
+        }
+    }
+
+    // The shipped rules and those of the collector file guard together: what the file lacks, the
+    // page beside it promises.
+    fn rules(
+        &self,
+        written: Option<Spanned<RulesConfig>>,
+        collector: Option<&Collector>,
+    ) -> Result<Rules, ConfigError> {
+        let written = written.map(|written| self.of("outer_layer", written));
+        let mut rules = match &written {
+            Some(rules) => rules.value.clone(),
+            None => RulesConfig::shipped(),
+        };
+        if let Some(collector) = collector {
+            if written.is_none() {
+                rules.on_hit = OnHit::Rewrite;
+            }
+            collector.add_rules(&mut rules);
+        }
+        Rules::compile(rules).map_err(|error| match &written {
+            Some(written) => written.fault(&error),
+            None => ConfigError::new(&self.0, format!("outer_layer: {error}")),
+        })
     }
 }
 
@@ -324,11 +466,15 @@ impl Places {
 /// # Errors
 /// One line that says what was expected where.
 pub fn read_yaml<T: DeserializeOwned>(path: &Path) -> Result<T, ConfigError> {
+    parse_yaml(&read_text(path)?, path)
+}
+
+/// Reads a file for people.
+pub(crate) fn read_text(path: &Path) -> Result<String, ConfigError> {
     let text = durable_file::read(path, FILE_BYTES_MAX)
         .map_err(|error| ConfigError::new(path, format!("cannot read it: {error}")))?
         .ok_or_else(|| ConfigError::new(path, "there is no such file"))?;
-    let text = String::from_utf8(text).map_err(|_| ConfigError::new(path, "it is not UTF-8"))?;
-    parse_yaml(&text, path)
+    String::from_utf8(text).map_err(|_| ConfigError::new(path, "it is not UTF-8"))
 }
 
 /// Whether a text has the shape of the configuration; reads no file.
@@ -339,7 +485,7 @@ pub(crate) fn shape(text: &str, path: &Path) -> Result<(), ConfigError> {
 /// Reads the text of a YAML file; `path` is for the error.
 pub(crate) fn parse_yaml<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ConfigError> {
     let mut track = serde_path_to_error::Track::new();
-    let options = serde_saphyr::options! { with_snippet: false };
+    let options = serde_saphyr::options! { with_snippet: false, strict_booleans: true };
     serde_saphyr::with_deserializer_from_str_with_options(text, options, |yaml| {
         T::deserialize(serde_path_to_error::Deserializer::new(yaml, &mut track))
     })

@@ -1,6 +1,8 @@
 //! Counters of the gateway; one name each, no labels that could grow.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// A number that only goes up.
 #[derive(Debug, Default)]
@@ -35,6 +37,20 @@ pub struct Counters {
     pub forks: Counter,
     /// Records that the outer layer withheld.
     pub withheld: Counter,
+    /// Hits of the outer layer by rule; rules are configured, so the names are a closed set.
+    pub hits: Hits,
+    /// Requests of host telemetry that were taken.
+    pub host_requests: Counter,
+    /// Records of host telemetry that were taken.
+    pub host_records: Counter,
+    /// Records of host telemetry that the outer layer dropped or rewrote.
+    pub host_withheld: Counter,
+    /// Records that a pipeline dropped.
+    pub pipeline_dropped: Counter,
+    /// Exported copies that a pipeline changed.
+    pub pipeline_changed: Counter,
+    /// Faults of statements and conditions.
+    pub pipeline_faults: Counter,
     /// Signed log batches in JSON that the archive holds.
     pub json_archived: Counter,
     /// Signed log batches in JSON that the outer layer withheld.
@@ -57,4 +73,27 @@ pub struct Counters {
     pub rolls: Counter,
     /// Bytes written to the log.
     pub wal_bytes: Counter,
+}
+
+/// Counts by rule.
+#[derive(Debug, Default)]
+pub struct Hits(Mutex<BTreeMap<String, u64>>);
+
+impl Hits {
+    /// Counts one hit of a rule.
+    pub fn add(&self, rule: &str) {
+        let mut hits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match hits.get_mut(rule) {
+            Some(count) => *count += 1,
+            None => {
+                hits.insert(rule.to_owned(), 1);
+            }
+        }
+    }
+
+    /// The counts, by rule.
+    pub fn values(&self) -> Vec<(String, u64)> {
+        let hits = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        hits.iter().map(|(rule, count)| (rule.clone(), *count)).collect()
+    }
 }

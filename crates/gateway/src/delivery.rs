@@ -5,6 +5,7 @@
 //! layout.
 
 use lucarne_ledger::cbor::{CborError, Reader, Writer};
+use lucarne_otlp::Signal;
 
 use crate::export::HostJob;
 
@@ -17,6 +18,8 @@ pub enum Delivery {
     Refused(Refused),
     /// A message of the gateway itself or of a proxy, for export: a flat JSON object.
     Message(HostJob, Vec<u8>),
+    /// Telemetry of the host, screened: an OTLP request and when it came, Unix nanoseconds.
+    Telemetry(Signal, Vec<u8>, u64),
 }
 
 /// A verified and screened batch.
@@ -53,6 +56,9 @@ const BATCH: u64 = 1;
 const REFUSED: u64 = 2;
 const MESSAGE: u64 = 3;
 const PROXY_MESSAGE: u64 = 4;
+const TELEMETRY: u64 = 5;
+/// The signals by their number.
+const SIGNALS: [Signal; 3] = [Signal::Logs, Signal::Metrics, Signal::Traces];
 
 impl Delivery {
     /// The bytes for the log.
@@ -82,6 +88,14 @@ impl Delivery {
                 };
                 out.array(2).uint(code).bytes(json);
             }
+            Self::Telemetry(signal, request, received_ns) => {
+                let code = match signal {
+                    Signal::Logs => 0,
+                    Signal::Metrics => 1,
+                    Signal::Traces => 2,
+                };
+                out.array(4).uint(TELEMETRY).uint(code).bytes(request).uint(*received_ns);
+            }
         }
         out.finish()
     }
@@ -110,6 +124,11 @@ impl Delivery {
             }),
             (MESSAGE, 2) => Self::Message(HostJob::Gateway, reader.bytes()?.to_vec()),
             (PROXY_MESSAGE, 2) => Self::Message(HostJob::Proxy, reader.bytes()?.to_vec()),
+            (TELEMETRY, 4) => {
+                let code = usize::try_from(reader.uint()?).map_err(|_| CborError::Value)?;
+                let signal = SIGNALS.get(code).copied().ok_or(CborError::Value)?;
+                Self::Telemetry(signal, reader.bytes()?.to_vec(), reader.uint()?)
+            }
             _ => return Err(CborError::Value),
         };
         reader.end()?;
@@ -152,7 +171,8 @@ mod tests {
         let other = Delivery::Refused(Refused { first: Some(5), ..refused.clone() });
         let message = |job| Delivery::Message(job, b"{}".to_vec());
         let [own, proxy] = [HostJob::Gateway, HostJob::Proxy].map(message);
-        for delivery in [batch, Delivery::Refused(refused), other, own, proxy] {
+        let telemetry = Delivery::Telemetry(Signal::Traces, vec![1; 3], 12);
+        for delivery in [batch, Delivery::Refused(refused), other, own, proxy, telemetry] {
             let mut bytes = delivery.encode();
             assert_eq!(Delivery::decode(&bytes), Ok(delivery));
             bytes.push(0);

@@ -99,6 +99,7 @@ pub struct Epoch {
     log_prefix: Arc<str>,
     heads: Mutex<[Head; 2]>,
     acknowledged: [watch::Sender<Option<Archived>>; 2],
+    cosigned: [watch::Sender<Option<Arc<str>>>; 2],
 }
 
 impl Epoch {
@@ -145,12 +146,21 @@ impl Epoch {
         self.acknowledgements_of(kind).subscribe()
     }
 
+    /// The newest checkpoint of a ledger that a quorum of witnesses cosigned, and every later one.
+    pub fn cosigned(&self, kind: LedgerKind) -> watch::Receiver<Option<Arc<str>>> {
+        slot(&self.cosigned, kind).subscribe()
+    }
+
     fn acknowledgements_of(&self, kind: LedgerKind) -> &watch::Sender<Option<Archived>> {
-        let [audit, telemetry] = &self.acknowledged;
-        match kind {
-            LedgerKind::Audit => audit,
-            LedgerKind::Telemetry => telemetry,
-        }
+        slot(&self.acknowledged, kind)
+    }
+}
+
+const fn slot<T>(pair: &[T; 2], kind: LedgerKind) -> &T {
+    let [audit, telemetry] = pair;
+    match kind {
+        LedgerKind::Audit => audit,
+        LedgerKind::Telemetry => telemetry,
     }
 }
 
@@ -194,6 +204,11 @@ impl Epochs {
         Self { log_prefix: log_prefix.into(), inner: Mutex::default() }
     }
 
+    /// What the origins of its checkpoints begin with.
+    pub fn log_prefix(&self) -> &str {
+        &self.log_prefix
+    }
+
     fn lock(&self) -> MutexGuard<'_, Inner> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -210,6 +225,14 @@ impl Epochs {
         drop(inner);
         if let Some(epoch) = live {
             epoch.acknowledge(archived(ledger, head));
+        }
+    }
+
+    /// Tells everybody who serves an epoch what a quorum of witnesses cosigned.
+    pub fn note_cosigned(&self, ledger: &LedgerId, note: &str) {
+        let live = self.lock().live.get(&(ledger.instance.clone(), ledger.epoch)).cloned();
+        if let Some(epoch) = live {
+            slot(&epoch.cosigned, ledger.kind).send_replace(Some(note.into()));
         }
     }
 
@@ -240,6 +263,7 @@ impl Epochs {
             log_prefix: Arc::clone(&self.log_prefix),
             heads: Mutex::new(heads),
             acknowledged,
+            cosigned: LedgerKind::ALL.map(|_| watch::Sender::new(None)),
             key,
         });
         inner.live.insert(place, Arc::clone(&epoch));

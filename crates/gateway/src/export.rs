@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lucarne_ledger::identity::LedgerId;
+use lucarne_otlp::Signal;
 
 pub mod backoff;
 pub mod client;
@@ -63,6 +64,8 @@ pub enum Item {
     Unverified(Unverified),
     /// A message of a process on the host, which nothing seals.
     Host(HostMessage),
+    /// Telemetry of the host, which nothing seals.
+    Telemetry(HostTelemetry),
 }
 
 impl Item {
@@ -72,6 +75,7 @@ impl Item {
         match self {
             Self::Record(record) => Some(record.origin.batch_time_ns),
             Self::Unverified(unverified) => Some(unverified.received_ns),
+            Self::Telemetry(host) => Some(host.received_ns),
             Self::Host(_) => None,
         }
     }
@@ -113,6 +117,81 @@ pub enum Entry {
         /// Its leaf in hex.
         record_hash: String,
     },
+}
+
+impl Entry {
+    /// Telemetry of a signal.
+    pub const fn of(signal: Signal, telemetry: Telemetry) -> Self {
+        match signal {
+            Signal::Logs => Self::Log(telemetry),
+            Signal::Metrics => Self::Metric(telemetry),
+            Signal::Traces => Self::Span(telemetry),
+        }
+    }
+
+    /// Its signal and content, if it is telemetry.
+    pub const fn telemetry(&self) -> Option<(Signal, &Telemetry)> {
+        match self {
+            Self::Log(telemetry) => Some((Signal::Logs, telemetry)),
+            Self::Metric(telemetry) => Some((Signal::Metrics, telemetry)),
+            Self::Span(telemetry) => Some((Signal::Traces, telemetry)),
+            Self::Audit { .. } | Self::Control { .. } => None,
+        }
+    }
+}
+
+/// A record that `receivers.otlp` of a collector file took: nobody vouches for it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct HostTelemetry {
+    /// What it is.
+    pub signal: Signal,
+    /// What it says, after the outer layer.
+    pub telemetry: Telemetry,
+    /// When it was received, Unix nanoseconds.
+    pub received_ns: u64,
+}
+
+/// Whose word a record is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Whence<'a> {
+    /// A record of a batch that verified.
+    Sealed(&'a Record),
+    /// Telemetry of the host.
+    Host(&'a HostTelemetry),
+}
+
+impl Whence<'_> {
+    /// The time for a record that has none.
+    pub(crate) fn time_ns(self) -> u64 {
+        match self {
+            Self::Sealed(record) => record.origin.batch_time_ns,
+            Self::Host(host) => host.received_ns,
+        }
+    }
+
+    /// Whether the exported copy is not what somebody has sealed.
+    pub(crate) const fn is_unsealed(self) -> bool {
+        match self {
+            Self::Sealed(record) => record.unsealed,
+            Self::Host(_) => true,
+        }
+    }
+
+    /// Where it comes from.
+    pub(crate) fn provenance(self) -> Option<line::Provenance> {
+        match self {
+            Self::Sealed(record) => Some(line::Provenance::of(record)),
+            Self::Host(_) => None,
+        }
+    }
+
+    /// The label `job`.
+    pub(crate) const fn job(self) -> &'static str {
+        match self {
+            Self::Sealed(_) => JOB_TELEMETRY,
+            Self::Host(_) => JOB_HOST,
+        }
+    }
 }
 
 /// A telemetry record with its context, all as OTLP messages.
@@ -231,3 +310,5 @@ impl std::error::Error for SourceError {}
 pub const JOB_TELEMETRY: &str = "tee-processengine";
 /// The label `job` of the audit ledger.
 pub const JOB_AUDIT: &str = "tee-audit";
+/// The label `job` of telemetry of the host.
+pub const JOB_HOST: &str = "host-telemetry";

@@ -26,6 +26,8 @@ pub struct Taker<'a> {
     pub archive: &'a dyn Archive,
     /// What must not be written.
     pub outer_layer: &'a OuterLayer,
+    /// Whether payloads must be erasable, which a batch in JSON cannot be: then none is kept.
+    pub erasable: bool,
     /// Counters.
     pub counters: &'a Counters,
     /// The gateway's own messages.
@@ -79,6 +81,7 @@ impl Taker<'_> {
             .inspect_err(|_| self.counters.json_refused.add(1))
             .map_err(NotTaken::Field)?;
         let fate = match self.outer_layer.screen_line(parsed.payload()) {
+            ScreenedLine::Clean if self.erasable => self.withhold(&batch, "erasure"),
             ScreenedLine::Clean => self.store(json, name)?,
             ScreenedLine::Hit { rule, .. } => self.withhold(&batch, &rule),
         };

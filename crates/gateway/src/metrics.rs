@@ -13,6 +13,8 @@ use lucarne_ledger::control::Workload;
 use crate::counters::{Counter, Counters};
 use crate::export::sink::Tally;
 use crate::heartbeats::Heartbeats;
+use crate::monitor::{Measured, Monitor};
+use crate::stamping;
 use crate::witnessing::Measures;
 
 /// What `/metrics` shows.
@@ -26,6 +28,10 @@ pub struct Metrics {
     pub exporters: Vec<(String, Arc<ExporterMetrics>)>,
     /// Witnesses, if any are asked.
     pub witnesses: Option<Arc<Measures>>,
+    /// The monitor of evidence; `None` in tests of other pages.
+    pub monitor: Option<Arc<Monitor>>,
+    /// The time-stamping authority, if one is asked.
+    pub stamps: Option<Arc<stamping::Measures>>,
 }
 
 impl fmt::Debug for Metrics {
@@ -83,43 +89,85 @@ impl Metrics {
         self.exporting(&mut page);
         self.heartbeats(&mut page);
         self.witnessing(&mut page);
+        self.attestation(&mut page);
+        self.stamping(&mut page);
         page.out
     }
 
     fn receiving(&self, page: &mut Page) {
+        self.enclaves(page);
+        self.others(page);
+        self.pipelines(page);
+        self.storing(page);
+    }
+
+    fn enclaves(&self, page: &mut Page) {
         let c = &self.counters;
-        let name = "lucarne_gateway_batches_total";
-        page.head(name, "counter", "Batches received, by what became of them");
-        let results = [
-            ("verified", &c.batches),
-            ("refused", &c.refused),
-            ("repeated", &c.repeated),
-            ("forked", &c.forks),
-            ("after_hole", &c.holes),
-        ];
-        for (result, counter) in results {
-            page.line(name, &[("result", result)], counter.value() as f64);
+        page.results(
+            "lucarne_gateway_batches_total",
+            "Batches received, by what became of them",
+            &[
+                ("verified", &c.batches),
+                ("refused", &c.refused),
+                ("repeated", &c.repeated),
+                ("forked", &c.forks),
+                ("after_hole", &c.holes),
+            ],
+        );
+        page.results(
+            "lucarne_gateway_json_batches_total",
+            "Signed log batches in JSON, by what became of them",
+            &[
+                ("archived", &c.json_archived),
+                ("withheld", &c.json_withheld),
+                ("refused", &c.json_refused),
+            ],
+        );
+    }
+
+    /// What comes from outside the enclaves.
+    fn others(&self, page: &mut Page) {
+        let c = &self.counters;
+        page.results(
+            "lucarne_gateway_proxy_lines_total",
+            "Lines received from proxies, by what became of them",
+            &[
+                ("taken", &c.proxy_lines),
+                ("withheld", &c.proxy_lines_withheld),
+                ("refused", &c.proxy_lines_refused),
+            ],
+        );
+        page.results(
+            "lucarne_gateway_host_telemetry_total",
+            "Telemetry of the host, by what became of it",
+            &[
+                ("requests", &c.host_requests),
+                ("taken", &c.host_records),
+                ("withheld", &c.host_withheld),
+            ],
+        );
+    }
+
+    fn pipelines(&self, page: &mut Page) {
+        let c = &self.counters;
+        let name = "lucarne_gateway_outer_layer_hits_total";
+        page.head(name, "counter", "Hits of the outer layer, by rule");
+        for (rule, count) in c.hits.values() {
+            page.line(name, &[("rule", &rule)], count as f64);
         }
-        let name = "lucarne_gateway_json_batches_total";
-        page.head(name, "counter", "Signed log batches in JSON, by what became of them");
-        let results = [
-            ("archived", &c.json_archived),
-            ("withheld", &c.json_withheld),
-            ("refused", &c.json_refused),
-        ];
-        for (result, counter) in results {
-            page.line(name, &[("result", result)], counter.value() as f64);
-        }
-        let name = "lucarne_gateway_proxy_lines_total";
-        page.head(name, "counter", "Lines received from proxies, by what became of them");
-        let results = [
-            ("taken", &c.proxy_lines),
-            ("withheld", &c.proxy_lines_withheld),
-            ("refused", &c.proxy_lines_refused),
-        ];
-        for (result, counter) in results {
-            page.line(name, &[("result", result)], counter.value() as f64);
-        }
+        page.results(
+            "lucarne_gateway_pipeline_records_total",
+            "Records that pipelines touched, by what became of them",
+            &[
+                ("changed", &c.pipeline_changed),
+                ("dropped", &c.pipeline_dropped),
+                ("faults", &c.pipeline_faults),
+            ],
+        );
+    }
+
+    fn storing(&self, page: &mut Page) {
+        let c = &self.counters;
         let single = [
             ("lucarne_gateway_records_total", "Records in verified batches", &c.records),
             (
@@ -193,6 +241,47 @@ impl Metrics {
         page.line(name, &[], measures.lag().as_secs_f64());
     }
 
+    fn stamping(&self, page: &mut Page) {
+        let Some(measures) = &self.stamps else { return };
+        let name = "lucarne_gateway_time_stamps_total";
+        page.head(name, "counter", "Checkpoints to be stamped, by what became of them");
+        for (result, counter) in measures.results() {
+            page.line(name, &[("result", result)], counter.value() as f64);
+        }
+    }
+
+    fn attestation(&self, page: &mut Page) {
+        let Some(monitor) = &self.monitor else { return };
+        let measured = monitor.measured();
+        // Brackets are in no instance's name.
+        let label = |one: &Measured| match &one.instance {
+            Some(instance) => instance.to_string(),
+            None => "(unverified)".to_owned(),
+        };
+        let name = "lucarne_attestation_checks_total";
+        page.head(name, "counter", "Answers to questions for fresh evidence, by class");
+        for one in &measured {
+            for (class, count) in &one.counts {
+                let labels = [("tee_instance_id", &*label(one)), ("result", class)];
+                page.line(name, &labels, *count as f64);
+            }
+        }
+        let name = "lucarne_attestation_result";
+        page.head(name, "gauge", "Class of the last answer, or outage for none; always 1");
+        for one in &measured {
+            if let Some(class) = one.class {
+                page.line(name, &[("tee_instance_id", &*label(one)), ("result", class)], 1.0);
+            }
+        }
+        let name = "lucarne_attestation_match_age_seconds";
+        page.head(name, "gauge", "Time since evidence was last as it should be");
+        for one in &measured {
+            if let Some(age) = one.match_age {
+                page.line(name, &[("tee_instance_id", &*label(one))], age.as_secs_f64());
+            }
+        }
+    }
+
     fn heartbeats(&self, page: &mut Page) {
         let all = self.heartbeats.all();
         let of = |workload: Workload| match workload {
@@ -255,6 +344,14 @@ impl Page {
     // Writing to a String cannot fail.
     fn head(&mut self, name: &str, kind: &str, help: &str) {
         let _ = writeln!(self.out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+    }
+
+    /// Counters of one name, told apart by what became of what they count.
+    fn results(&mut self, name: &str, help: &str, results: &[(&str, &Counter)]) {
+        self.head(name, "counter", help);
+        for (result, counter) in results {
+            self.line(name, &[("result", result)], counter.value() as f64);
+        }
     }
 
     /// Label values come from closed sets and checked names: nothing to escape.

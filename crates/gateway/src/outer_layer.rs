@@ -4,17 +4,45 @@
 //! names the rule. What the export may show instead is a rewritten copy, marked unsealed, or
 //! nothing.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use lucarne_ledger::batch::{Content, Record, VerifiedBatch, split_context};
+use lucarne_ledger::canary;
 use lucarne_ledger::key::{Ed25519Key, SigningFailed};
 use lucarne_ledger::record::{NO_CONTEXT, Stream};
 use lucarne_ledger::statement::Withholding;
-use lucarne_redact::{OnHit, Rules, Shape, Verdict};
+use lucarne_redact::{Hit, OnHit, RuleKind, Rules, Shape, Verdict};
+
+use crate::collector::redaction::Redaction;
 
 /// The rules, and the key whose authority withholds.
 #[derive(Debug)]
 pub struct OuterLayer {
     rules: Rules,
     key: Ed25519Key,
+    /// Those of the pipelines of a collector file: they make the copies, and find what is exempt
+    /// from `rules`.
+    redactions: Vec<Arc<Redaction>>,
+    /// Where a rule of a collector file is written.
+    places: BTreeMap<String, String>,
+}
+
+/// What the outer layer makes of one message.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum ScreenedMessage {
+    /// Nothing forbidden was found.
+    Clean,
+    /// Something was found by this rule under this name; the copy without it, if hits are to be
+    /// rewritten.
+    Hit {
+        /// The rule.
+        rule: String,
+        /// The name.
+        key: Option<String>,
+        /// What may be exported instead.
+        copy: Option<Vec<u8>>,
+    },
 }
 
 /// A batch as it may be written.
@@ -43,7 +71,61 @@ pub struct Hole {
 impl OuterLayer {
     /// An outer layer whose authorisations `key` signs.
     pub const fn new(rules: Rules, key: Ed25519Key) -> Self {
-        Self { rules, key }
+        Self { rules, key, redactions: Vec::new(), places: BTreeMap::new() }
+    }
+
+    /// With the redaction processors of a collector file, and where its rules are written.
+    pub(crate) fn guarded(
+        mut self,
+        redactions: Vec<Arc<Redaction>>,
+        places: BTreeMap<String, String>,
+    ) -> Self {
+        self.redactions = redactions;
+        self.places = places;
+        self
+    }
+
+    /// Where a rule is written, for people; empty for one of the gateway's own file.
+    pub fn place_of(&self, rule: &str) -> &str {
+        self.places.get(rule).map_or("", String::as_str)
+    }
+
+    /// Screens one OTLP message, or a JSON text.
+    pub fn screen_message(&self, shape: Shape, message: &[u8]) -> ScreenedMessage {
+        // Whatever the rules say: a canary is outside, so the contract is broken.
+        if canary::occurs_in(message) {
+            return ScreenedMessage::Hit { rule: canary::RULE.to_owned(), key: None, copy: None };
+        }
+        let (rule, key, hit) = match self.rules.inspect(shape, message) {
+            Verdict::Hit(hit) => (hit.rule.to_string(), hit.key.clone(), Some(hit)),
+            Verdict::Clean => {
+                let found =
+                    self.redactions.iter().find_map(|one| Some((one, one.find(shape, message)?)));
+                let Some((redaction, finding)) = found else { return ScreenedMessage::Clean };
+                let key = Some(finding.key).filter(|key| !key.is_empty());
+                (format!("{}:{}", redaction.id, finding.rule), key, None)
+            }
+        };
+        let copy = match self.rules.on_hit() {
+            OnHit::Drop => None,
+            OnHit::Rewrite => self.copy(shape, message, hit.as_ref()),
+        };
+        ScreenedMessage::Hit { rule, key, copy }
+    }
+
+    // What the processors leave; where that is not clean, or there are none, what the rules leave.
+    fn copy(&self, shape: Shape, message: &[u8], hit: Option<&Hit>) -> Option<Vec<u8>> {
+        if hit.is_some_and(|hit| matches!(hit.rule.kind, RuleKind::Tag | RuleKind::Unreadable)) {
+            return None;
+        }
+        let mut current = message.to_vec();
+        for redaction in &self.redactions {
+            current = redaction.copy(shape, &current)?.into_owned();
+        }
+        match self.rules.inspect(shape, &current) {
+            Verdict::Clean => Some(current),
+            Verdict::Hit(hit) => self.rules.rewrite(shape, &current, &hit),
+        }
     }
 
     /// Screens a verified batch.
@@ -61,8 +143,10 @@ impl OuterLayer {
         let numbered = (batch.statement().first..).zip(batch.records());
         for ((seq, record), authority) in numbered.zip(&mut authorities) {
             let Some((shape, index, message)) = shape(record) else { continue };
-            let Verdict::Hit(hit) = self.rules.inspect(shape, message) else { continue };
-            let rule = hit.rule.to_string();
+            let ScreenedMessage::Hit { rule, key, copy } = self.screen_message(shape, message)
+            else {
+                continue;
+            };
             let withholding = Withholding {
                 ledger: batch.statement().ledger.clone(),
                 seq,
@@ -71,11 +155,8 @@ impl OuterLayer {
                 time_ms: now_ms,
             };
             *authority = Some(withholding.sign(&self.key)?);
-            if self.rules.on_hit() == OnHit::Rewrite {
-                let copy = self.rules.rewrite(shape, message, &hit);
-                copies.extend(copy.map(|copy| (seq, [index, &copy[..]].concat())));
-            }
-            withheld.push(Hole { seq, rule, key: hit.key });
+            copies.extend(copy.map(|copy| (seq, [index, &copy[..]].concat())));
+            withheld.push(Hole { seq, rule, key });
         }
         let batch = batch.withhold(|position| authorities.get_mut(position).and_then(Option::take));
         Ok(Screened { batch, withheld, copies })

@@ -4,29 +4,48 @@
 //! Read strictly: what the file does not say is not trusted, and a key that nobody knows is
 //! refused.
 
+mod snp;
+mod tdx;
+mod terms;
+
 use std::fmt;
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use lucarne_attest::baseline::{Approver, Approvers, Authority};
-use lucarne_attest::{DebugMode, Fingerprint, Measurement, Measurements, Register, Root};
+use lucarne_attest::{
+    Acceptance, DebugMode, Fingerprint, Measurement, Measurements, Register, Revoked, Root,
+};
 use lucarne_ledger::audit::{self, AcceptedEnd, Scope};
 use lucarne_ledger::hash::from_hex;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
 use lucarne_ledger::key::PublicKey;
 use lucarne_ledger::trust_policy::{PolicyError, TrustPolicy};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, CertificateRevocationListDer};
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 
+pub use self::snp::Snp;
+pub use self::tdx::Tdx;
+pub use self::terms::Terms;
 use crate::baseline;
 use crate::config::{ConfigError, parse_yaml, read_yaml};
 
 /// What the file says, checked.
 #[derive(Debug)]
 pub struct Policy {
-    /// For evidence.
+    /// For evidence of the Nitro format; without roots if the file names none.
     pub attest: lucarne_attest::Policy,
+    /// For quotes of TDX, if they are accepted.
+    pub tdx: Option<lucarne_attest::tdx::Policy>,
+    /// For reports of SEV-SNP, if they are accepted.
+    pub snp: Option<lucarne_attest::snp::Policy>,
+    /// Certificates that are not believed any more, whatever they signed.
+    pub revoked: Vec<Revoked>,
+    /// Files to verify quotes and reports with.
+    pub collateral: Vec<PathBuf>,
     /// For ledgers.
     pub audit: audit::Policy,
     /// The baseline that says which code is accepted when, if the file names one.
@@ -35,6 +54,27 @@ pub struct Policy {
     pub any_measurement: bool,
     /// The key of the site's register, if there has to be one.
     pub register: Option<PublicKey>,
+    /// Whether the witnesses have to have cosigned the register too.
+    pub register_witnessed: bool,
+    /// Roots of the time-stamping authorities that are believed, certificates in DER.
+    pub stamp_roots: Vec<Vec<u8>>,
+}
+
+impl Policy {
+    /// What it accepts as evidence, by kind.
+    pub fn acceptance(&self) -> Acceptance {
+        Acceptance {
+            nitro: Some(self.attest.clone()).filter(|policy| !policy.roots.is_empty()),
+            tdx: self.tdx.clone(),
+            snp: self.snp.clone(),
+            revoked: self.revoked.clone(),
+        }
+    }
+
+    /// The same with the place of the collateral.
+    pub fn terms(&self) -> Terms {
+        Terms { accepts: self.acceptance(), collateral: self.collateral.clone() }
+    }
 }
 
 /// Reads the policy.
@@ -63,8 +103,22 @@ struct File {
     /// Roots that protect nothing.
     #[serde(default)]
     insecure: Vec<InsecureRoot>,
-    /// Which code is accepted: PCR0 of each, a baseline, or `any-insecure`.
-    measurements: Accepted,
+    /// Which code is accepted under these roots: PCR0 of each, a baseline, or `any-insecure`.
+    #[serde(default)]
+    measurements: Option<Accepted>,
+    /// What is accepted of TDX quotes.
+    #[serde(default)]
+    tdx: Option<Tdx>,
+    /// What is accepted of SNP reports.
+    #[serde(default)]
+    snp: Option<Snp>,
+    /// Files to verify quotes and reports with: Intel's documents in one bundle, certificates,
+    /// revocation lists.
+    #[serde(default)]
+    collateral: Vec<PathBuf>,
+    /// Revocation lists in PEM or DER: what they name is not believed, whatever its kind.
+    #[serde(default)]
+    revocations: Vec<PathBuf>,
     /// Ledgers that every epoch must have.
     ledgers: Vec<Parsed<LedgerKind>>,
     /// Whose word leaves a record out.
@@ -76,6 +130,9 @@ struct File {
     /// Whose cosignatures must cover the records: a policy in the form of C2SP tlog-policy.
     #[serde(default)]
     witnesses: Option<Cosigners>,
+    /// Which authorities' time stamps (RFC 3161) are believed.
+    #[serde(default)]
+    time_stamps: Option<TimeStamps>,
     /// Epochs without an end that a person has explained.
     #[serde(default)]
     accept_unclean_end: Vec<UncleanEnd>,
@@ -85,6 +142,14 @@ struct File {
 #[serde(deny_unknown_fields)]
 struct RegisterKey {
     ed25519: Parsed<Ed25519>,
+    #[serde(default)]
+    witnessed: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TimeStamps {
+    roots: PathBuf,
 }
 
 #[derive(Deserialize)]
@@ -175,38 +240,42 @@ impl<'de> Deserialize<'de> for Cosigners {
 
 impl File {
     fn check(self, beside: &Path) -> Result<Policy, String> {
-        let mut roots = Vec::new();
-        for root in &self.roots {
-            roots.push(root.check(beside)?);
-        }
-        for root in &self.insecure {
-            let fingerprint =
-                pinned(root.fingerprint.as_ref(), root.certificate.as_deref(), beside)
-                    .map_err(|problem| format!("insecure: {problem}"))?;
-            roots.push(Root::insecure_software(fingerprint));
-        }
-        if roots.is_empty() {
-            return Err(
-                "roots: expected at least one under `roots` or `insecure`, found none".into()
-            );
-        }
-        if self.ledgers.is_empty() {
-            return Err("ledgers: expected audit, telemetry or both, found none".into());
-        }
-        let any_measurement = matches!(self.measurements, Accepted::AnyInsecure);
+        let roots = self.all_roots(beside)?;
+        self.check_sections(&roots)?;
+        let register_witnessed = self.register_witnessed();
+        let revoked = self.revoked(beside)?;
+        let tdx = self.tdx.map(Tdx::check).transpose()?;
+        let snp = self.snp.map(Snp::check).transpose()?;
+        let any_measurement = matches!(self.measurements, Some(Accepted::AnyInsecure))
+            || tdx.as_ref().is_some_and(|tdx| {
+                tdx.measurements == lucarne_attest::tdx::Measurements::DangerAny
+            })
+            || snp
+                .as_ref()
+                .is_some_and(|snp| snp.measurements == lucarne_attest::snp::Accepted::DangerAny);
         let mut authority = None;
         let measurements = match self.measurements {
-            Accepted::AnyInsecure => Measurements::DangerAny,
-            Accepted::OneOf(list) => Measurements::OneOf(list),
-            Accepted::Baseline(file) => {
+            None => Measurements::OneOf(Vec::new()),
+            Some(Accepted::AnyInsecure) => Measurements::DangerAny,
+            Some(Accepted::OneOf(list)) => Measurements::OneOf(list),
+            Some(Accepted::Baseline(file)) => {
                 let read = file.check(beside)?;
                 authority = Some(read.clone());
                 Measurements::Baseline(Box::new(read))
             }
         };
+        let stamp_roots = match &self.time_stamps {
+            None => Vec::new(),
+            Some(TimeStamps { roots }) => certificates(&beside.join(roots))
+                .map_err(|problem| format!("time_stamps.roots: {problem}"))?,
+        };
         let accepted_ends = self.accept_unclean_end.into_iter().map(UncleanEnd::check);
         Ok(Policy {
             attest: lucarne_attest::Policy { roots, measurements, debug: DebugMode::Refuse },
+            tdx,
+            snp,
+            revoked,
+            collateral: self.collateral.iter().map(|path| beside.join(path)).collect(),
             audit: audit::Policy {
                 log_prefix: self.log_prefix,
                 required: self.ledgers.into_iter().map(|ledger| ledger.0).collect(),
@@ -222,7 +291,60 @@ impl File {
             authority,
             any_measurement,
             register: self.register.map(|key| PublicKey::from_ed25519(&key.ed25519.0.0)),
+            register_witnessed,
+            stamp_roots,
         })
+    }
+
+    /// What is wrong with sections taken together.
+    fn check_sections(&self, roots: &[Root]) -> Result<(), String> {
+        if roots.is_empty() && self.tdx.is_none() && self.snp.is_none() {
+            return Err(
+                "roots: expected at least one under `roots` or `insecure`, found none".into()
+            );
+        }
+        if self.ledgers.is_empty() {
+            return Err("ledgers: expected audit, telemetry or both, found none".into());
+        }
+        if self.register_witnessed() && self.witnesses.is_none() {
+            return Err("register.witnessed: expected `witnesses` beside it, found none".into());
+        }
+        if roots.is_empty() != self.measurements.is_none() {
+            return Err(
+                "measurements: expected beside `roots` or `insecure`, and only there".into()
+            );
+        }
+        Ok(())
+    }
+
+    fn register_witnessed(&self) -> bool {
+        self.register.as_ref().is_some_and(|register| register.witnessed)
+    }
+
+    /// The roots of hardware, and after them those that protect nothing.
+    fn all_roots(&self, beside: &Path) -> Result<Vec<Root>, String> {
+        let mut roots = Vec::new();
+        for root in &self.roots {
+            roots.push(root.check(beside)?);
+        }
+        for root in &self.insecure {
+            let fingerprint =
+                pinned(root.fingerprint.as_ref(), root.certificate.as_deref(), beside)
+                    .map_err(|problem| format!("insecure: {problem}"))?;
+            roots.push(Root::insecure_software(fingerprint));
+        }
+        Ok(roots)
+    }
+
+    fn revoked(&self, beside: &Path) -> Result<Vec<Revoked>, String> {
+        let mut revoked = Vec::new();
+        for list in &self.revocations {
+            revoked.extend(
+                revocations(&beside.join(list))
+                    .map_err(|problem| format!("revocations: {problem}"))?,
+            );
+        }
+        Ok(revoked)
     }
 }
 
@@ -290,6 +412,48 @@ fn pinned(
             Err(format!("expected the certificate to have fingerprint {pinned}, found {found}"))
         }
         Some(_) | None => Ok(found),
+    }
+}
+
+/// Every certificate of a PEM file, in DER; at least one.
+///
+/// # Errors
+/// When it cannot be read, or has none.
+pub fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, String> {
+    let pem = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let found: Result<Vec<_>, _> =
+        CertificateDer::pem_slice_iter(&pem).map(|der| der.map(|der| der.to_vec())).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        Ok(_) | Err(_) => Err(format!("{}: expected certificates in PEM", path.display())),
+    }
+}
+
+/// What the revocation lists in a file name; at least one list.
+fn revocations(path: &Path) -> Result<Vec<Revoked>, String> {
+    let file = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let expected = || format!("{}: expected revocation lists in PEM or DER", path.display());
+    if let Ok(found) = Revoked::of_list(&file) {
+        return Ok(found);
+    }
+    let lists: Vec<CertificateRevocationListDer<'_>> =
+        CertificateRevocationListDer::pem_slice_iter(&file)
+            .collect::<Result<_, _>>()
+            .map_err(|_| expected())?;
+    let read: Result<Vec<_>, _> = lists.iter().map(|list| Revoked::of_list(list)).collect();
+    let found = read.map_err(|_| expected())?;
+    if found.is_empty() { Err(expected()) } else { Ok(found.concat()) }
+}
+
+/// That exactly one of a list and "any" is given.
+///
+/// # Errors
+/// What was expected.
+pub fn one_of(kind: &str, empty: bool, any: bool) -> Result<(), String> {
+    match (empty, any) {
+        (true, false) => Err(format!("{kind}: expected measurements, found none")),
+        (false, true) => Err(format!("{kind}: measurements contradict insecure_any_measurement")),
+        (true, true) | (false, false) => Ok(()),
     }
 }
 
@@ -367,134 +531,4 @@ impl<'de> Deserialize<'de> for Accepted {
 }
 
 #[cfg(test)]
-mod tests {
-    use lucarne_ledger::cosignature::Cosigner;
-
-    use super::*;
-
-    const GOOD: &str = "log_prefix: lucarne.local\nroots:\n  - kind: aws-nitro\n\
-        measurements: [\"111111111111111111111111111111111111111111111111\
-        111111111111111111111111111111111111111111111111\"]\nledgers: [audit, telemetry]\n";
-
-    fn read_text(text: &str) -> Result<Policy, ConfigError> {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("audit-policy.yaml");
-        std::fs::write(&path, text).unwrap();
-        read(&path)
-    }
-
-    #[track_caller]
-    fn refused(text: &str, parts: &[&str]) {
-        let message = read_text(text).unwrap_err().to_string();
-        assert_eq!(message.lines().count(), 1, "{message}");
-        for part in [&["audit-policy.yaml"], parts].concat() {
-            assert!(message.contains(part), "{part:?} is not in {message}");
-        }
-    }
-
-    #[test]
-    fn a_policy_says_what_to_trust() {
-        let policy = read_text(GOOD).unwrap();
-        assert_eq!(policy.attest.roots, vec![Root::aws_nitro()]);
-        assert_eq!(policy.audit.required, LedgerKind::ALL);
-        assert!(!policy.any_measurement);
-    }
-
-    #[test]
-    fn what_is_wrong_is_said_in_one_line_with_its_place() {
-        refused(&format!("{GOOD}rotos: []\n"), &[":6:", "rotos"]);
-        refused(&GOOD.replace("[audit, telemetry]", "[audits]"), &[":5:", "audit or telemetry"]);
-        refused(&GOOD.replace("[audit, telemetry]", "[]"), &["ledgers", "found none"]);
-        refused(&GOOD.replace("- kind: aws-nitro", "- kind: tdx"), &[":3:", "tdx"]);
-        refused(&GOOD.replace("\n  - kind: aws-nitro", " []"), &["roots", "found none"]);
-        refused(&GOOD.replace("[\"11", "[\"zz"), &[":4:", "96 hex digits"]);
-        refused(&GOOD.replace("[\"11", "[\"\", \"11"), &[":4:", "96 hex digits"]);
-        let any = GOOD.lines().take(3).collect::<Vec<_>>().join("\n");
-        refused(&format!("{any}\nmeasurements: []\nledgers: [audit]\n"), &["at least one"]);
-        refused(&format!("{any}\nmeasurements: any\nledgers: [audit]\n"), &["any-insecure"]);
-        let key = format!("{GOOD}withholding_keys: [{{ name: a, ed25519: \"00\" }}]\n");
-        refused(&key, &[":6:", "64 lower-case hex digits"]);
-    }
-
-    #[test]
-    fn witnesses_are_named_in_a_block_with_a_quorum() {
-        let cosigner = Cosigner::ed25519("w1.example", &[1; 32]).unwrap();
-        let block = |quorum: &str| {
-            let witness = format!("  witness w1 {}\n", cosigner.verifier());
-            format!("{GOOD}witnesses: |\n{witness}  quorum {quorum}\n")
-        };
-        let policy = read_text(&block("w1")).unwrap();
-        assert_eq!(policy.audit.witnesses.unwrap().witnesses().len(), 1);
-        refused(&block("none"), &[":7:", "witnesses", "found none"]);
-        refused(&block("w2"), &[":7:", "witnesses", "line 2 of the block"]);
-        assert_eq!(read_text(GOOD).unwrap().audit.witnesses, None);
-    }
-
-    #[test]
-    fn a_register_is_named_by_its_key() {
-        let key = "ab".repeat(32);
-        let policy = read_text(&format!("{GOOD}register: {{ ed25519: \"{key}\" }}\n")).unwrap();
-        assert_eq!(policy.register, Some(PublicKey::from_ed25519(&[0xab; 32])));
-        refused(&format!("{GOOD}register: {{ ed25519: \"00\" }}\n"), &[":6:", "64 lower-case"]);
-        assert_eq!(read_text(GOOD).unwrap().register, None);
-    }
-
-    #[test]
-    fn a_root_is_pinned_by_a_certificate_only_when_it_is_the_one() {
-        let insecure = |entry: &str| {
-            GOOD.replace(
-                "roots:\n  - kind: aws-nitro",
-                &format!("insecure: [{{ kind: software{entry} }}]"),
-            )
-        };
-        refused(&insecure(""), &["fingerprint or a certificate"]);
-        refused(&insecure(", certificate: no.pem"), &["no.pem"]);
-        let pinned = insecure(&format!(", fingerprint: \"{}\"", "ab".repeat(32)));
-        let expected = vec![Root::insecure_software(Fingerprint([0xab; 32]))];
-        assert_eq!(read_text(&pinned).unwrap().attest.roots, expected);
-    }
-
-    const BASELINE: &str = "measurements: { baseline: baseline.yaml, approvers: [\
-        { name: a, ed25519: \"ALICE\" }, { name: b, ed25519: \"BOB\" }] }";
-
-    fn with_baseline(change: impl Fn(String) -> String) -> Result<Policy, ConfigError> {
-        let keys = [1, 2].map(|n| lucarne_ledger::hash::to_hex(&[n; 32]));
-        let key = BASELINE.replace("ALICE", &keys[0]).replace("BOB", &keys[1]);
-        let start = GOOD.find("measurements").unwrap();
-        let end = GOOD.find("ledgers").unwrap();
-        let text = change(format!("{}{key}\n{}", &GOOD[..start], &GOOD[end..]));
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("audit-policy.yaml");
-        std::fs::write(&path, text).unwrap();
-        std::fs::write(
-            dir.path().join("baseline.yaml"),
-            baseline::text(&lucarne_attest::baseline::Baseline::default()),
-        )
-        .unwrap();
-        read(&path)
-    }
-
-    #[test]
-    fn a_baseline_comes_with_two_people_who_approve() {
-        let policy = with_baseline(|text| text).unwrap();
-        let people = [("a", 1), ("b", 2)];
-        let people = people.map(|(name, key)| Approver { name: name.into(), key: [key; 32] });
-        let authority = Authority {
-            baseline: lucarne_attest::baseline::Baseline::default(),
-            approvers: Approvers::new(people.into()).unwrap(),
-        };
-        let expected = Measurements::Baseline(Box::new(authority.clone()));
-        assert_eq!(policy.attest.measurements, expected);
-        assert_eq!((policy.authority, policy.any_measurement), (Some(authority), false));
-
-        let refused = |old: &str, new: &str, part: &str| {
-            let error = with_baseline(|text| text.replace(old, new)).unwrap_err().to_string();
-            assert!(error.contains(part) && error.lines().count() == 1, "{error}");
-        };
-        refused("name: b", "name: a", "shares a name or a key");
-        refused(&"02".repeat(32), &"01".repeat(32), "shares a name or a key");
-        refused("baseline.yaml", "gone.yaml", "gone.yaml");
-        refused("approvers", "approver", "approver");
-        refused("ed25519: \"01", "ed25519: \"", "64 lower-case hex digits");
-    }
-}
+mod tests;

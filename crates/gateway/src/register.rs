@@ -14,7 +14,7 @@ use lucarne_archive::{Archive, ArchiveError, Name, Put};
 use lucarne_ledger::cbor::CborError;
 use lucarne_ledger::hash::Hash;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerId};
-use lucarne_ledger::key::{Ed25519Key, SigningFailed};
+use lucarne_ledger::key::{Ed25519Key, PublicKey, Signer as _, SigningFailed};
 use lucarne_ledger::register::{ENTRY_BYTES_MAX, Entry, Predecessor, Register};
 
 use crate::clock::Clock;
@@ -291,6 +291,18 @@ impl SiteRegister {
         self.archive.put(&name.into(), note.as_bytes()).map_err(RegisterError::Archive)?;
         inner.signed = Some(size);
         Ok(())
+    }
+
+    /// Size and root of its newest head that is signed and stored.
+    pub fn head(&self) -> Option<(u64, Hash)> {
+        let inner = self.lock();
+        let (size, root) = (inner.register.size(), inner.register.root());
+        (inner.signed == Some(size)).then_some((size, root))
+    }
+
+    /// The key of its heads.
+    pub fn public_key(&self) -> &PublicKey {
+        self.key.public_key()
     }
 
     fn now_ms(&self) -> u64 {

@@ -9,12 +9,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lucarne_archive::data_keys::DataKeys;
 use lucarne_archive::disk::RealDisk;
+use lucarne_archive::encryption::Cipher;
 use lucarne_archive::hold::Holds;
 use lucarne_archive::name::SealName;
 use lucarne_archive::s3::Settings;
 use lucarne_archive::{Archive, ArchiveError, Directory, Name, S3};
+use lucarne_ledger::key::Ed25519Key;
 use lucarne_platform::{Address, Listener};
+use lucarne_receive::{self as receive, Receiver};
+use lucarne_redact::{OnHit, Rules, RulesConfig};
 use tokio::runtime::Handle;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
@@ -23,25 +28,30 @@ use tokio::time::timeout;
 
 use crate::archiver::{self, Archiver, ArchiverError, Job, Worker};
 use crate::clock::{Clock, SystemClock};
-use crate::config::{ArchivePlace, Config, ConfigError, Placed};
+use crate::collector::{Collector, Outlet, Resolve, Route, Target};
+use crate::config::{ArchivePlace, Config, ConfigError, Invocation, Placed};
 use crate::counters::Counters;
 use crate::epochs::Epochs;
-use crate::export::HostMessage;
+use crate::erasure;
 use crate::export::config::build;
 use crate::export::cursor::CursorFile;
 use crate::export::runner::{Runner, StartError, Surroundings};
-use crate::export::sink::Sink;
+use crate::export::sink::{Sink, Tally};
+use crate::export::{HostMessage, Source};
 use crate::heartbeats::Heartbeats;
+use crate::host_telemetry::HostIntake;
 use crate::http::gates::{Gates, GatesError};
 use crate::http::{self, Pages, Part, Readiness};
 use crate::journal::{Journal, Level, Value};
 use crate::metrics::{ExporterMetrics, Metrics};
+use crate::monitor::{self, Monitor};
 use crate::outer_layer::OuterLayer;
 use crate::policy;
 use crate::proxy_log;
 use crate::source::{LogSource, Rolls};
 
 use crate::register::{RegisterError, SiteRegister};
+use crate::stamping::Stamping;
 use crate::uplink::{self, Shared};
 use crate::wal::{Limits, Wal, WalError};
 use crate::witnessing::Witnessing;
@@ -107,11 +117,46 @@ impl Error for ServiceError {}
 ///
 /// # Errors
 /// One line that says what cannot be used and why.
-pub fn check(path: &Path) -> Result<(), ServiceError> {
-    let config = Config::load(path).map_err(ServiceError::Config)?;
+pub fn check(invocation: &Invocation) -> Result<(), ServiceError> {
+    if invocation.is_bare().map_err(ServiceError::Config)? {
+        // Keys and policy are made at the first start.
+        let Invocation { file, resolve, .. } = invocation;
+        let collector = Collector::load(file, resolve).map_err(ServiceError::Config)?;
+        let shipped = RulesConfig { on_hit: OnHit::Rewrite, ..RulesConfig::shipped() };
+        let mut rules = shipped;
+        collector.add_rules(&mut rules);
+        Rules::compile(rules)
+            .map_err(|error| ServiceError::Config(ConfigError::new(file, error.to_string())))?;
+        outlets(&collector, file, resolve)?;
+        return Ok(());
+    }
+    let config = Config::open(invocation).map_err(ServiceError::Config)?;
     read_trust(&config)?;
     build_exporters(&config)?;
     Ok(())
+}
+
+/// The exporters of a collector file.
+fn outlets(
+    collector: &Collector,
+    file: &Path,
+    resolve: &Resolve,
+) -> Result<Vec<(String, Sink)>, ServiceError> {
+    let mut sinks: Vec<(String, Sink)> = Vec::new();
+    for outlet in &collector.outlets {
+        let fault = |text: String| ServiceError::Config(ConfigError::at(file, outlet.line, text));
+        if sinks.iter().any(|(name, _)| *name == outlet.name) {
+            return Err(fault(format!("two exporters are called {}", outlet.name)));
+        }
+        match &outlet.target {
+            Target::Debug => sinks.push((outlet.name.clone(), Sink::Debug(Tally::default()))),
+            Target::Exporter(written) => {
+                let built = build(std::slice::from_ref(&**written), resolve);
+                sinks.extend(built.map_err(|error| fault(error.to_string()))?);
+            }
+        }
+    }
+    Ok(sinks)
 }
 
 // What is wrong inside of the policy names its own place; a policy that is not there is the main
@@ -124,10 +169,21 @@ fn read_trust(config: &Config) -> Result<policy::Policy, ServiceError> {
 }
 
 fn build_exporters(config: &Config) -> Result<Vec<(String, Sink)>, ServiceError> {
-    build(&config.exporters).map_err(|error| {
+    let mut sinks = build(&config.exporters, &config.resolve).map_err(|error| {
         let text = error.to_string();
         ServiceError::Config(ConfigError::at(&config.file, error.line, text))
-    })
+    })?;
+    if let Some(collector) = &config.collector {
+        let more = outlets(collector, &config.file, &config.resolve)?;
+        if let Some((name, _)) =
+            more.iter().find(|(name, _)| sinks.iter().any(|(other, _)| other == name))
+        {
+            let text = format!("two exporters are called {name}");
+            return Err(ServiceError::Config(ConfigError::new(&config.file, text)));
+        }
+        sinks.extend(more);
+    }
+    Ok(sinks)
 }
 
 fn bind(at: &Placed<Address>) -> Result<Listener, ServiceError> {
@@ -164,25 +220,47 @@ async fn bind_pages(
 
 /// Everything that is open and bound before anything is served.
 struct Opened {
-    uplink: Listener,
-    proxy_log: Option<Listener>,
+    sockets: Sockets,
     http: http::Server,
     shared: Arc<Shared>,
     worker: Worker,
     runners: Vec<Runner<LogSource>>,
-    witnessing: Option<Witnessing>,
+    vouchers: Vouchers,
     readiness: Readiness,
     messages: JoinHandle<()>,
+}
+
+/// Where others send to.
+struct Sockets {
+    uplink: Listener,
+    proxy_log: Option<Listener>,
+    host: Option<Receiver>,
+}
+
+impl Sockets {
+    fn bind(config: &Config) -> Result<Self, ServiceError> {
+        Ok(Self {
+            uplink: bind(&config.uplink)?,
+            proxy_log: config.proxy_log.as_ref().map(bind).transpose()?,
+            host: bind_host(config)?,
+        })
+    }
+}
+
+/// What vouches for checkpoints behind the archive.
+struct Vouchers {
+    witnessing: Option<Witnessing>,
+    stamping: Option<Stamping>,
 }
 
 /// Runs the gateway until SIGTERM or SIGINT.
 ///
 /// # Errors
 /// When it cannot begin, or log or archive cannot be used any longer.
-pub async fn run(path: &Path, on_ready: impl FnOnce()) -> Result<(), ServiceError> {
+pub async fn run(invocation: &Invocation, on_ready: impl FnOnce()) -> Result<(), ServiceError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(ServiceError::System)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(ServiceError::System)?;
-    let config = Config::load(path).map_err(ServiceError::Config)?;
+    let config = Config::open(invocation).map_err(ServiceError::Config)?;
     let opened = open(config).await?;
     let journal = opened.shared.journal.clone();
     let (stop, stopping) = watch::channel(false);
@@ -194,14 +272,23 @@ pub async fn run(path: &Path, on_ready: impl FnOnce()) -> Result<(), ServiceErro
     for runner in opened.runners {
         exporters.spawn(runner.run(draining.clone()));
     }
-    if let Some(witnessing) = opened.witnessing {
+    let Vouchers { witnessing, stamping } = opened.vouchers;
+    if let Some(witnessing) = witnessing {
         exporters.spawn(witnessing.run(draining.clone()));
     }
+    if let Some(stamping) = stamping {
+        exporters.spawn(stamping.run(draining.clone()));
+    }
     let http = tokio::spawn(opened.http.run(draining));
-    let proxies = opened.proxy_log.map(|listener| {
+    let proxies = opened.sockets.proxy_log.map(|listener| {
         tokio::spawn(proxy_log::serve(listener, Arc::clone(&opened.shared), stopping.clone()))
     });
-    let enclaves = tokio::spawn(uplink::serve(opened.uplink, opened.shared, stopping));
+    let host = opened.sockets.host.map(|receiver| {
+        let intake = HostIntake { shared: Arc::clone(&opened.shared) };
+        tokio::spawn(receiver.run(Arc::new(intake), stopping.clone()))
+    });
+    exporters.spawn(Arc::clone(&opened.shared.monitor).run(stopping.clone()));
+    let enclaves = tokio::spawn(uplink::serve(opened.sockets.uplink, opened.shared, stopping));
     PARTS.iter().for_each(|part| opened.readiness.ready(*part));
     journal.note(Level::Information, "gateway is ready", &[]);
     on_ready();
@@ -213,8 +300,8 @@ pub async fn run(path: &Path, on_ready: impl FnOnce()) -> Result<(), ServiceErro
     PARTS.iter().for_each(|part| opened.readiness.waiting(*part));
     stop.send_replace(true);
     drop(enclaves.await);
-    if let Some(proxies) = proxies {
-        drop(proxies.await);
+    for task in [proxies, host].into_iter().flatten() {
+        drop(task.await);
     }
     // The archiver ends when nobody can send any more; what is said from now on is on standard
     // error.
@@ -240,25 +327,19 @@ async fn open(mut config: Config) -> Result<Opened, ServiceError> {
     let journal = Journal::new(Arc::clone(&clock), Box::new(std::io::stderr()), Some(feed));
     let trust = read_trust(&config)?;
     let sinks = build_exporters(&config)?;
-    let uplink = bind(&config.uplink)?;
-    let proxy_log = config.proxy_log.as_ref().map(bind).transpose()?;
+    let sockets = Sockets::bind(&config)?;
     let (archive, holds) = open_archive(&config)?;
-    let state = |path: &Path| {
-        std::fs::create_dir_all(path).map_err(|error| ServiceError::State(path.to_owned(), error))
-    };
-    state(&config.state)?;
+    make_directory(&config.state)?;
     let wal = open_log(&config, &journal)?;
-    let prefix = &trust.audit.log_prefix;
-    let register = config.register_key.take().map(|key| {
-        SiteRegister::open(Arc::clone(&archive), key, prefix, Arc::clone(&clock)).map(Arc::new)
-    });
-    let register = register.transpose().map_err(ServiceError::Register)?;
+    let register = open_register(&mut config, &trust, &archive, &clock)?;
     let epochs = Arc::new(Epochs::new(&trust.audit.log_prefix));
     let counters = Arc::new(Counters::default());
+    let (keys, cipher) = open_keys(&mut config)?;
     let (worker, archiver, archived) = Worker::recover(archiver::Parts {
         wal,
         archive: Arc::clone(&archive),
         holds,
+        cipher,
         register: register.clone(),
         epochs: Arc::clone(&epochs),
         limits: config.rolls,
@@ -267,46 +348,119 @@ async fn open(mut config: Config) -> Result<Opened, ServiceError> {
     })
     .map_err(ServiceError::Archiver)?;
     let rolls =
-        Rolls { archived, archive: Arc::clone(&archive), policy: Arc::new(trust.attest.clone()) };
-    let witnessing = config.witnesses.take().map(|witnesses| {
-        let log_prefix = trust.audit.log_prefix.clone();
-        Witnessing::new(witnesses, &rolls, log_prefix, Arc::clone(&clock), journal.clone())
-    });
+        Rolls { archived, archive: Arc::clone(&archive), keys, terms: Arc::new(trust.terms()) };
+    let vouchers =
+        open_vouchers(&mut config, (&rolls, &epochs, register.as_ref()), (&journal, &clock));
     let cursors = config.state.join("cursors");
-    state(&cursors)?;
-    let surroundings =
-        |metrics| Surroundings { metrics, journal: journal.clone(), clock: Arc::clone(&clock) };
-    let (runners, exporters) = runners(sinks, &rolls, &cursors, surroundings)?;
+    make_directory(&cursors)?;
+    let routes = Routes::of(&config, &counters);
+    let (runners, exporters) = runners(sinks, &rolls, &cursors, (&journal, &clock), &routes)?;
     let heartbeats = Heartbeats::new(Arc::clone(&clock));
+    let monitor = open_monitor(&config, &trust, &clock, &counters, &journal)?;
     let readiness = Readiness::new();
     let metrics = Metrics {
         counters: Arc::clone(&counters),
         heartbeats: heartbeats.clone(),
         exporters,
-        witnesses: witnessing.as_ref().map(Witnessing::measures),
+        witnesses: vouchers.witnessing.as_ref().map(Witnessing::measures),
+        monitor: Some(Arc::clone(&monitor)),
+        stamps: vouchers.stamping.as_ref().map(Stamping::measures),
     };
     let http = bind_pages(&config, readiness.clone(), metrics).await?;
     let messages = tokio::spawn(export_messages(messages, archiver.clone()));
-    let shared = Shared {
+    let shared = Arc::new(Shared {
         epochs,
-        policy: trust.attest,
-        outer_layer: OuterLayer::new(config.rules, config.withholding_key),
+        terms: trust.terms(),
+        outer_layer: outer_layer(config.rules, config.withholding_key, config.collector.as_ref()),
         archiver,
         archive,
+        erasable: rolls.keys.is_some(),
         register,
         acknowledgement_key: config.acknowledgement_key,
         heartbeats,
+        monitor,
         counters,
         clock,
         journal,
+    });
+    Ok(Opened { sockets, http, shared, worker, runners, vouchers, readiness, messages })
+}
+
+fn make_directory(path: &Path) -> Result<(), ServiceError> {
+    std::fs::create_dir_all(path).map_err(|error| ServiceError::State(path.to_owned(), error))
+}
+
+fn outer_layer(rules: Rules, key: Ed25519Key, collector: Option<&Collector>) -> OuterLayer {
+    let (redactions, places) = collector.map_or_else(Default::default, |file| {
+        (file.redactions.clone(), file.places(rules.config()))
+    });
+    OuterLayer::new(rules, key).guarded(redactions, places)
+}
+
+/// The data keys, and what encrypts under them.
+type Encrypting = (Option<Arc<DataKeys>>, Option<Cipher>);
+
+fn open_keys(config: &mut Config) -> Result<Encrypting, ServiceError> {
+    let Some(erasure) = config.erasure.take() else { return Ok((None, None)) };
+    let keys = Arc::new(erasure::open_keys(&erasure).map_err(ServiceError::Config)?);
+    Ok((Some(Arc::clone(&keys)), Some(Cipher::new(keys, erasure.signer))))
+}
+
+/// Who is asked to vouch for checkpoints.
+fn open_vouchers(
+    config: &mut Config,
+    (rolls, epochs, register): (&Rolls, &Arc<Epochs>, Option<&Arc<SiteRegister>>),
+    (journal, clock): (&Journal, &Arc<dyn Clock>),
+) -> Vouchers {
+    let around = || (Arc::clone(clock), journal.clone());
+    let witnessing = config.witnesses.take().map(|witnesses| {
+        let (clock, journal) = around();
+        Witnessing::new(witnesses, rolls, Arc::clone(epochs), register.cloned(), clock, journal)
+    });
+    let stamping = config.time_stamps.take().map(|stamps| {
+        let (clock, journal) = around();
+        Stamping::new(stamps, rolls, clock, journal)
+    });
+    Vouchers { witnessing, stamping }
+}
+
+fn open_register(
+    config: &mut Config,
+    trust: &policy::Policy,
+    archive: &Arc<dyn Archive>,
+    clock: &Arc<dyn Clock>,
+) -> Result<Option<Arc<SiteRegister>>, ServiceError> {
+    let Some(key) = config.register_key.take() else { return Ok(None) };
+    let prefix = &trust.audit.log_prefix;
+    let opened = SiteRegister::open(Arc::clone(archive), key, prefix, Arc::clone(clock));
+    opened.map(|register| Some(Arc::new(register))).map_err(ServiceError::Register)
+}
+
+fn open_monitor(
+    config: &Config,
+    trust: &policy::Policy,
+    clock: &Arc<dyn Clock>,
+    counters: &Arc<Counters>,
+    journal: &Journal,
+) -> Result<Arc<Monitor>, ServiceError> {
+    let parts = monitor::Parts {
+        settings: config.monitor,
+        terms: trust.terms(),
+        clock: Arc::clone(clock),
+        counters: Arc::clone(counters),
+        journal: journal.clone(),
     };
-    let shared = Arc::new(shared);
-    Ok(Opened { uplink, proxy_log, http, shared, worker, runners, witnessing, readiness, messages })
+    let directory = config.state.join("monitor");
+    let opened = Monitor::open(&directory, parts);
+    opened.map(Arc::new).map_err(|error| ServiceError::State(directory, error))
 }
 
 /// The archive, and the holds on it. A bucket has nobody who would honour a file among its objects,
 /// so holds on it lie in the gateway's state; the locks of what is stored are not theirs to lift.
-fn open_archive(config: &Config) -> Result<(Arc<dyn Archive>, Holds), ServiceError> {
+///
+/// # Errors
+/// When it cannot be opened for writing, be it that another process has it.
+pub fn open_archive(config: &Config) -> Result<(Arc<dyn Archive>, Holds), ServiceError> {
     match &config.archive {
         ArchivePlace::Directory(path) => {
             let directory = Directory::open(path).map_err(ServiceError::Archive)?;
@@ -316,7 +470,10 @@ fn open_archive(config: &Config) -> Result<(Arc<dyn Archive>, Holds), ServiceErr
         ArchivePlace::S3(settings) => {
             let settings = Settings::clone(settings);
             // The first calls go out here, and the async runtime has other things to do meanwhile.
-            let opened = tokio::task::block_in_place(|| S3::open(settings));
+            let opened = match Handle::try_current() {
+                Ok(_) => tokio::task::block_in_place(|| S3::open(settings)),
+                Err(_) => S3::open(settings),
+            };
             let holds = Holds::at(Arc::new(RealDisk), &Holds::folder_of(&config.state));
             Ok((Arc::new(opened.map_err(ServiceError::Archive)?), holds))
         }
@@ -333,6 +490,53 @@ async fn export_messages(mut messages: mpsc::Receiver<HostMessage>, archiver: Ar
     }
 }
 
+fn bind_host(config: &Config) -> Result<Option<Receiver>, ServiceError> {
+    let Some(collector) = &config.collector else { return Ok(None) };
+    let Some(written) = &collector.receiver else { return Ok(None) };
+    let mut limits = receive::Limits::STANDARD;
+    if let Some(bytes) = written.request_bytes_max {
+        limits.body_bytes_max = bytes;
+        limits.decoded_bytes_max = bytes;
+    }
+    if let Some(bytes) = collector.memory_bytes_max {
+        limits.in_flight_bytes_max = bytes;
+    }
+    let [grpc, http] = [written.grpc, written.http].map(|at| at.map(Address::Tcp));
+    let bound = Receiver::bind(&receive::Config { grpc, http, limits });
+    bound.map(Some).map_err(|error| {
+        let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
+        let text = format!("receivers.otlp: {error}{cause}");
+        ServiceError::Config(ConfigError::at(&config.file, written.line, text))
+    })
+}
+
+/// The pipelines that lead to each exporter of a collector file.
+struct Routes {
+    by_name: Vec<(String, Route)>,
+    items_max: Option<usize>,
+}
+
+impl Routes {
+    fn of(config: &Config, counters: &Arc<Counters>) -> Self {
+        let Some(collector) = &config.collector else {
+            return Self { by_name: Vec::new(), items_max: None };
+        };
+        let route = |outlet: &Outlet| {
+            let (feeds, counters) = (outlet.feeds.clone(), Arc::clone(counters));
+            (outlet.name.clone(), Route { feeds, counters })
+        };
+        let by_name = collector.outlets.iter().map(route).collect();
+        Self { by_name, items_max: collector.batch_size }
+    }
+
+    fn lead<S: Source>(&self, name: &str, runner: Runner<S>) -> Runner<S> {
+        match self.by_name.iter().find(|(known, _)| known == name) {
+            Some((_, route)) => runner.routed(route.clone(), self.items_max),
+            None => runner,
+        }
+    }
+}
+
 /// The metrics of each exporter, by its name.
 type Measured = Vec<(String, Arc<ExporterMetrics>)>;
 
@@ -340,8 +544,11 @@ fn runners(
     sinks: Vec<(String, Sink)>,
     rolls: &Rolls,
     cursors: &Path,
-    surroundings: impl Fn(Arc<ExporterMetrics>) -> Surroundings,
+    (journal, clock): (&Journal, &Arc<dyn Clock>),
+    routes: &Routes,
 ) -> Result<(Vec<Runner<LogSource>>, Measured), ServiceError> {
+    let surroundings =
+        |metrics| Surroundings { metrics, journal: journal.clone(), clock: Arc::clone(clock) };
     let mut runners = Vec::new();
     let mut measured = Measured::new();
     for (name, sink) in sinks {
@@ -351,8 +558,8 @@ fn runners(
         let runner = CursorFile::open(cursors, &name)
             .map_err(StartError::from)
             .and_then(|file| Runner::build(name.clone(), sink, source, file, surroundings(metrics)))
-            .map_err(|error| ServiceError::Start(name, error))?;
-        runners.push(runner);
+            .map_err(|error| ServiceError::Start(name.clone(), error))?;
+        runners.push(routes.lead(&name, runner));
     }
     Ok((runners, measured))
 }

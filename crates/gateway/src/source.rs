@@ -11,13 +11,15 @@ use std::io::{ErrorKind, Read};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use lucarne_archive::data_keys::DataKeys;
+use lucarne_archive::encryption::{Decrypted, decrypt};
 use lucarne_archive::name::{EpochFile, EpochName, SealName};
 use lucarne_archive::segment::SegmentReader;
 use lucarne_archive::withhold::REVISIONS_MAX;
 use lucarne_archive::{Archive, ArchiveError, Name};
-use lucarne_attest::{Expect, Policy, When, verify_epoch};
+use lucarne_attest::{At, CollateralFiles, Exhibit, Expect, Time};
 use lucarne_ledger::batch::{
-    Content, EpochKey, Record as Sealed, VerifiedBatch, split_context, verify,
+    Content, EpochKey, Record as Sealed, VerifiedBatch, claimed_statement, split_context, verify,
 };
 use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerId};
@@ -27,8 +29,11 @@ use lucarne_ledger::record::Stream;
 use crate::archiver::Archived;
 use crate::delivery::{Batch, Delivery, Refused};
 use crate::export::{
-    Entry, HostMessage, Item, Origin, Position, Record, Source, SourceError, Telemetry, Unverified,
+    Entry, HostMessage, HostTelemetry, Item, Origin, Position, Record, Source, SourceError,
+    Telemetry, Unverified,
 };
+use crate::host_telemetry;
+use crate::policy::Terms;
 use crate::run_of_batches;
 use crate::wal::WalError;
 
@@ -39,8 +44,10 @@ pub struct Rolls {
     pub archived: Archived,
     /// The archive.
     pub archive: Arc<dyn Archive>,
+    /// What payloads in the archive are encrypted under, if they are.
+    pub keys: Option<Arc<DataKeys>>,
     /// Which evidence is believed; for epochs of earlier runs of the gateway.
-    pub policy: Arc<Policy>,
+    pub terms: Arc<Terms>,
 }
 
 /// A reader with a roll in hand.
@@ -78,7 +85,12 @@ impl LogSource {
         let names = self.rolls.archived.names.of(roll);
         let seals = names.iter().filter_map(|name| match name {
             Name::Seal(seal) => Some(seal),
-            Name::Epoch(_) | Name::Checkpoint(_) | Name::Register(_) | Name::Json(_) => None,
+            Name::Epoch(_)
+            | Name::Checkpoint(_)
+            | Name::Stamp(_)
+            | Name::Register(_)
+            | Name::Json(_)
+            | Name::Erasure(_) => None,
         });
         let seals: Vec<SealName> = seals.cloned().collect();
         let mut entries = Vec::new();
@@ -109,6 +121,12 @@ impl LogSource {
                     let json = Bytes::from(json);
                     others.push(Item::Host(HostMessage { job, json }));
                 }
+                Delivery::Telemetry(signal, request, received_ns) => {
+                    let records = host_telemetry::records(&request).map_err(|_| corrupt())?;
+                    others.extend(records.into_iter().map(|telemetry| {
+                        Item::Telemetry(HostTelemetry { signal, telemetry, received_ns })
+                    }));
+                }
             }
         }
         let runs = run_of_batches::cut(batches).map_err(|_| corrupt())?;
@@ -130,12 +148,22 @@ impl LogSource {
             let file = self.open_seal(seal)?;
             let mut reader = SegmentReader::open(file).map_err(|_| corrupt())?;
             while let Some(frame) = reader.next_frame().map_err(|_| corrupt())? {
-                let bytes = frame.content.to_vec();
+                let bytes = self.plain(frame.content).ok_or_else(corrupt)?;
                 let batch = Batch { bytes, note: String::new(), copies: Vec::new() };
                 self.add(&mut slots, batch, seal)?;
             }
         }
         Ok(slots)
+    }
+
+    // What was erased, or cannot be read for want of its key, has no payloads any more.
+    fn plain(&self, batch: &[u8]) -> Option<Vec<u8>> {
+        let opened = self.rolls.keys.as_ref().map(|keys| decrypt(batch, keys));
+        match opened {
+            None | Some(Ok(Decrypted::Plain | Decrypted::Closed(_))) => Some(batch.to_vec()),
+            Some(Ok(Decrypted::Opened(plain))) => Some(plain),
+            Some(Err(_)) => None,
+        }
     }
 
     // The file that a roll became, or the revision that took its place when records were left out
@@ -159,8 +187,10 @@ impl LogSource {
         batch: Batch,
         seal: &SealName,
     ) -> Result<(), SourceError> {
-        let known = self.epoch(&seal.ledger)?;
         let bytes = Bytes::from(batch.bytes);
+        // The gateway believed the epoch when this was sealed; the disk alone is doubted here.
+        let said_ms = claimed_statement(&bytes).map_or(0, |statement| statement.time_ms);
+        let known = self.epoch(&seal.ledger, Time::from_unix_ms(said_ms))?;
         let name = Name::Seal(seal.clone()).to_string();
         let verified =
             verify(&bytes, &known.key).map_err(|_| SourceError::Corrupt { name: name.clone() })?;
@@ -189,23 +219,30 @@ impl LogSource {
         Ok(())
     }
 
-    fn epoch(&mut self, ledger: &LedgerId) -> Result<Arc<Known>, SourceError> {
+    fn epoch(&mut self, ledger: &LedgerId, at: Time) -> Result<Arc<Known>, SourceError> {
         let place = (ledger.instance.clone(), ledger.epoch);
         if let Some(known) = self.epochs.get(&place) {
             return Ok(Arc::clone(known));
         }
-        let known = Arc::new(self.read_epoch(ledger)?);
+        let known = Arc::new(self.read_epoch(ledger, at)?);
         self.epochs.insert(place, Arc::clone(&known));
         Ok(known)
     }
 
-    fn read_epoch(&self, ledger: &LedgerId) -> Result<Known, SourceError> {
+    fn read_epoch(&self, ledger: &LedgerId, at: Time) -> Result<Known, SourceError> {
         let (binding, name) = self.epoch_file(ledger, EpochFile::Binding)?;
         let (evidence, _) = self.epoch_file(ledger, EpochFile::Evidence)?;
         let corrupt = || SourceError::Corrupt { name: name.clone() };
         let binding = EpochBinding::from_cbor(&binding).map_err(|_| corrupt())?;
         let nonce = Expect::Nonce(binding.nonce);
-        let keys = verify_epoch(&evidence, &binding, &self.rolls.policy, When::Replay, nonce)
+        let collateral = match self.epoch_file(ledger, EpochFile::Collateral) {
+            Ok((bytes, _)) => CollateralFiles::from_cbor(&bytes).map_err(|_| corrupt())?,
+            Err(_) => self.rolls.terms.collateral_for(&evidence, &[]),
+        };
+        let exhibit = Exhibit { evidence: &evidence, collateral: &collateral, binding: &binding };
+        let accepts = &self.rolls.terms.accepts;
+        let keys = accepts
+            .verify_epoch(&exhibit, At::Replay { shown: Some(at) }, nonce)
             .map_err(|_| corrupt())?
             .into_inner();
         if keys.epoch != ledger.epoch || binding.instance != ledger.instance {
@@ -296,7 +333,7 @@ fn entry(
     let payload = match (copy, record.content) {
         (Some(copy), _) => Bytes::copy_from_slice(copy),
         (None, Content::Present { payload, .. }) => bytes.slice_ref(payload),
-        (None, Content::Withheld { .. }) => return None,
+        (None, Content::Withheld { .. } | Content::Encrypted) => return None,
     };
     let record_hash = record.leaf.to_string();
     match record.stream {

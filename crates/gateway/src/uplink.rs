@@ -11,8 +11,10 @@ use std::time::Duration;
 
 use aws_lc_rs::rand;
 use lucarne_archive::name::{EpochFile, EpochName};
-use lucarne_archive::{Archive, Name, Put};
-use lucarne_attest::{Expect, Policy, Time, When, verify_epoch};
+use lucarne_archive::{Archive, ArchiveError, Name, Put};
+use lucarne_attest::{
+    At, CollateralFiles, EpochKeys, Exhibit, Expect, Format, Rejected, Time, Verified,
+};
 use lucarne_ledger::batch::{
     self, BatchError, Content, EpochKey, VerifiedBatch, claimed_statement,
 };
@@ -24,14 +26,16 @@ use lucarne_ledger::key::{Ed25519Key, PublicKey};
 use lucarne_ledger::record;
 use lucarne_ledger::register;
 use lucarne_ledger::statement::Archived;
-use lucarne_link::frame::{self, FrameReader, UP_BYTES_MAX};
+use lucarne_link::frame::{self, DOWN_BYTES_MAX, FrameReader, UP_BYTES_MAX};
 use lucarne_link::message::Down;
-use lucarne_link::session::{AwaitHello, Incoming, Received, Receiving};
+use lucarne_link::session::{
+    Answer, AwaitEvidence, AwaitHello, Incoming, Received, Receiving, SessionError,
+};
 use lucarne_platform::{Listener, Stream};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::archiver::{Archiver, Job};
 use crate::clock::Clock;
@@ -41,11 +45,14 @@ use crate::epochs::{Admission, Epoch, Epochs};
 use crate::heartbeats::Heartbeats;
 use crate::journal::{Journal, Level, Value};
 use crate::json_batches::{NotTaken, Taker};
+use crate::monitor::{Exchange, Monitor, Occasion};
 use crate::outer_layer::OuterLayer;
+use crate::policy::Terms;
 use crate::register::SiteRegister;
 
-/// A peer that has not shown evidence within this time is let go.
-const HANDSHAKE: Duration = Duration::from_secs(10);
+/// A peer that has not shown evidence within this time is let go. Longer than an enclave gives its
+/// evidence device, so that one whose device hangs can still say so.
+const HANDSHAKE: Duration = Duration::from_secs(45);
 /// Connections served at a time: one an enclave, some in reserve for those that come back.
 const CONNECTIONS_MAX: usize = 64;
 /// Fresh evidence is made while we wait; what is older is a replay.
@@ -58,19 +65,23 @@ pub struct Shared {
     /// The epochs known.
     pub epochs: Arc<Epochs>,
     /// Which evidence is believed.
-    pub policy: Policy,
+    pub terms: Terms,
     /// What must not be written.
     pub outer_layer: OuterLayer,
     /// Where verified batches go.
     pub archiver: Archiver,
     /// Where evidence goes.
     pub archive: Arc<dyn Archive>,
+    /// Whether what is archived must be erasable.
+    pub erasable: bool,
     /// Where epochs are noted, if the site keeps a register.
     pub register: Option<Arc<SiteRegister>>,
     /// Signs acknowledgements; its public half is pinned in the enclaves.
     pub acknowledgement_key: Ed25519Key,
     /// Signs of life, for `/health`.
     pub heartbeats: Heartbeats,
+    /// Asks for fresh evidence.
+    pub monitor: Arc<Monitor>,
     /// Counters.
     pub counters: Arc<Counters>,
     /// Time.
@@ -180,48 +191,97 @@ impl Line {
 }
 
 async fn run_session(line: &mut Line, shared: &Arc<Shared>) -> Result<(), EndOfSession> {
-    let (epoch, receiving) =
+    let (epoch, mut receiving, bound) =
         timeout(HANDSHAKE, handshake(line, shared)).await.unwrap_or(Err(EndOfSession::TimedOut))?;
     note_accepted(&epoch, &shared.journal);
     let mut acknowledged = LedgerKind::ALL.map(|kind| epoch.acknowledged(kind));
+    let mut cosigned = LedgerKind::ALL.map(|kind| epoch.cosigned(kind));
+    cosigned.iter_mut().for_each(watch::Receiver::mark_changed);
     let mut buffer = vec![0; READ_BYTES];
+    let mut ask_at = Instant::now() + shared.monitor.every();
     loop {
-        while let Some(body) =
-            line.frames.next_frame().map_err(|error| EndOfSession::Refused(error.to_string()))?
-        {
-            let received = match receiving
-                .on_frame(body)
-                .map_err(|error| EndOfSession::Refused(error.to_string()))?
-            {
-                Incoming::Batch(received) => received,
-                Incoming::JsonBatch(json) => {
-                    let taken = tokio::task::block_in_place(|| take_json(json, &epoch, shared));
-                    line.send(&taken?.encode()).await?;
-                    continue;
-                }
-            };
-            let job = tokio::task::block_in_place(|| take(&received, &epoch, shared));
-            let (jobs, end) = job;
-            for job in jobs {
-                shared
-                    .archiver
-                    .send(job)
-                    .await
-                    .map_err(|_| EndOfSession::Ours("gateway is stopping"))?;
-            }
-            end?;
-        }
+        take_frames(line, &mut receiving, (&epoch, &bound), shared).await?;
         let [audit, telemetry] = &mut acknowledged;
+        let [seen_audit, seen_telemetry] = &mut cosigned;
+        let mut seen = None;
         let news = tokio::select! {
             filled = line.fill(&mut buffer) => { filled?; None }
+            () = sleep_until(ask_at) => {
+                ask_at = Instant::now() + shared.monitor.every();
+                // While a question is open there is no other; its silence is counted elsewhere.
+                if let Some(question) = receiving.ask(fresh_nonce()?) {
+                    line.send(&question).await?;
+                }
+                None
+            }
             Ok(()) = audit.changed() => audit.borrow_and_update().clone(),
             Ok(()) = telemetry.changed() => telemetry.borrow_and_update().clone(),
+            Ok(()) = seen_audit.changed() => {
+                seen.clone_from(&seen_audit.borrow_and_update());
+                None
+            }
+            Ok(()) = seen_telemetry.changed() => {
+                seen.clone_from(&seen_telemetry.borrow_and_update());
+                None
+            }
         };
+        // A note that does not fit is one that no enclave would take.
+        if let Some(note) = seen.filter(|note| note.len() < DOWN_BYTES_MAX / 2) {
+            line.send(&Down::Cosigned { note: note.to_string() }.encode()).await?;
+        }
         if let Some(archived) = news {
             let acknowledgement = sign(&archived, shared)?;
             line.send(&Down::Archived { acknowledgement }.encode()).await?;
         }
     }
+}
+
+/// Takes every frame that is read whole.
+async fn take_frames(
+    line: &mut Line,
+    receiving: &mut Receiving,
+    (epoch, bound): (&Arc<Epoch>, &EpochBinding),
+    shared: &Shared,
+) -> Result<(), EndOfSession> {
+    while let Some(body) =
+        line.frames.next_frame().map_err(|error| EndOfSession::Refused(error.to_string()))?
+    {
+        let incoming =
+            receiving.on_frame(body).map_err(|error| EndOfSession::Refused(error.to_string()))?;
+        match incoming {
+            Incoming::Batch(received) => {
+                let taken = tokio::task::block_in_place(|| take(&received, epoch, shared));
+                hand_over(taken, &shared.archiver).await?;
+            }
+            Incoming::Answer { nonce, answer } => {
+                let exchange = Exchange {
+                    instance: &bound.instance,
+                    epoch: epoch.key.epoch,
+                    binding: Some(bound),
+                    occasion: Occasion::Monitor,
+                    nonce: &nonce,
+                    answer,
+                };
+                tokio::task::block_in_place(|| shared.monitor.hear(&exchange));
+            }
+            Incoming::JsonBatch(json) => {
+                let taken = tokio::task::block_in_place(|| take_json(json, epoch, shared));
+                line.send(&taken?.encode()).await?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What is to be archived of a batch is handed over even when the batch ends the session.
+async fn hand_over(
+    (jobs, end): (Vec<Job>, Result<(), EndOfSession>),
+    archiver: &Archiver,
+) -> Result<(), EndOfSession> {
+    for job in jobs {
+        archiver.send(job).await.map_err(|_| EndOfSession::Ours("gateway is stopping"))?;
+    }
+    end
 }
 
 fn note_end(reason: &str, journal: &Journal) {
@@ -237,32 +297,101 @@ fn note_accepted(epoch: &Epoch, journal: &Journal) {
     journal.note(Level::Information, "receiver accepted tee-processengine", &fields);
 }
 
+fn fresh_nonce() -> Result<[u8; 32], EndOfSession> {
+    let mut nonce = [0; 32];
+    rand::fill(&mut nonce).map_err(|_| EndOfSession::Ours("gateway has no randomness"))?;
+    Ok(nonce)
+}
+
+/// What is shown at the start of a session: binding, evidence of the boot, fresh evidence, and what
+/// they are verified with.
+type Shown<'a> = [&'a [u8]; 4];
+
+// Tells the monitor of a peer that has no evidence; every other message that has no place here is
+// nothing but a mistake.
+fn shown<'a>(
+    state: &AwaitEvidence,
+    body: &'a [u8],
+    shared: &Shared,
+) -> Result<Shown<'a>, EndOfSession> {
+    state.on_frame(body).map_err(|error| {
+        if let SessionError::NoEvidence(fault) = error {
+            let exchange = Exchange {
+                instance: &state.instance,
+                epoch: state.epoch,
+                binding: None,
+                occasion: Occasion::Handshake,
+                nonce: &state.nonce,
+                answer: Answer::None(fault),
+            };
+            tokio::task::block_in_place(|| shared.monitor.hear_refused(&exchange, None));
+        }
+        EndOfSession::Refused(error.to_string())
+    })
+}
+
+// The boot's evidence may be older than its certificates live; the fresh one carries our nonce.
+fn believe(
+    state: &AwaitEvidence,
+    [_, evidence, fresh, collateral]: Shown<'_>,
+    bound: &EpochBinding,
+    shared: &Shared,
+) -> Result<(EpochKeys, CollateralFiles), Rejected> {
+    let now = Time::from_unix_ms(shared.clock.unix_ns() / 1_000_000);
+    let live = At::Live { now, age_max_ms: FRESH_MS };
+    // A quote or report of the boot says no time; with the collateral of now it must hold now.
+    let boot = At::Replay { shown: Some(now) };
+    let files = shared.terms.collateral_for(evidence, collateral);
+    let exhibit = |evidence| Exhibit { evidence, collateral: &files, binding: bound };
+    let accepts = &shared.terms.accepts;
+    let verdict = accepts
+        .verify_epoch(&exhibit(evidence), boot, Expect::Nonce(bound.nonce))
+        .and_then(|keys| {
+            let same = Format::of(fresh) == Format::of(evidence);
+            let fresh = accepts.verify_fresh(&exhibit(fresh), live, state.nonce)?;
+            // Of two kinds of evidence one would be somebody else's.
+            if same && fresh.claims.kind == keys.claims.kind {
+                Ok(keys)
+            } else {
+                Err(Rejected::KindNotAccepted { kind: fresh.claims.kind })
+            }
+        })
+        .map(Verified::into_inner);
+    let exchange = Exchange {
+        instance: &state.instance,
+        epoch: state.epoch,
+        binding: Some(bound),
+        occasion: Occasion::Handshake,
+        nonce: &state.nonce,
+        answer: Answer::Fresh { evidence: fresh, collateral },
+    };
+    match &verdict {
+        Ok(_) => shared.monitor.hear(&exchange),
+        Err(rejected) => shared.monitor.hear_refused(&exchange, Some(rejected)),
+    };
+    verdict.map(|keys| (keys, files))
+}
+
 async fn handshake(
     line: &mut Line,
     shared: &Shared,
-) -> Result<(Arc<Epoch>, Receiving), EndOfSession> {
+) -> Result<(Arc<Epoch>, Receiving, EpochBinding), EndOfSession> {
     let refused = |error: &dyn std::fmt::Display| EndOfSession::Refused(error.to_string());
-    let mut nonce = [0; 32];
-    rand::fill(&mut nonce).map_err(|_| EndOfSession::Ours("gateway has no randomness"))?;
     let hello = line.receive().await?;
-    let state = AwaitHello::begin().on_frame(&hello, nonce).map_err(|e| refused(&e))?;
+    let state = AwaitHello::begin().on_frame(&hello, fresh_nonce()?).map_err(|e| refused(&e))?;
     let previous = shared.epochs.previous(&state.instance, state.epoch);
     line.send(&state.challenge(shared.clock.unix_ns() / 1_000_000, previous)).await?;
     let body = line.receive().await?;
-    let [binding, evidence, fresh, collateral] = state.on_frame(&body).map_err(|e| refused(&e))?;
-    let now = Time::from_unix_ms(shared.clock.unix_ns() / 1_000_000);
+    let shown = shown(&state, &body, shared)?;
+    let [binding, evidence, _, _] = shown;
     let bound = EpochBinding::from_cbor(binding).map_err(|e| refused(&e))?;
-    // The boot's evidence may be older than its certificates live; the fresh one carries our nonce.
-    let believed = |evidence, when, nonce| {
-        verify_epoch(evidence, &bound, &shared.policy, when, Expect::Nonce(nonce))
-    };
-    let keys = believed(evidence, When::Replay, bound.nonce).map_err(|e| refused(&e))?.into_inner();
-    let live = When::Live { now, age_max_ms: FRESH_MS };
-    believed(fresh, live, nonce).map_err(|e| refused(&e))?;
-    if bound.instance != state.instance || keys.epoch != state.epoch {
+    if bound.instance != state.instance || bound.epoch_id() != state.epoch {
         return Err(EndOfSession::Refused("hello and evidence name different epochs".into()));
     }
-    keep_evidence(shared, &state.instance, keys.epoch, [binding, evidence, collateral])?;
+    let believed = tokio::task::block_in_place(|| believe(&state, shown, &bound, shared));
+    let (keys, collateral) = believed.map_err(|e| refused(&e))?;
+    keep_collateral(shared, &state.instance, keys.epoch, &collateral)?;
+    keep_evidence(shared, &state.instance, keys.epoch, [binding, evidence])?;
     note_epoch(shared, &state.instance, keys.epoch, [binding, evidence])?;
     let key = PublicKey::from_spki(&bound.p256_spki).map_err(|e| refused(&e))?;
     let key = EpochKey { instance: state.instance.clone(), epoch: keys.epoch, key };
@@ -273,21 +402,16 @@ async fn handshake(
         known.into_iter().flatten().map(|head| sign(&head, shared)).collect::<Result<_, _>>()?;
     let (receiving, accepted) = state.accept(archived);
     line.send(&accepted).await?;
-    Ok((epoch, receiving))
+    Ok((epoch, receiving, bound))
 }
 
 fn keep_evidence(
     shared: &Shared,
     instance: &Instance,
     epoch: EpochId,
-    [binding, evidence, collateral]: [&[u8]; 3],
+    [binding, evidence]: [&[u8]; 2],
 ) -> Result<(), EndOfSession> {
-    let files = [
-        (EpochFile::Binding, binding),
-        (EpochFile::Evidence, evidence),
-        (EpochFile::Collateral, collateral),
-    ];
-    for (file, bytes) in files.into_iter().filter(|(_, bytes)| !bytes.is_empty()) {
+    for (file, bytes) in [(EpochFile::Binding, binding), (EpochFile::Evidence, evidence)] {
         let name = Name::Epoch(EpochName { instance: instance.clone(), epoch, file });
         match tokio::task::block_in_place(|| shared.archive.put(&name, bytes)) {
             Ok(Put::Created | Put::AlreadyIdentical) => {}
@@ -297,14 +421,33 @@ fn keep_evidence(
                     "the archive holds other evidence for this epoch".into(),
                 ));
             }
-            Err(error) => {
-                let fields = [("error", Value::Shown(&error))];
-                shared.journal.note(Level::Error, "cannot keep evidence", &fields);
-                return Err(EndOfSession::Ours("gateway cannot keep evidence"));
-            }
+            Err(error) => return Err(cannot_keep(shared, &error)),
         }
     }
     Ok(())
+}
+
+// What the epoch was first believed with stays: later collateral speaks of a later day.
+fn keep_collateral(
+    shared: &Shared,
+    instance: &Instance,
+    epoch: EpochId,
+    files: &CollateralFiles,
+) -> Result<(), EndOfSession> {
+    if files.is_empty() {
+        return Ok(());
+    }
+    let file = EpochFile::Collateral;
+    let name = Name::Epoch(EpochName { instance: instance.clone(), epoch, file });
+    match tokio::task::block_in_place(|| shared.archive.put(&name, &files.to_cbor())) {
+        Ok(Put::Created | Put::AlreadyIdentical | Put::Different) => Ok(()),
+        Err(error) => Err(cannot_keep(shared, &error)),
+    }
+}
+
+fn cannot_keep(shared: &Shared, error: &ArchiveError) -> EndOfSession {
+    shared.journal.note(Level::Error, "cannot keep evidence", &[("error", Value::Shown(error))]);
+    EndOfSession::Ours("gateway cannot keep evidence")
 }
 
 // No batch of an epoch is taken that the register does not name.
@@ -347,6 +490,7 @@ fn sign(archived: &Archived, shared: &Shared) -> Result<Vec<u8>, EndOfSession> {
 // The acknowledgement of a signed log batch in JSON.
 fn take_json(json: &[u8], epoch: &Epoch, shared: &Shared) -> Result<Down, EndOfSession> {
     let taker = Taker {
+        erasable: shared.erasable,
         archive: &*shared.archive,
         outer_layer: &shared.outer_layer,
         counters: &shared.counters,
@@ -378,6 +522,10 @@ fn take(
         Ok(batch) => batch,
         Err(error) => return refuse(reason(&error)),
     };
+    // No enclave encrypts for the archive, and what cannot be read cannot be screened.
+    if batch.encryption().is_some() {
+        return refuse("encoding");
+    }
     let statement = batch.statement();
     match epoch.open_note(statement.ledger.kind, received.note) {
         Ok(head) if (head.size, head.root) == (statement.size(), statement.root) => {}
@@ -426,16 +574,22 @@ fn accept(
     };
     for hole in &screened.withheld {
         shared.counters.withheld.add(1);
+        shared.counters.hits.add(&hole.rule);
         let fields = [
             ("ledger", Value::Shown(&batch.statement().ledger)),
             ("seq", Value::Number(hole.seq)),
             ("rule", Value::Text(&hole.rule)),
+            ("key", Value::Text(hole.key.as_deref().unwrap_or_default())),
+            ("pattern", Value::Text(shared.outer_layer.place_of(&hole.rule))),
         ];
         shared.journal.note(Level::Warning, "outer layer withheld a record", &fields);
     }
-    if let Some(register) = shared.register.as_ref().filter(|_| ends(batch)) {
+    if ends(batch) {
         let statement = batch.statement();
-        register.closing(&statement.ledger, statement.size(), statement.root);
+        shared.monitor.ended(&epoch.key.instance, epoch.key.epoch);
+        if let Some(register) = &shared.register {
+            register.closing(&statement.ledger, statement.size(), statement.root);
+        }
     }
     shared.counters.batches.add(1);
     shared.counters.records.add(batch.statement().count);
@@ -454,7 +608,7 @@ fn ends(batch: &VerifiedBatch<'_>) -> bool {
         Content::Present { payload, .. } => {
             matches!(Control::parse(payload, kind), Ok(Control::Close(_)))
         }
-        Content::Withheld { .. } => false,
+        Content::Withheld { .. } | Content::Encrypted => false,
     })
 }
 
@@ -479,7 +633,7 @@ pub const fn reason(error: &BatchError) -> &'static str {
         BatchError::Foreign => "foreign",
         BatchError::Frontier(_) | BatchError::PrevRoot { .. } => "frontier",
         BatchError::Count { .. } => "count",
-        BatchError::Secret => "secret",
+        BatchError::Secret | BatchError::Encryption | BatchError::NotDecrypted => "secret",
         BatchError::Stream { .. } => "stream",
         BatchError::Context { .. } => "context",
         BatchError::PrevHash { .. } => "prev_hash",

@@ -4,7 +4,8 @@
 //! and what the witnesses add is a second object beside it (`.cosigned.note`), written once when
 //! the quorum of the policy is reached. So nothing waits for a witness, a kill at any moment loses
 //! at most the asking, and the next start asks again for what has no such object. Of each ledger
-//! only the newest checkpoint is shown; it vouches for all before it.
+//! only the newest checkpoint is shown; it vouches for all before it. The site's register is one
+//! log more: whoever removes it whole and begins another finds witnesses who remember.
 
 mod asker;
 mod file;
@@ -12,16 +13,19 @@ mod history;
 mod measures;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lucarne_archive::name::{CheckpointName, EpochFile, EpochName};
+use lucarne_archive::name::{CheckpointName, EpochFile, EpochName, RegisterName};
 use lucarne_archive::{Archive, ArchiveError, Name};
 use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::checkpoint::origin;
+use lucarne_ledger::hash::Hash;
 use lucarne_ledger::identity::LedgerId;
-use lucarne_ledger::note::NOTE_BYTES_MAX;
+use lucarne_ledger::note::{NOTE_BYTES_MAX, NoteKey};
+use lucarne_ledger::register::note_key;
 use lucarne_ledger::trust_policy::TrustPolicy;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
@@ -29,10 +33,12 @@ use tokio::task::JoinSet;
 use self::asker::{AskError, Asker};
 pub use self::file::{Witnesses, WitnessesFile};
 pub use self::measures::{Measures, Tally};
-use crate::archiver::Archived;
 use crate::clock::Clock;
+use crate::epochs::Epochs;
 use crate::export::backoff::Backoff;
 use crate::journal::{Journal, Level, Value};
+use crate::new_heads::NewHeads;
+use crate::register::SiteRegister;
 use crate::source::Rolls;
 use crate::witness::logs::keys_of;
 
@@ -40,16 +46,16 @@ use crate::witness::logs::keys_of;
 pub struct Witnessing {
     policy: TrustPolicy,
     witnesses: Vec<Slot>,
-    archived: Archived,
+    heads: NewHeads,
     archive: Arc<dyn Archive>,
-    log_prefix: String,
     clock: Arc<dyn Clock>,
     journal: Journal,
     measures: Arc<Measures>,
-    next_roll: u64,
-    /// Found, and not read yet.
-    later: BTreeMap<LedgerId, CheckpointName>,
-    pending: BTreeMap<LedgerId, Pending>,
+    epochs: Arc<Epochs>,
+    register: Option<Arc<SiteRegister>>,
+    /// Size of the newest head of the register that was looked at.
+    registered: u64,
+    pending: BTreeMap<Log, Pending>,
 }
 
 /// One witness, and when it is asked again.
@@ -66,11 +72,39 @@ struct Pending {
     lines: BTreeMap<usize, Vec<String>>,
 }
 
+/// Which log a checkpoint is of.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub(crate) enum Log {
+    Ledger(LedgerId),
+    Register,
+}
+
+impl fmt::Display for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ledger(ledger) => ledger.fmt(f),
+            Self::Register => write!(f, "register"),
+        }
+    }
+}
+
 /// A checkpoint with what is needed to show it.
 #[derive(Debug)]
 pub(crate) struct Head {
-    name: CheckpointName,
+    log: Log,
+    size: u64,
     note: String,
+    /// Where it lies once a quorum has cosigned it.
+    cosigned: Name,
+    /// The keys of its log.
+    keys: Vec<NoteKey>,
+    /// What a witness learns an epoch from; the register it has to know.
+    epoch: Option<Enrolling>,
+}
+
+/// An epoch with its evidence.
+#[derive(Debug)]
+pub(crate) struct Enrolling {
     binding: EpochBinding,
     evidence: Vec<u8>,
 }
@@ -91,7 +125,8 @@ impl Witnessing {
     pub fn new(
         witnesses: Witnesses,
         rolls: &Rolls,
-        log_prefix: String,
+        epochs: Arc<Epochs>,
+        register: Option<Arc<SiteRegister>>,
         clock: Arc<dyn Clock>,
         journal: Journal,
     ) -> Self {
@@ -108,14 +143,14 @@ impl Witnessing {
         Self {
             witnesses: slots,
             policy,
-            archived: rolls.archived.clone(),
+            heads: NewHeads::new(rolls.archived.clone()),
             archive: Arc::clone(&rolls.archive),
-            log_prefix,
             clock,
             journal,
             measures,
-            next_roll: 0,
-            later: BTreeMap::new(),
+            epochs,
+            register,
+            registered: 0,
             pending: BTreeMap::new(),
         }
     }
@@ -137,19 +172,17 @@ impl Witnessing {
                 return;
             }
             let wait = self.wait();
-            let next_roll = self.next_roll;
             tokio::select! {
                 () = tokio::time::sleep(wait) => {}
                 _ = stop.changed() => {}
-                // The archiver that has gone changes nothing any more; then the stop is near.
-                Ok(_) = self.archived.through.wait_for(|through| *through > next_roll) => {}
+                () = self.heads.more() => {}
             }
         }
     }
 
     fn wait(&self) -> Duration {
         if self.pending.is_empty() {
-            return if self.later.is_empty() { Duration::MAX } else { ROUND_MIN };
+            return if self.heads.is_empty() { Duration::MAX } else { ROUND_MIN };
         }
         let now = self.clock.elapsed();
         let wanted = |place| self.pending.values().any(|one| !one.lines.contains_key(&place));
@@ -159,43 +192,35 @@ impl Witnessing {
         next.unwrap_or(RETRY).max(ROUND_MIN)
     }
 
-    /// Finds the newest checkpoint of each ledger that was archived since.
+    /// Finds the newest checkpoint of each ledger that was archived since, and of the register.
     fn collect(&mut self) {
-        let through = *self.archived.through.borrow_and_update();
-        for roll in self.next_roll..through {
-            for name in self.archived.names.of(roll).iter() {
-                let Name::Seal(seal) = name else { continue };
-                let (ledger, root) = (seal.ledger.clone(), seal.root);
-                let size = seal.last.saturating_add(1);
-                if self.later.get(&ledger).is_none_or(|known| known.size < size) {
-                    let name = CheckpointName { ledger, size, root, cosigned: false };
-                    self.later.insert(name.ledger.clone(), name);
-                }
-            }
+        self.heads.collect();
+        let room = PENDING_MAX.saturating_sub(self.pending.len());
+        let known = |ledger: &LedgerId| self.pending.contains_key(&Log::Ledger(ledger.clone()));
+        for name in self.heads.take(known, room) {
+            let log = Log::Ledger(name.ledger.clone());
+            let head = self.load(&name);
+            self.expect(log, head);
         }
-        self.next_roll = through;
-        let known = |(ledger, _): &(&LedgerId, _)| self.pending.contains_key(*ledger);
-        let (mut now, new): (Vec<_>, Vec<_>) = self.later.iter().partition(known);
-        now.extend(new.into_iter().take(PENDING_MAX.saturating_sub(self.pending.len())));
-        let now: Vec<LedgerId> = now.into_iter().map(|(ledger, _)| ledger.clone()).collect();
-        for ledger in now {
-            if let Some(name) = self.later.remove(&ledger) {
-                self.expect(ledger, name);
-            }
+        let newest = self.register.as_ref().and_then(|register| register.head());
+        if let Some((size, root)) = newest.filter(|(size, _)| *size > self.registered) {
+            self.registered = size;
+            let head = self.load_register(size, root);
+            self.expect(Log::Register, head);
         }
     }
 
-    fn expect(&mut self, ledger: LedgerId, name: CheckpointName) {
-        match self.load(name) {
+    fn expect(&mut self, log: Log, head: Result<Option<Head>, ArchiveError>) {
+        match head {
             Ok(None) => {}
             Ok(Some(head)) => {
-                let known = self.pending.get(&ledger);
+                let known = self.pending.get(&log);
                 let since = known.map_or(self.clock.elapsed(), |pending| pending.since);
                 let (head, lines) = (Arc::new(head), BTreeMap::new());
-                self.pending.insert(ledger, Pending { head, since, lines });
+                self.pending.insert(log, Pending { head, since, lines });
             }
             Err(error) => {
-                let fields = [("ledger", Value::Shown(&ledger)), ("error", Value::Shown(&error))];
+                let fields = [("ledger", Value::Shown(&log)), ("error", Value::Shown(&error))];
                 let message = "checkpoint cannot be shown to witnesses";
                 self.journal.note(Level::Error, message, &fields);
             }
@@ -203,24 +228,49 @@ impl Witnessing {
     }
 
     /// Reads what is needed to show a checkpoint; `None` when a quorum has cosigned it before.
-    fn load(&self, name: CheckpointName) -> Result<Option<Head>, ArchiveError> {
+    fn load(&self, name: &CheckpointName) -> Result<Option<Head>, ArchiveError> {
         let cosigned = Name::Checkpoint(CheckpointName { cosigned: true, ..name.clone() });
-        match self.archive.open(&cosigned) {
-            Ok(_) => return Ok(None),
-            Err(ArchiveError::NotFound { .. }) => {}
-            Err(error) => return Err(error),
+        if self.is_there(&cosigned)? {
+            return Ok(None);
         }
         let LedgerId { instance, epoch, .. } = name.ledger.clone();
         let file = |file| Name::Epoch(EpochName { instance: instance.clone(), epoch, file });
-        let stored = Name::Checkpoint(name.clone());
-        let lost = |name: &Name| ArchiveError::NotFound { name: Box::new(name.clone()) };
-        let note = self.read(&stored, NOTE_BYTES_MAX as u64)?;
-        let note = String::from_utf8(note).map_err(|_| lost(&stored))?;
-        let (binding, evidence) = (file(EpochFile::Binding), file(EpochFile::Evidence));
-        let bytes = self.read(&binding, EPOCH_FILE_BYTES_MAX)?;
-        let bound = EpochBinding::from_cbor(&bytes).map_err(|_| lost(&binding))?;
+        let (log, size) = (Log::Ledger(name.ledger.clone()), name.size);
+        let note = self.note(&Name::Checkpoint(name.clone()))?;
+        let (place, evidence) = (file(EpochFile::Binding), file(EpochFile::Evidence));
+        let bytes = self.read(&place, EPOCH_FILE_BYTES_MAX)?;
+        let binding = EpochBinding::from_cbor(&bytes)
+            .map_err(|_| ArchiveError::NotFound { name: Box::new(place) })?;
         let evidence = self.read(&evidence, EPOCH_FILE_BYTES_MAX)?;
-        Ok(Some(Head { name, note, binding: bound, evidence }))
+        let keys = keys_of(&binding, &origin(self.epochs.log_prefix(), &name.ledger)).to_vec();
+        let epoch = Some(Enrolling { binding, evidence });
+        Ok(Some(Head { log, size, note, cosigned, keys, epoch }))
+    }
+
+    /// The same for a head of the register.
+    fn load_register(&self, size: u64, root: Hash) -> Result<Option<Head>, ArchiveError> {
+        let name = |cosigned| Name::Register(RegisterName::Checkpoint { size, root, cosigned });
+        let Some(register) = &self.register else { return Ok(None) };
+        if self.is_there(&name(true))? {
+            return Ok(None);
+        }
+        let keys = vec![note_key(self.epochs.log_prefix(), register.public_key().clone())];
+        let (log, note) = (Log::Register, self.note(&name(false))?);
+        Ok(Some(Head { log, size, note, cosigned: name(true), keys, epoch: None }))
+    }
+
+    fn is_there(&self, name: &Name) -> Result<bool, ArchiveError> {
+        match self.archive.open(name) {
+            Ok(_) => Ok(true),
+            Err(ArchiveError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn note(&self, name: &Name) -> Result<String, ArchiveError> {
+        let note = self.read(name, NOTE_BYTES_MAX as u64)?;
+        let lost = |_| ArchiveError::NotFound { name: Box::new(name.clone()) };
+        String::from_utf8(note).map_err(lost)
     }
 
     fn read(&self, name: &Name, bytes_max: u64) -> Result<Vec<u8>, ArchiveError> {
@@ -246,7 +296,7 @@ impl Witnessing {
             if heads.is_empty() || slot.not_before > now {
                 continue;
             }
-            let (asker, archived) = (Arc::clone(&slot.asker), self.archived.clone());
+            let (asker, archived) = (Arc::clone(&slot.asker), self.heads.archived().clone());
             let archive = Arc::clone(&self.archive);
             asked.spawn(async move {
                 let mut asker = asker.lock().await;
@@ -261,7 +311,7 @@ impl Witnessing {
         }
     }
 
-    fn take(&mut self, place: usize, answers: Vec<(LedgerId, Result<Vec<String>, AskError>)>) {
+    fn take(&mut self, place: usize, answers: Vec<(Log, Result<Vec<String>, AskError>)>) {
         let Some(slot) = self.witnesses.get_mut(place) else { return };
         let mut failure = None;
         for (ledger, answer) in answers {
@@ -294,21 +344,22 @@ impl Witnessing {
     /// Stores what a quorum has cosigned.
     fn store(&mut self) {
         let mut done = Vec::new();
-        for (ledger, pending) in &self.pending {
-            let Head { name, note, binding, .. } = &*pending.head;
+        for (log, pending) in &self.pending {
+            let Head { note, cosigned: object, keys, .. } = &*pending.head;
             let lines: String = pending.lines.values().flatten().map(String::as_str).collect();
             let cosigned = format!("{note}{lines}");
-            let keys = keys_of(binding, &origin(&self.log_prefix, ledger));
-            match self.policy.judge(&cosigned, &keys) {
+            match self.policy.judge(&cosigned, keys) {
                 Ok(judged) if judged.is_quorum() => {}
                 Ok(_) | Err(_) => continue,
             }
-            let object = Name::Checkpoint(CheckpointName { cosigned: true, ..name.clone() });
-            match self.archive.put(&object, cosigned.as_bytes()) {
+            match self.archive.put(object, cosigned.as_bytes()) {
                 // Another quorum's word of an earlier run is as good.
                 Ok(_) => {
                     self.measures.cosigned.add(1);
-                    done.push(ledger.clone());
+                    if let Log::Ledger(ledger) = log {
+                        self.epochs.note_cosigned(ledger, &cosigned);
+                    }
+                    done.push(log.clone());
                 }
                 Err(error) => {
                     let fields = [("error", Value::Shown(&error))];
@@ -317,7 +368,7 @@ impl Witnessing {
                 }
             }
         }
-        done.iter().for_each(|ledger| drop(self.pending.remove(ledger)));
+        done.iter().for_each(|log| drop(self.pending.remove(log)));
     }
 }
 

@@ -75,6 +75,7 @@ fn recover(folder: &Path, objects: u32) -> Result<(), ArchiverError> {
         wal: open_log(folder),
         archive: Arc::new(Dying { inner, left: AtomicU32::new(objects) }),
         holds: Holds::at(Arc::new(RealDisk), &folder.join("holds")),
+        cipher: None,
         register: None,
         epochs: Arc::new(Epochs::new("lucarne.local")),
         limits: RollLimits { bytes: 1, age: Duration::ZERO, kept_bytes: 1 << 20 },

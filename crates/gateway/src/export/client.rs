@@ -6,6 +6,7 @@
 //! logged: receivers like to quote what they refuse.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,12 +105,20 @@ impl std::error::Error for ClientError {}
 pub struct Client {
     endpoint: Endpoint,
     connection: Option<Connection>,
+    /// Where the host is, if the command line says so.
+    connect_to: Option<SocketAddr>,
 }
 
 impl Client {
     /// A client that connects when it first sends.
     pub const fn new(endpoint: Endpoint) -> Self {
-        Self { endpoint, connection: None }
+        Self { endpoint, connection: None, connect_to: None }
+    }
+
+    /// The same, where the host is found at this address.
+    pub const fn at(mut self, address: Option<SocketAddr>) -> Self {
+        self.connect_to = address;
+        self
     }
 
     /// Posts `body` to the endpoint's path followed by `path`.
@@ -126,9 +135,11 @@ impl Client {
         // Taken out, so that any failure and a dropped call leave no half-used connection behind.
         let mut connection = match self.connection.take().filter(|c| !c.sender.is_closed()) {
             Some(connection) => connection,
-            None => tokio::time::timeout(timeout, Connection::open(&self.endpoint))
-                .await
-                .map_err(|_| ClientError::Timeout)??,
+            None => {
+                tokio::time::timeout(timeout, Connection::open(&self.endpoint, self.connect_to))
+                    .await
+                    .map_err(|_| ClientError::Timeout)??
+            }
         };
         let request = self.request(path, headers, body, connection.token.clone())?;
         let answer = tokio::time::timeout(timeout, connection.sender.exchange(request))
@@ -191,16 +202,23 @@ struct Connection {
 }
 
 impl Connection {
-    async fn open(endpoint: &Endpoint) -> Result<Self, ClientError> {
+    async fn open(
+        endpoint: &Endpoint,
+        connect_to: Option<SocketAddr>,
+    ) -> Result<Self, ClientError> {
         let token = match &endpoint.bearer_token_file {
             Some(path) => Some(bearer(path).await?),
             None => None,
         };
         let host = endpoint.uri.host().unwrap_or_default().trim_matches(['[', ']']);
         let port = endpoint.uri.port_u16().unwrap_or(if endpoint.tls.is_some() { 443 } else { 80 });
-        let stream = TcpStream::connect((host, port))
-            .await
-            .map_err(|error| ClientError::Connect(error.kind()))?;
+        let connecting = async {
+            match connect_to {
+                Some(address) => TcpStream::connect(address).await,
+                None => TcpStream::connect((host, port)).await,
+            }
+        };
+        let stream = connecting.await.map_err(|error| ClientError::Connect(error.kind()))?;
         // Requests are written whole; waiting for more would only add delay.
         drop(stream.set_nodelay(true));
         let mut driver = JoinSet::new();

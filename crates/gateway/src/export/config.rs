@@ -13,6 +13,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,12 +25,13 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
 
+use crate::collector::Resolve;
 use crate::export::client::{Client, Endpoint, Version};
 use crate::export::jsonl::Jsonl;
 use crate::export::loki::{Loki, LokiFormat};
 use crate::export::otlp::{Otlp, OtlpTransport, Signals};
 use crate::export::push::{Encoder, Push};
-use crate::export::remote_write::RemoteWrite;
+use crate::export::remote_write::{Options, RemoteWrite};
 use crate::export::sink::Sink;
 
 /// One element of `exporters:`.
@@ -114,7 +116,13 @@ over_http! {
 
 over_http! {
     /// Options of `prometheus_remote_write`.
-    RemoteWriteFile {}
+    RemoteWriteFile {
+        /// 1 (default) for remote write 1.0, 2 for 2.0.
+        version: Option<RemoteWriteVersion>,
+        /// Send exponential histograms as native ones, not as their count and sum. A receiver that
+        /// has them switched off refuses whole requests; default false.
+        native_histograms: Option<bool>,
+    }
 }
 
 over_http! {
@@ -122,6 +130,26 @@ over_http! {
     OtlpFile {
         /// Which of `logs`, `metrics`, `traces` to send; default all.
         signals: Option<Vec<SignalFile>>,
+    }
+}
+
+/// Versions of remote write.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+pub enum RemoteWriteVersion {
+    /// 1.0.
+    #[serde(rename = "1")]
+    First,
+    /// 2.0.
+    #[serde(rename = "2")]
+    Second,
+}
+
+impl RemoteWriteFile {
+    fn encoder(&self) -> Encoder {
+        Encoder::RemoteWrite(RemoteWrite::with(Options {
+            second: self.version == Some(RemoteWriteVersion::Second),
+            native_histograms: self.native_histograms == Some(true),
+        }))
     }
 }
 
@@ -256,7 +284,10 @@ impl fmt::Display for Fault {
 ///
 /// # Errors
 /// The first thing that is wrong.
-pub fn build(list: &[ExporterFile]) -> Result<Vec<(String, Sink)>, ExporterConfigError> {
+pub fn build(
+    list: &[ExporterFile],
+    resolve: &Resolve,
+) -> Result<Vec<(String, Sink)>, ExporterConfigError> {
     let mut built: Vec<(String, Sink)> = Vec::with_capacity(list.len());
     for file in list {
         let name = file.name().to_owned();
@@ -268,7 +299,7 @@ pub fn build(list: &[ExporterFile]) -> Result<Vec<(String, Sink)>, ExporterConfi
         if built.iter().any(|(other, _)| *other == name) {
             return Err(ExporterConfigError { line, fault: Fault::NameTwice { name } });
         }
-        let sink = file.sink(&name)?;
+        let sink = file.sink(&name, resolve)?;
         built.push((name, sink));
     }
     Ok(built)
@@ -297,16 +328,17 @@ impl ExporterFile {
         name.as_ref().map_or(otherwise, |name| name.referenced).line()
     }
 
-    fn sink(&self, name: &str) -> Result<Sink, ExporterConfigError> {
+    fn sink(&self, name: &str, resolve: &Resolve) -> Result<Sink, ExporterConfigError> {
         let push = |receiver: Receiver<'_>, version, encoder| {
-            let client = Client::new(receiver.endpoint(name, version)?);
+            let client =
+                Client::new(receiver.endpoint(name, version)?).at(receiver.override_of(resolve));
             Ok(Sink::Push(Box::new(Push::new(client, encoder))))
         };
         match self {
             Self::Jsonl(file) => file.open(name),
             Self::Loki(file) => push(file.receiver(), Version::Http1, file.encoder()),
             Self::PrometheusRemoteWrite(file) => {
-                push(file.receiver(), Version::Http1, Encoder::RemoteWrite(RemoteWrite::new()))
+                push(file.receiver(), Version::Http1, file.encoder())
             }
             Self::OtlpGrpc(file) => {
                 push(file.receiver(), Version::Http2, file.encoder(OtlpTransport::Grpc))
@@ -364,6 +396,11 @@ struct Receiver<'a> {
 }
 
 impl Receiver<'_> {
+    fn override_of(&self, resolve: &Resolve) -> Option<SocketAddr> {
+        let uri: http::Uri = self.endpoint.value.parse().ok()?;
+        resolve.of(uri.authority()?.as_str())
+    }
+
     fn endpoint(&self, name: &str, version: Version) -> Result<Endpoint, ExporterConfigError> {
         let url = &self.endpoint.value;
         let bad = || wrong(self.endpoint, Fault::Endpoint { name: name.into(), url: url.into() });

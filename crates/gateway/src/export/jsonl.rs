@@ -12,11 +12,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use lucarne_otlp::Signal;
 
 use crate::durable_file::sync_directory;
 use crate::export::line::{self, Malformed};
 use crate::export::sink::{Reason, Stuck, Tally};
-use crate::export::{Entry, Item};
+use crate::export::{Item, Whence};
 
 /// The three files.
 #[derive(Debug)]
@@ -147,14 +148,21 @@ impl Jsonl {
         if let Some(line) = line::line(item)? {
             logs.push(&line.into_whole());
         }
-        if let Item::Record(record) = item {
-            match &record.entry {
-                Entry::Metric(metric) => {
-                    line::metric::lines(record, metric)?.iter().for_each(|line| metrics.push(line));
-                }
-                Entry::Span(span) => traces.push(&line::span::line(record, span)?),
-                Entry::Log(_) | Entry::Audit { .. } | Entry::Control { .. } => {}
+        let (whence, signal, telemetry) = match item {
+            Item::Record(record) => {
+                let Some((signal, telemetry)) = record.entry.telemetry() else { return Ok(()) };
+                (Whence::Sealed(record), signal, telemetry)
             }
+            Item::Telemetry(host) => (Whence::Host(host), host.signal, &host.telemetry),
+            Item::Unverified(_) | Item::Host(_) => return Ok(()),
+        };
+        match signal {
+            Signal::Logs => {}
+            Signal::Metrics => {
+                let lines = line::metric::lines(whence, telemetry)?;
+                lines.iter().for_each(|line| metrics.push(line));
+            }
+            Signal::Traces => traces.push(&line::span::line(whence, telemetry)?),
         }
         Ok(())
     }

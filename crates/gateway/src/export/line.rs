@@ -9,6 +9,7 @@ pub mod metric;
 pub mod span;
 
 use lucarne_ledger::identity::LedgerKind;
+use lucarne_otlp::Signal;
 use lucarne_otlp::view::{AnyValue, LogRecord, Resource, View as _};
 use lucarne_otlp::wire::WireError;
 
@@ -16,6 +17,7 @@ use crate::export::flat::{Flat, Object};
 use crate::export::timestamp::parse_rfc3339;
 use crate::export::{
     Entry, HostMessage, Item, JOB_AUDIT, JOB_TELEMETRY, Origin, Record, Telemetry, Unverified,
+    Whence,
 };
 
 /// A line with what its stream needs to know.
@@ -132,7 +134,7 @@ impl Severity {
 pub fn line(item: &Item) -> Result<Option<Line>, Malformed> {
     match item {
         Item::Record(record) => match &record.entry {
-            Entry::Log(log) => Ok(Some(log_line(record, log)?)),
+            Entry::Log(log) => Ok(Some(log_line(Whence::Sealed(record), log)?)),
             Entry::Audit { json, record_hash } => Ok(Some(audit_line(record, json, record_hash)?)),
             Entry::Control { json, record_hash } => {
                 Ok(Some(control_line(record, json, record_hash)?))
@@ -141,6 +143,10 @@ pub fn line(item: &Item) -> Result<Option<Line>, Malformed> {
         },
         Item::Unverified(unverified) => Ok(Some(unverified_line(unverified))),
         Item::Host(message) => host_line(message).map(Some),
+        Item::Telemetry(host) => match host.signal {
+            Signal::Logs => Ok(Some(log_line(Whence::Host(host), &host.telemetry)?)),
+            Signal::Metrics | Signal::Traces => Ok(None),
+        },
     }
 }
 
@@ -221,7 +227,7 @@ impl Provenance {
     }
 }
 
-fn log_line(record: &Record, log: &Telemetry) -> Result<Line, Malformed> {
+fn log_line(whence: Whence<'_>, log: &Telemetry) -> Result<Line, Malformed> {
     let message = LogRecord::parse(&log.message)?;
     let mut said_level = None;
     let mut said_time = None;
@@ -238,7 +244,7 @@ fn log_line(record: &Record, log: &Telemetry) -> Result<Line, Malformed> {
         .unwrap_or(Severity::Information);
     let times = [message.time_unix_nano, message.observed_time_unix_nano];
     let timestamp_ns = times.into_iter().find(|&time| time != 0).or(said_time);
-    let timestamp_ns = timestamp_ns.unwrap_or(record.origin.batch_time_ns);
+    let timestamp_ns = timestamp_ns.unwrap_or(whence.time_ns());
 
     let mut flat = begin(timestamp_ns, level);
     if let Some(body) = message.body {
@@ -252,11 +258,11 @@ fn log_line(record: &Record, log: &Telemetry) -> Result<Line, Malformed> {
     if !message.event_name.is_empty() {
         flat.text("eventName", message.event_name);
     }
-    mark_unsealed(record, &mut flat);
+    mark_unsealed(whence, &mut flat);
     message.attributes().try_for_each(|entry| flat.attribute("", entry?))?;
     Resource::parse(&log.resource)?.attributes().try_for_each(|e| flat.attribute("", e?))?;
-    let provenance = Some(Provenance::of(record));
-    Ok(Line { job: JOB_TELEMETRY, level, timestamp_ns, provenance, flat })
+    let provenance = whence.provenance();
+    Ok(Line { job: whence.job(), level, timestamp_ns, provenance, flat })
 }
 
 fn audit_line(record: &Record, json: &[u8], record_hash: &str) -> Result<Line, Malformed> {
@@ -269,7 +275,7 @@ fn audit_line(record: &Record, json: &[u8], record_hash: &str) -> Result<Line, M
     let mut flat = begin(timestamp_ns, level);
     identify(record, record_hash, &mut flat);
     flat.text("tee_measurement", &record.origin.measurement);
-    mark_unsealed(record, &mut flat);
+    mark_unsealed(Whence::Sealed(record), &mut flat);
     flat.object("", &object);
     let provenance = Some(Provenance::of(record));
     Ok(Line { job: JOB_AUDIT, level, timestamp_ns, provenance, flat })
@@ -348,8 +354,8 @@ fn identify(record: &Record, record_hash: &str, flat: &mut Flat) {
 }
 
 /// The exported copy differs from what was sealed, and says so.
-pub(crate) fn mark_unsealed(record: &Record, flat: &mut Flat) {
-    if record.unsealed {
+pub(crate) fn mark_unsealed(whence: Whence<'_>, flat: &mut Flat) {
+    if whence.is_unsealed() {
         flat.field("lucarne.sealed", |out| out.extend_from_slice(b"false"));
     }
 }

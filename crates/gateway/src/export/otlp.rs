@@ -9,6 +9,7 @@ pub mod answer;
 mod group;
 
 use bytes::Bytes;
+use lucarne_otlp::Signal;
 use lucarne_otlp::view::{LogRecord, Metric, Span, View as _};
 use lucarne_otlp::wire::Writer;
 
@@ -17,7 +18,7 @@ use self::group::Groups;
 use crate::export::line::{self, Line, Malformed, Provenance};
 use crate::export::request::{Format, Request, gather};
 use crate::export::sink::Tally;
-use crate::export::{Entry, Item, Record, Telemetry};
+use crate::export::{Entry, Item, Telemetry, Whence};
 
 /// How to speak to an OTLP receiver.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -57,12 +58,17 @@ impl Otlp {
                 (_, Kind::Log) if !self.signals.logs => Ok(()),
                 (_, Kind::Metric) if !self.signals.metrics => Ok(()),
                 (_, Kind::Span) if !self.signals.traces => Ok(()),
-                (Item::Record(record), _) => match &record.entry {
-                    Entry::Log(log) => add_log(record, log, &mut logs),
-                    Entry::Metric(metric) => add_metric(record, metric, &mut metrics),
-                    Entry::Span(span) => add_span(record, span, &mut traces),
-                    Entry::Audit { .. } | Entry::Control { .. } => add_line(item, &mut logs),
+                (Item::Record(record), _) => match record.entry.telemetry() {
+                    Some((signal, telemetry)) => {
+                        let groups = [&mut logs, &mut metrics, &mut traces];
+                        add(Whence::Sealed(record), signal, telemetry, groups)
+                    }
+                    None => add_line(item, &mut logs),
                 },
+                (Item::Telemetry(host), _) => {
+                    let groups = [&mut logs, &mut metrics, &mut traces];
+                    add(Whence::Host(host), host.signal, &host.telemetry, groups)
+                }
                 (Item::Unverified(_) | Item::Host(_), _) => add_line(item, &mut logs),
             };
             tally.skipped += u64::from(placed.is_err());
@@ -115,11 +121,29 @@ const fn kind(item: &Item) -> Kind {
             Entry::Span(_) => Kind::Span,
             Entry::Log(_) | Entry::Audit { .. } | Entry::Control { .. } => Kind::Log,
         },
+        Item::Telemetry(host) => match host.signal {
+            Signal::Logs => Kind::Log,
+            Signal::Metrics => Kind::Metric,
+            Signal::Traces => Kind::Span,
+        },
         Item::Unverified(_) | Item::Host(_) => Kind::Log,
     }
 }
 
-fn add_log(record: &Record, log: &Telemetry, groups: &mut Groups) -> Result<(), Malformed> {
+fn add(
+    whence: Whence<'_>,
+    signal: Signal,
+    telemetry: &Telemetry,
+    [logs, metrics, traces]: [&mut Groups; 3],
+) -> Result<(), Malformed> {
+    match signal {
+        Signal::Logs => add_log(whence, telemetry, logs),
+        Signal::Metrics => add_metric(whence, telemetry, metrics),
+        Signal::Traces => add_span(whence, telemetry, traces),
+    }
+}
+
+fn add_log(record: Whence<'_>, log: &Telemetry, groups: &mut Groups) -> Result<(), Malformed> {
     LogRecord::parse(&log.message)?;
     groups.add(record, log, |out| {
         out.encoded(&log.message);
@@ -128,7 +152,7 @@ fn add_log(record: &Record, log: &Telemetry, groups: &mut Groups) -> Result<(), 
     Ok(())
 }
 
-fn add_span(record: &Record, span: &Telemetry, groups: &mut Groups) -> Result<(), Malformed> {
+fn add_span(record: Whence<'_>, span: &Telemetry, groups: &mut Groups) -> Result<(), Malformed> {
     Span::parse(&span.message)?;
     groups.add(record, span, |out| {
         out.encoded(&span.message);
@@ -138,7 +162,11 @@ fn add_span(record: &Record, span: &Telemetry, groups: &mut Groups) -> Result<()
 }
 
 // Attributes of a metric are its labels: provenance in them would make a series of every batch.
-fn add_metric(record: &Record, metric: &Telemetry, groups: &mut Groups) -> Result<(), Malformed> {
+fn add_metric(
+    record: Whence<'_>,
+    metric: &Telemetry,
+    groups: &mut Groups,
+) -> Result<(), Malformed> {
     Metric::parse(&metric.message)?;
     groups.add(record, metric, |out| out.encoded(&metric.message));
     Ok(())
@@ -150,12 +178,13 @@ fn add_line(item: &Item, groups: &mut Groups) -> Result<(), Malformed> {
     match item {
         Item::Record(record) => {
             let telemetry = Telemetry { resource: Bytes::new(), scope: Bytes::new(), message };
-            groups.add(record, &telemetry, |out| {
+            let whence = Whence::Sealed(record);
+            groups.add(whence, &telemetry, |out| {
                 out.encoded(&telemetry.message);
-                provenance(record, 6, out);
+                provenance(whence, 6, out);
             });
         }
-        Item::Unverified(_) | Item::Host(_) => groups.add_bare(&message),
+        Item::Unverified(_) | Item::Host(_) | Item::Telemetry(_) => groups.add_bare(&message),
     }
     Ok(())
 }
@@ -176,11 +205,12 @@ fn log_record(line: Line) -> Bytes {
 }
 
 /// Appends where a record comes from to its attributes, which are field `number`.
-fn provenance(record: &Record, number: u32, out: &mut Writer<'_>) {
-    for (key, value) in Provenance::of(record).metadata() {
+fn provenance(whence: Whence<'_>, number: u32, out: &mut Writer<'_>) {
+    let provenance = whence.provenance();
+    for (key, value) in provenance.iter().flat_map(Provenance::metadata) {
         attribute(number, key, &value, out);
     }
-    if record.unsealed {
+    if whence.is_unsealed() {
         out.message(number, |entry| {
             entry.bytes(1, b"lucarne.sealed");
             entry.message(2, |value| value.varint(2, 0));

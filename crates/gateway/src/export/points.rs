@@ -1,9 +1,12 @@
 //! The data points of a metric in one shape, whatever its kind.
 //!
-//! Exponential histograms and summaries are cut down to count and sum: the contract lets neither
-//! pass unless it names it, and remote write 1.0 has no place for the former.
+//! Summaries are cut down to count and sum; the buckets of exponential histograms go where there is
+//! a place for them, which is remote write.
 
-use lucarne_otlp::view::{KeyValue, Metric, MetricData, NumberValue, Repeated, Temporality};
+use lucarne_otlp::view::{
+    Buckets, ExponentialHistogramDataPoint, KeyValue, Metric, MetricData, NumberValue, Repeated,
+    Temporality,
+};
 use lucarne_otlp::wire::WireError;
 
 /// One data point.
@@ -31,6 +34,21 @@ pub(crate) enum Sample {
         /// One more than bounds, or none.
         counts: Vec<u64>,
     },
+    /// Buckets by powers of a base.
+    Native(Box<Native>),
+}
+
+/// An exponential histogram.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Native {
+    pub(crate) count: u64,
+    pub(crate) sum: Option<f64>,
+    pub(crate) scale: i32,
+    pub(crate) zero_count: u64,
+    pub(crate) zero_threshold: f64,
+    /// First index and counts.
+    pub(crate) positive: (i32, Vec<u64>),
+    pub(crate) negative: (i32, Vec<u64>),
 }
 
 /// The points of a metric that have a value.
@@ -65,7 +83,7 @@ pub(crate) fn points(metric: Metric<'_>) -> Result<Vec<Point<'_>>, WireError> {
                 let point = point?;
                 let (start_ns, time_ns) = (point.start_time_unix_nano, point.time_unix_nano);
                 let shape = Shape { kind: "exponential_histogram", temporality, start_ns, time_ns };
-                let sample = totals(point.count, point.sum);
+                let sample = native(&point)?;
                 shape.push(point.flags, point.attributes(), sample, &mut out)
             })?;
         }
@@ -135,6 +153,24 @@ impl Shape {
         }
         Ok(())
     }
+}
+
+fn native(point: &ExponentialHistogramDataPoint<'_>) -> Result<Sample, WireError> {
+    let side = |buckets: &Option<Buckets<'_>>| match buckets {
+        None => Ok((0, Vec::new())),
+        Some(buckets) => {
+            buckets.bucket_counts().collect::<Result<_, _>>().map(|counts| (buckets.offset, counts))
+        }
+    };
+    Ok(Sample::Native(Box::new(Native {
+        count: point.count,
+        sum: point.sum,
+        scale: point.scale,
+        zero_count: point.zero_count,
+        zero_threshold: point.zero_threshold,
+        positive: side(&point.positive)?,
+        negative: side(&point.negative)?,
+    })))
 }
 
 const fn totals(count: u64, sum: Option<f64>) -> Sample {

@@ -34,7 +34,7 @@ pub struct Push {
 pub enum Encoder {
     /// Loki push.
     Loki(Loki),
-    /// Prometheus remote write 1.0.
+    /// Prometheus remote write 1.0 or 2.0.
     RemoteWrite(RemoteWrite),
     /// OTLP over gRPC or HTTP.
     Otlp(Otlp),
@@ -128,7 +128,7 @@ impl Encoder {
         match self {
             // Snappy is implied by protobuf; Loki takes the header too, so it is sent.
             Self::Loki(_) => &[],
-            Self::RemoteWrite(_) => &[("x-prometheus-remote-write-version", "0.1.0")],
+            Self::RemoteWrite(remote_write) => remote_write.headers(),
             Self::Otlp(otlp) => match otlp.transport {
                 OtlpTransport::Grpc => &[("te", "trailers")],
                 OtlpTransport::Http => &[],

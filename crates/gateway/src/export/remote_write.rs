@@ -1,22 +1,27 @@
-//! Prometheus remote write 1.0: OTLP metrics as series.
+//! Prometheus remote write, 1.0 and 2.0: OTLP metrics as series.
 //!
 //! A monotonic sum becomes a counter (`_total` is appended if missing), a histogram the `_bucket`,
 //! `_sum` and `_count` that Prometheus knows, and deltas are added up here, per series and bounded;
 //! after a restart such a counter begins at zero, which `rate` understands. A receiver rejects a
 //! whole request for one sample out of order, so those are left out here and counted. Signed
 //! heartbeats become `lucarne_heartbeat_timestamp_seconds`, on which a silence alert stands.
+//! Exponential histograms become native ones where the receiver has them; else their count and sum.
+
+mod native;
+pub(crate) mod second;
 
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use lucarne_ledger::control::{Control, Workload};
+use lucarne_otlp::Signal;
 use lucarne_otlp::view::{AnyValue, Metric, NumberValue, Temporality, View as _};
 use lucarne_otlp::wire::{WireError, Writer};
 
-use crate::export::points::{Point, Sample, points};
+use crate::export::points::{Native, Point, Sample, points};
 use crate::export::request::{Format, Part, Request, gather};
 use crate::export::sink::Tally;
-use crate::export::{Entry, Item, JOB_TELEMETRY, Record};
+use crate::export::{Entry, Item, Record, Whence};
 
 /// What remote write has to remember between batches.
 #[derive(Debug)]
@@ -25,6 +30,16 @@ pub struct RemoteWrite {
     series: HashMap<Vec<u8>, Series>,
     series_max: usize,
     newest_ms: i64,
+    options: Options,
+}
+
+/// What the receiver knows.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Options {
+    /// Whether it is spoken to in 2.0.
+    pub second: bool,
+    /// Whether it takes native histograms.
+    pub native_histograms: bool,
 }
 
 /// What is remembered of a series.
@@ -36,7 +51,21 @@ struct Series {
 }
 
 /// Samples of one batch, by encoded labels.
-type Batch = BTreeMap<Vec<u8>, Vec<(i64, Value)>>;
+#[derive(Debug, Default)]
+struct Batch {
+    numbers: BTreeMap<Vec<u8>, Vec<(i64, Value)>>,
+    natives: BTreeMap<Vec<u8>, Vec<(i64, Native)>>,
+    about: HashMap<Vec<u8>, About>,
+    takes_natives: bool,
+}
+
+/// What 2.0 says about a series beside its samples.
+#[derive(Clone, Copy, Debug, Default)]
+struct About {
+    // `MetricType` of the protocol
+    kind: u64,
+    created_ms: i64,
+}
 
 /// A value as the source gives it.
 #[derive(Clone, Copy, Debug)]
@@ -53,50 +82,78 @@ type Labels = BTreeMap<String, String>;
 impl RemoteWrite {
     /// One that remembers nothing.
     pub fn new() -> Self {
-        Self { series: HashMap::new(), series_max: SERIES_MAX, newest_ms: 0 }
+        Self::with(Options::default())
+    }
+
+    /// One that remembers nothing, for a receiver with these abilities.
+    pub fn with(options: Options) -> Self {
+        Self { series: HashMap::new(), series_max: SERIES_MAX, newest_ms: 0, options }
+    }
+
+    /// The headers of the protocol.
+    pub const fn headers(&self) -> &'static [(&'static str, &'static str)] {
+        match self.options.second {
+            false => &[("x-prometheus-remote-write-version", "0.1.0")],
+            true => &[("x-prometheus-remote-write-version", "2.0.0")],
+        }
     }
 
     /// The requests that carry the metrics and heartbeats among `items`; the tally counts samples.
     pub fn encode(&mut self, items: &[Item], tally: &mut Tally) -> Vec<Request> {
-        let mut batch = Batch::new();
+        let takes_natives = self.options.native_histograms;
+        let mut batch = Batch { takes_natives, ..Batch::default() };
         for item in items {
-            let Item::Record(record) = item else { continue };
-            let collected = match &record.entry {
-                Entry::Metric(metric) => collect(record, &metric.message, &mut batch),
-                Entry::Control { json, .. } => {
-                    heartbeat(record, json, &mut batch);
-                    Ok(())
+            let collected = match item {
+                Item::Record(record) => match &record.entry {
+                    Entry::Metric(metric) => {
+                        collect(Whence::Sealed(record), &metric.message, &mut batch)
+                    }
+                    Entry::Control { json, .. } => {
+                        heartbeat(record, json, &mut batch);
+                        Ok(())
+                    }
+                    Entry::Log(_) | Entry::Span(_) | Entry::Audit { .. } => Ok(()),
+                },
+                Item::Telemetry(host) if host.signal == Signal::Metrics => {
+                    collect(Whence::Host(host), &host.telemetry.message, &mut batch)
                 }
-                Entry::Log(_) | Entry::Span(_) | Entry::Audit { .. } => Ok(()),
+                Item::Telemetry(_) | Item::Unverified(_) | Item::Host(_) => Ok(()),
             };
             tally.skipped += u64::from(collected.is_err());
         }
-        let mut parts = Vec::with_capacity(batch.len());
-        for (labels, mut samples) in batch {
+        let mut parts = Vec::with_capacity(batch.numbers.len());
+        let Batch { numbers, natives, about, .. } = batch;
+        let second = self.options.second;
+        let told = |labels: &[u8]| about.get(labels).filter(|_| second);
+        for (labels, mut samples) in numbers {
             samples.sort_by_key(|(time_ms, _)| *time_ms);
             let offered = samples.len() as u64;
             let samples = self.settle(&labels, samples);
             tally.skipped += offered - samples.len() as u64;
             if !samples.is_empty() {
-                parts.push(part(&labels, &samples));
+                parts.push(part(&labels, told(&labels), &samples));
             }
         }
-        gather("", Format::ProtobufSnappy, parts)
+        for (labels, mut samples) in natives {
+            samples.sort_by_key(|(time_ms, _)| *time_ms);
+            let offered = samples.len() as u64;
+            let samples = self.settle_natives(&labels, samples);
+            let part = native::part(&labels, told(&labels), &samples);
+            tally.skipped += offered - part.items;
+            if part.items > 0 {
+                parts.push(part);
+            }
+        }
+        let format = match second {
+            false => Format::ProtobufSnappy,
+            true => Format::RemoteWriteSecond,
+        };
+        gather("", format, parts)
     }
 
     /// The samples that go out: in order, later than what went out before, deltas added up.
     fn settle(&mut self, labels: &[u8], samples: Vec<(i64, Value)>) -> Vec<(i64, f64)> {
-        if !self.series.contains_key(labels) {
-            if self.series.len() >= self.series_max {
-                let horizon = self.newest_ms.saturating_sub(FORGET_MS);
-                self.series.retain(|_, series| series.last_ms > horizon);
-            }
-            if self.series.len() >= self.series_max {
-                return Vec::new();
-            }
-            self.series.insert(labels.to_vec(), Series { last_ms: i64::MIN, total: 0.0 });
-        }
-        let Some(series) = self.series.get_mut(labels) else { return Vec::new() };
+        let Some(series) = self.series(labels) else { return Vec::new() };
         let mut out: Vec<(i64, f64)> = Vec::with_capacity(samples.len());
         for (time_ms, value) in samples {
             let value = match value {
@@ -109,24 +166,53 @@ impl RemoteWrite {
             };
             if time_ms > series.last_ms {
                 series.last_ms = time_ms;
-                self.newest_ms = self.newest_ms.max(time_ms);
                 out.push((time_ms, value));
             } else if let Some(last) = out.last_mut().filter(|last| last.0 == time_ms) {
                 // Two points of one moment in one batch: the later one stands.
                 last.1 = value;
             }
         }
+        self.newest_ms = out.last().map_or(self.newest_ms, |last| self.newest_ms.max(last.0));
         out
+    }
+
+    /// The native histograms that go out: in order, later than what went out before.
+    fn settle_natives(&mut self, labels: &[u8], samples: Vec<(i64, Native)>) -> Vec<(i64, Native)> {
+        let Some(series) = self.series(labels) else { return Vec::new() };
+        let mut out: Vec<(i64, Native)> = Vec::with_capacity(samples.len());
+        for (time_ms, value) in samples {
+            if time_ms > series.last_ms {
+                series.last_ms = time_ms;
+                out.push((time_ms, value));
+            }
+        }
+        self.newest_ms = out.last().map_or(self.newest_ms, |last| self.newest_ms.max(last.0));
+        out
+    }
+
+    /// What is remembered of a series; `None` when there is no room for another.
+    fn series(&mut self, labels: &[u8]) -> Option<&mut Series> {
+        if !self.series.contains_key(labels) {
+            if self.series.len() >= self.series_max {
+                let horizon = self.newest_ms.saturating_sub(FORGET_MS);
+                self.series.retain(|_, series| series.last_ms > horizon);
+            }
+            if self.series.len() >= self.series_max {
+                return None;
+            }
+            self.series.insert(labels.to_vec(), Series { last_ms: i64::MIN, total: 0.0 });
+        }
+        self.series.get_mut(labels)
     }
 }
 
-fn collect(record: &Record, message: &[u8], batch: &mut Batch) -> Result<(), WireError> {
+fn collect(record: Whence<'_>, message: &[u8], batch: &mut Batch) -> Result<(), WireError> {
     let metric = Metric::parse(message)?;
     let name = metric.name;
     for point in points(metric)? {
         let mut labels = source_labels(record);
         add_attributes(&point, &mut labels)?;
-        let time_ns = if point.time_ns == 0 { record.origin.batch_time_ns } else { point.time_ns };
+        let time_ns = if point.time_ns == 0 { record.time_ns() } else { point.time_ns };
         let time_ms = i64::try_from(time_ns / 1_000_000).unwrap_or(i64::MAX);
         spread(&point, name, time_ms, &labels, batch);
     }
@@ -135,17 +221,38 @@ fn collect(record: &Record, message: &[u8], batch: &mut Batch) -> Result<(), Wir
 
 /// One point as the samples of its series.
 fn spread(point: &Point<'_>, name: &str, time_ms: i64, labels: &Labels, batch: &mut Batch) {
+    // Increments of native histograms would have to be added up here, across scales.
+    if let Sample::Native(native) = &point.sample
+        && batch.takes_natives
+        && point.temporality != Temporality::Delta
+    {
+        let mut labels = labels.clone();
+        labels.insert("__name__".to_owned(), metric_name(name));
+        let labels = encode_labels(&labels);
+        batch.about.insert(labels.clone(), About::of(point));
+        batch.natives.entry(labels).or_default().push((time_ms, (**native).clone()));
+        return;
+    }
     let value = |number: f64| match point.temporality {
         Temporality::Delta => Value::Delta(number),
         Temporality::Cumulative | Temporality::Unspecified => Value::Whole(number),
     };
+    let about = About::of(point);
     let mut put = |suffix: &str, le: Option<String>, number: f64| {
         let mut labels = labels.clone();
         labels.insert("__name__".to_owned(), format!("{}{suffix}", metric_name(name)));
         labels.extend(le.map(|le| ("le".to_owned(), le)));
-        batch.entry(encode_labels(&labels)).or_default().push((time_ms, value(number)));
+        let labels = encode_labels(&labels);
+        batch.about.insert(labels.clone(), about);
+        batch.numbers.entry(labels).or_default().push((time_ms, value(number)));
     };
     match &point.sample {
+        Sample::Native(native) => {
+            if let Some(sum) = native.sum {
+                put("_sum", None, sum);
+            }
+            put("_count", None, native.count as f64);
+        }
         Sample::Number(number) => {
             let number = match *number {
                 NumberValue::Int(int) => int as f64,
@@ -176,13 +283,15 @@ fn heartbeat(record: &Record, json: &[u8], batch: &mut Batch) {
     let ledger = &record.origin.ledger;
     let Ok(Control::Heartbeat(beat)) = Control::parse(json, ledger.kind) else { return };
     let time_ms = i64::try_from(beat.time_ms).unwrap_or(i64::MAX);
-    let mut labels = source_labels(record);
+    let mut labels = source_labels(Whence::Sealed(record));
     labels.insert("tee_epoch".to_owned(), ledger.epoch.to_string());
     labels.insert("ledger".to_owned(), ledger.kind.to_string());
     let mut put = |name: &str, value: f64| {
         let mut labels = labels.clone();
         labels.insert("__name__".to_owned(), name.to_owned());
-        batch.entry(encode_labels(&labels)).or_default().push((time_ms, Value::Whole(value)));
+        let labels = encode_labels(&labels);
+        batch.about.insert(labels.clone(), About { kind: GAUGE, created_ms: 0 });
+        batch.numbers.entry(labels).or_default().push((time_ms, Value::Whole(value)));
     };
     put("lucarne_heartbeat_timestamp_seconds", beat.time_ms as f64 / 1000.0);
     put("lucarne_ledger_size", record.origin.head_size as f64);
@@ -193,12 +302,12 @@ fn heartbeat(record: &Record, json: &[u8], batch: &mut Batch) {
     }
 }
 
-fn source_labels(record: &Record) -> Labels {
-    let instance = record.origin.ledger.instance.to_string();
-    Labels::from([
-        ("job".to_owned(), JOB_TELEMETRY.to_owned()),
-        ("tee_instance_id".to_owned(), instance),
-    ])
+fn source_labels(whence: Whence<'_>) -> Labels {
+    let mut labels = Labels::from([("job".to_owned(), whence.job().to_owned())]);
+    if let Whence::Sealed(record) = whence {
+        labels.insert("tee_instance_id".to_owned(), record.origin.ledger.instance.to_string());
+    }
+    labels
 }
 
 /// Attributes as labels. Ours win; a clash gets the prefix that Prometheus gives it when it
@@ -270,10 +379,11 @@ fn encode_labels(labels: &Labels) -> Vec<u8> {
 }
 
 /// `TimeSeries` as element of `WriteRequest.timeseries`.
-fn part(labels: &[u8], samples: &[(i64, f64)]) -> Part {
+fn part(labels: &[u8], about: Option<&About>, samples: &[(i64, f64)]) -> Part {
     let mut out = Vec::new();
     Writer::new(&mut out).message(1, |series| {
         series.encoded(labels);
+        second::write_about(about, series);
         for &(time_ms, value) in samples {
             series.message(2, |sample| {
                 sample.double(1, value);
@@ -283,6 +393,29 @@ fn part(labels: &[u8], samples: &[(i64, f64)]) -> Part {
     });
     Part { bytes: Bytes::from(out), items: samples.len() as u64 }
 }
+
+impl About {
+    fn of(point: &Point<'_>) -> Self {
+        let kind = match &point.sample {
+            Sample::Number(_) if point.monotonic => COUNTER,
+            Sample::Number(_) => GAUGE,
+            Sample::Distribution { .. } if point.kind == "summary" => SUMMARY,
+            Sample::Distribution { .. } | Sample::Native(_) => HISTOGRAM,
+        };
+        // A delta began with the report before, which is not where its sum here began.
+        let created_ms = match point.temporality {
+            Temporality::Cumulative => i64::try_from(point.start_ns / 1_000_000).unwrap_or(0),
+            Temporality::Delta | Temporality::Unspecified => 0,
+        };
+        Self { kind, created_ms }
+    }
+}
+
+/// `Metadata.MetricType` of 2.0.
+const COUNTER: u64 = 1;
+const GAUGE: u64 = 2;
+const HISTOGRAM: u64 = 3;
+const SUMMARY: u64 = 5;
 
 /// About 30 MiB of memory, and more series than one TEE has reason to send.
 const SERIES_MAX: usize = 100_000;

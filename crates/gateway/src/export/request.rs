@@ -9,6 +9,8 @@ use std::io::Write as _;
 
 use bytes::Bytes;
 
+use crate::export::remote_write::second;
+
 /// One element of the outer list of a message, encoded with its tag (or as JSON).
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Part {
@@ -34,6 +36,8 @@ pub struct Request {
 pub enum Format {
     /// Protobuf in one snappy block: Loki push and remote write.
     ProtobufSnappy,
+    /// Parts of remote write 1.0 as one message of 2.0, in one snappy block.
+    RemoteWriteSecond,
     /// Protobuf, compressed with gzip: OTLP/HTTP.
     ProtobufGzip,
     /// Protobuf behind the five bytes of a gRPC message, uncompressed: OTLP/gRPC.
@@ -71,6 +75,9 @@ impl Format {
         match self {
             // Both receivers imply snappy; the header is in the remote-write specification.
             Self::ProtobufSnappy => ("application/x-protobuf", Some("snappy")),
+            Self::RemoteWriteSecond => {
+                ("application/x-protobuf;proto=io.prometheus.write.v2.Request", Some("snappy"))
+            }
             Self::ProtobufGzip => ("application/x-protobuf", Some("gzip")),
             Self::Grpc => ("application/grpc", None),
             Self::LokiJson => ("application/json", None),
@@ -102,6 +109,7 @@ impl Request {
     pub fn body(&self) -> Bytes {
         match self.format {
             Format::ProtobufSnappy => snappy(&self.message()),
+            Format::RemoteWriteSecond => snappy(&second::request(&self.message())),
             Format::ProtobufGzip => gzip(&self.message()),
             Format::Grpc => grpc(&self.message()),
             Format::LokiJson => self.json().into(),

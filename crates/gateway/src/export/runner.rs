@@ -11,6 +11,7 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::collector::Route;
 use crate::export::backoff::Backoff;
 use crate::export::cursor::{Cursor, CursorError, CursorFile};
 use crate::export::sink::{Sink, Stuck};
@@ -30,6 +31,9 @@ pub struct Runner<S> {
     loaded: Option<Position>,
     surroundings: Surroundings,
     backoff: Backoff,
+    /// The pipelines of a collector file that lead here; without one, everything is exported.
+    route: Option<Route>,
+    items_max: usize,
 }
 
 /// What a runner shares with the rest of the gateway.
@@ -124,7 +128,27 @@ impl<S: Source> Runner<S> {
         file.save(&cursor)?;
         let spread = name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
         let backoff = Backoff::new(surroundings.clock.unix_ns() ^ spread);
-        Ok(Self { name, sink, source, file, cursor, loaded: None, surroundings, backoff })
+        let (route, items_max) = (None, ITEMS_MAX);
+        let loaded = None;
+        Ok(Self {
+            name,
+            sink,
+            source,
+            file,
+            cursor,
+            loaded,
+            surroundings,
+            backoff,
+            route,
+            items_max,
+        })
+    }
+
+    /// Exports what pipelines let through, at most so many items at a time.
+    pub fn routed(mut self, route: Route, items_max: Option<usize>) -> Self {
+        self.route = Some(route);
+        self.items_max = items_max.map_or(ITEMS_MAX, |most| most.clamp(1, ITEMS_MAX));
+        self
     }
 
     /// Exports until `drain` is true and everything is delivered or cannot be delivered now. It
@@ -164,7 +188,7 @@ impl<S: Source> Runner<S> {
     /// one stopped.
     async fn step(&mut self) -> Result<Progress, Failure> {
         if self.loaded.is_none() {
-            let reading = self.source.read(&self.cursor.position, ITEMS_MAX).await;
+            let reading = self.source.read(&self.cursor.position, self.items_max).await;
             let (items, next) = reading.map_err(Failure::Source)?;
             if items.is_empty() && next == self.cursor.position {
                 self.surroundings.metrics.caught_up();
@@ -173,7 +197,10 @@ impl<S: Source> Runner<S> {
             let now_ns = self.surroundings.clock.unix_ns();
             let oldest_ns = items.iter().find_map(Item::time_ns).unwrap_or(now_ns);
             self.surroundings.metrics.behind(now_ns.saturating_sub(oldest_ns) / 1_000_000_000);
-            in_place(|| self.sink.load(&items));
+            in_place(|| match &self.route {
+                Some(route) => self.sink.load(&route.apply(&items, now_ns)),
+                None => self.sink.load(&items),
+            });
             self.loaded = Some(next);
         }
         self.sink.advance().await.map_err(Failure::Sink)?;
@@ -199,6 +226,11 @@ impl<S: Source> Runner<S> {
     fn count(&self) {
         let (tally, reason) = self.sink.outcome();
         self.surroundings.metrics.count(tally);
+        if let (Sink::Debug(_), 1..) = (&self.sink, tally.sent) {
+            let fields =
+                [("exporter", Value::Text(&self.name)), ("records", Value::Number(tally.sent))];
+            self.surroundings.journal.note(Level::Information, "debug exporter", &fields);
+        }
         if let Some(reason) = reason.filter(|_| tally.refused > 0) {
             let fields = [
                 ("exporter", Value::Text(&self.name)),

@@ -86,6 +86,8 @@ impl Setup {
             heartbeats: heartbeats.clone(),
             exporters: vec![("loki".to_owned(), Arc::new(ExporterMetrics::default()))],
             witnesses: None,
+            monitor: None,
+            stamps: None,
         };
         let pages = Pages {
             heartbeats,

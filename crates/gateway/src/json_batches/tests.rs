@@ -75,6 +75,7 @@ impl Site {
 
     fn take(&self, json: &[u8]) -> Result<Taken, NotTaken> {
         let taker = Taker {
+            erasable: false,
             archive: &self.archive,
             outer_layer: &self.outer_layer,
             counters: &self.counters,

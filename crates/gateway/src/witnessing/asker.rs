@@ -10,12 +10,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use lucarne_archive::Archive;
-use lucarne_ledger::identity::LedgerId;
 use lucarne_ledger::note::{self, NoteKey, Vouched};
 use lucarne_ledger::witness::{self, Enrolment, read_size};
 
-use super::Head;
 use super::history::{self, HistoryError};
+use super::{Head, Log};
 use crate::archiver::Archived;
 use crate::export::client::{Client, ClientError, Endpoint};
 
@@ -23,7 +22,7 @@ use crate::export::client::{Client, ClientError, Endpoint};
 pub(super) struct Asker {
     key: NoteKey,
     client: Client,
-    held: BTreeMap<LedgerId, u64>,
+    held: BTreeMap<Log, u64>,
 }
 
 /// Why a witness has not cosigned.
@@ -93,12 +92,12 @@ impl Asker {
         heads: &[Arc<Head>],
         archived: &Archived,
         archive: &dyn Archive,
-    ) -> Vec<(LedgerId, Result<Vec<String>, AskError>)> {
+    ) -> Vec<(Log, Result<Vec<String>, AskError>)> {
         let mut answers = Vec::with_capacity(heads.len());
         for head in heads {
             let answer = self.ask(head, archived, archive).await;
             let unreachable = matches!(answer, Err(AskError::Client(_)));
-            answers.push((head.name.ledger.clone(), answer));
+            answers.push((head.log.clone(), answer));
             if unreachable {
                 break;
             }
@@ -112,10 +111,10 @@ impl Asker {
         archived: &Archived,
         archive: &dyn Archive,
     ) -> Result<Vec<String>, AskError> {
-        let (ledger, size) = (&head.name.ledger, head.name.size);
+        let (log, size) = (&head.log, head.size);
         let mut enrolled = false;
         for _ in 0..ATTEMPTS {
-            let old = self.held.get(ledger).copied().unwrap_or(0);
+            let old = self.held.get(log).copied().unwrap_or(0);
             if old > size {
                 return Err(AskError::Ahead { size: old });
             }
@@ -126,13 +125,13 @@ impl Asker {
             match answer.status.as_u16() {
                 200 => {
                     let lines = self.lines(&head.note, &answer.body)?;
-                    self.remember(ledger, size);
+                    self.remember(log, size);
                     return Ok(lines);
                 }
                 409 => {
                     let held = std::str::from_utf8(&answer.body).ok();
                     let held = held.and_then(|text| read_size(text.strip_suffix('\n')?));
-                    self.remember(ledger, held.ok_or(AskError::Status { status: 409 })?);
+                    self.remember(log, held.ok_or(AskError::Status { status: 409 })?);
                 }
                 404 if !enrolled => {
                     self.enrol(head).await?;
@@ -145,7 +144,9 @@ impl Asker {
     }
 
     async fn enrol(&mut self, head: &Head) -> Result<(), AskError> {
-        let body = Enrolment::write(&head.binding.to_cbor(), &head.evidence);
+        // The key of a register is one that the witness was given.
+        let Some(epoch) = &head.epoch else { return Err(AskError::Status { status: 404 }) };
+        let body = Enrolment::write(&epoch.binding.to_cbor(), &epoch.evidence);
         let answer = self.post("/add-epoch", body.into()).await?;
         match answer.status.as_u16() {
             204 => Ok(()),
@@ -176,10 +177,10 @@ impl Asker {
         Ok(lines.map(|signature| format!("{}\n", signature.line)).collect())
     }
 
-    fn remember(&mut self, ledger: &LedgerId, size: u64) {
+    fn remember(&mut self, log: &Log, size: u64) {
         if self.held.len() >= HELD_MAX {
             self.held.clear();
         }
-        self.held.insert(ledger.clone(), size);
+        self.held.insert(log.clone(), size);
     }
 }

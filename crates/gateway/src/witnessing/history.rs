@@ -5,16 +5,20 @@
 //! who is shown it will.
 
 use std::fmt;
+use std::io::Read as _;
 
-use lucarne_archive::name::SealName;
+use lucarne_archive::name::{RegisterName, SealName};
 use lucarne_archive::segment::SegmentReader;
 use lucarne_archive::{Archive, Name};
 use lucarne_ledger::batch::{self, EpochKey};
 use lucarne_ledger::hash::Hash;
+use lucarne_ledger::identity::LedgerId;
 use lucarne_ledger::key::PublicKey;
 use lucarne_ledger::proof::ConsistencyProver;
+use lucarne_ledger::register::{ENTRY_BYTES_MAX, Entry};
+use lucarne_ledger::tree::Frontier;
 
-use super::Head;
+use super::{Head, Log};
 use crate::archiver::Archived;
 
 /// Why there is no proof.
@@ -53,23 +57,57 @@ pub(super) fn path(
     head: &Head,
     old: u64,
 ) -> Result<Vec<Hash>, HistoryError> {
-    if old == 0 || old >= head.name.size {
+    if old == 0 || old >= head.size {
         return Ok(Vec::new());
     }
-    let key = PublicKey::from_spki(&head.binding.p256_spki).map_err(|_| HistoryError::Leaves)?;
-    let (instance, epoch) = (head.name.ledger.instance.clone(), head.name.ledger.epoch);
-    let key = EpochKey { instance, epoch, key };
-    let mut prover = None;
-    for seal in files(archived, head, old)? {
-        feed(archive, seal, &key, (old, head.name.size), &mut prover)?;
-    }
-    let prover: ConsistencyProver = prover.ok_or(HistoryError::Leaves)?;
+    let prover = match (&head.log, &head.epoch) {
+        (Log::Ledger(ledger), Some(epoch)) => {
+            let key = PublicKey::from_spki(&epoch.binding.p256_spki);
+            let key = EpochKey {
+                instance: ledger.instance.clone(),
+                epoch: ledger.epoch,
+                key: key.map_err(|_| HistoryError::Leaves)?,
+            };
+            let mut prover = None;
+            for seal in files(archived, ledger, head.size, old)? {
+                feed(archive, seal, &key, (old, head.size), &mut prover)?;
+            }
+            prover.ok_or(HistoryError::Leaves)?
+        }
+        (Log::Register, _) => of_register(archive, old, head.size)?,
+        (Log::Ledger(_), None) => return Err(HistoryError::Leaves),
+    };
     Ok(prover.finish().map_err(|_| HistoryError::Leaves)?.path)
 }
 
+/// All entries of the register: one a boot.
+fn of_register(
+    archive: &dyn Archive,
+    old: u64,
+    size: u64,
+) -> Result<ConsistencyProver, HistoryError> {
+    let prover = ConsistencyProver::new(old, size, &Frontier::empty());
+    let mut prover = prover.map_err(|_| HistoryError::Leaves)?;
+    while let Some(index) = prover.next() {
+        let name = Name::Register(RegisterName::Entry { index });
+        let entry = archive.open(&name).map_err(|_| HistoryError::Hole { before: index + 1 })?;
+        let mut bytes = Vec::new();
+        let mut entry = entry.take(ENTRY_BYTES_MAX as u64 + 1);
+        entry.read_to_end(&mut bytes).map_err(|_| HistoryError::Unreadable)?;
+        let entry = Entry::from_cbor(&bytes).map_err(|_| HistoryError::Unreadable)?;
+        prover.push(entry.leaf());
+    }
+    Ok(prover)
+}
+
 /// The files that hold the records from `old` to the head, in their order.
-fn files(archived: &Archived, head: &Head, old: u64) -> Result<Vec<SealName>, HistoryError> {
-    let mut want = head.name.size;
+fn files(
+    archived: &Archived,
+    ledger: &LedgerId,
+    size: u64,
+    old: u64,
+) -> Result<Vec<SealName>, HistoryError> {
+    let mut want = size;
     let mut files = Vec::new();
     let mut rolls = (0..*archived.through.borrow()).rev();
     while want > old {
@@ -77,7 +115,7 @@ fn files(archived: &Archived, head: &Head, old: u64) -> Result<Vec<SealName>, Hi
         for name in archived.names.of(roll).iter().rev() {
             let Name::Seal(seal) = name else { continue };
             let covers = seal.first < want && want <= seal.last.saturating_add(1);
-            if seal.ledger == head.name.ledger && covers && want > old {
+            if seal.ledger == *ledger && covers && want > old {
                 want = seal.first;
                 files.push(seal.clone());
             }

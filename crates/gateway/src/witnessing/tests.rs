@@ -18,7 +18,7 @@ use lucarne_ledger::seal::{Audit, Ledger};
 
 use super::history::HistoryError;
 use super::*;
-use crate::archiver::Names;
+use crate::archiver::{Archived, Names};
 use crate::clock::SystemClock;
 use crate::delivery::Batch;
 use crate::export::client::{ClientError, Endpoint, Version};
@@ -141,11 +141,12 @@ impl Site {
             measurements: lucarne_attest::Measurements::OneOf(Vec::new()),
             debug: lucarne_attest::DebugMode::Refuse,
         };
-        let rolls = Rolls { archived, archive, policy: Arc::new(believed) };
+        let rolls = Rolls { archived, archive, keys: None, terms: Arc::new(believed.into()) };
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let journal = Journal::new(Arc::clone(&clock), Box::new(std::io::sink()), None);
         let witnesses = Witnesses { policy: policy.parse().unwrap(), endpoints };
-        Witnessing::new(witnesses, &rolls, PREFIX.into(), clock, journal)
+        let epochs = Arc::new(Epochs::new(PREFIX));
+        Witnessing::new(witnesses, &rolls, epochs, None, clock, journal)
     }
 
     /// Sizes of the cosigned checkpoints that are stored.
@@ -246,7 +247,7 @@ async fn asked(status: u16, body: String) -> AskError {
     tokio::task::block_in_place(|| gateway.collect());
     let head = Arc::clone(&gateway.pending.values().next().unwrap().head);
     let mut asker = gateway.witnesses[0].asker.lock().await;
-    let mut answers = asker.ask_all(&[head], &gateway.archived, &*gateway.archive).await;
+    let mut answers = asker.ask_all(&[head], gateway.heads.archived(), &*gateway.archive).await;
     drop(asker);
     gateway.round().await;
     assert_eq!(site.cosigned(), [0_u64; 0]);
@@ -320,7 +321,7 @@ fn records_that_are_not_there_prove_nothing() {
     let mut gateway = site.witnessing(&policy(), Vec::new());
     gateway.collect();
     let head = Arc::clone(&gateway.pending.values().next().unwrap().head);
-    let path = |old| history::path(&gateway.archived, &*gateway.archive, &head, old);
+    let path = |old| history::path(gateway.heads.archived(), &*gateway.archive, &head, old);
     assert_eq!(path(0).unwrap().len(), 0);
     assert_eq!(path(7).unwrap().len(), 0);
     assert_eq!(path(3).unwrap().len(), 4);
@@ -335,21 +336,22 @@ fn of_a_long_past_only_so_much_is_held_at_a_time() {
     site.archive(&[1]);
     let mut gateway = site.witnessing(&policy(), Vec::new());
     gateway.collect();
-    let one = gateway.pending.values().next().unwrap().head.name.clone();
+    let cosigned = gateway.pending.values().next().unwrap().head.cosigned.clone();
+    let Name::Checkpoint(one) = cosigned else { panic!("{cosigned}") };
     let count = PENDING_MAX + 3;
     for n in 1..count {
-        let name = CheckpointName { size: n as u64 + 1, ..one.clone() };
+        let name = CheckpointName { size: n as u64 + 1, cosigned: false, ..one.clone() };
         let epoch = lucarne_ledger::identity::EpochId((n as u128).to_be_bytes());
         let ledger = LedgerId { epoch, ..one.ledger.clone() };
-        gateway.later.insert(ledger, name);
+        gateway.heads.found.insert(ledger, name);
     }
     // None of these is in the archive, so each is read, said to be absent, and let go.
     gateway.collect();
-    assert_eq!((gateway.pending.len(), gateway.later.len()), (1, 3));
+    assert_eq!((gateway.pending.len(), gateway.heads.found.len()), (1, 3));
     assert_eq!(gateway.wait(), RETRY, "there is no witness to wait for");
     gateway.pending.clear();
     assert_eq!(gateway.wait(), ROUND_MIN);
     gateway.collect();
-    assert_eq!((gateway.pending.len(), gateway.later.len()), (0, 0));
+    assert_eq!((gateway.pending.len(), gateway.heads.found.len()), (0, 0));
     assert_eq!(gateway.wait(), Duration::MAX);
 }

@@ -72,6 +72,7 @@ impl Prometheus {
             .arg(format!("--storage.tsdb.path={}", directory.path().join("data").display()))
             .arg(format!("--web.listen-address={address}"))
             .arg("--web.enable-remote-write-receiver")
+            .arg("--enable-feature=native-histograms")
             .stderr(Stdio::null())
             .spawn();
         match started {
@@ -106,9 +107,12 @@ impl Prometheus {
     /// Exports `items` with a fresh exporter; retries until the server is up.
     async fn export(&self, state: &Path, items: Vec<Item>) -> Tally {
         let url = format!("http://{}/api/v1/write", self.address);
-        let yaml = format!("[{{ prometheus_remote_write: {{ endpoint: \"{url}\" }} }}]");
+        let yaml = format!(
+            "[{{ prometheus_remote_write: {{ endpoint: \"{url}\", native_histograms: true }} }}]"
+        );
         let files: Vec<ExporterFile> = serde_saphyr::from_str(&yaml).unwrap();
-        let (name, sink) = build(&files).unwrap().remove(0);
+        let (name, sink) =
+            build(&files, &lucarne_gateway::collector::Resolve::default()).unwrap().remove(0);
         let metrics = Arc::new(ExporterMetrics::default());
         let clock = Arc::new(SystemClock::start());
         let journal = Journal::new(clock.clone(), Box::new(std::io::stderr()), None);
@@ -252,4 +256,46 @@ async fn a_real_prometheus_takes_what_is_sent_and_answers_queries() {
     let again = vec![executions(now - 2 * second, 40), durations(now - second)];
     let refused = Tally { sent: 5, refused: 1, skipped: 0 };
     assert_eq!(prometheus.export(&state.path().join("two"), again).await, refused);
+}
+
+/// Durations in buckets by powers of two: four below 1, four below 2, eight below 4.
+fn fine_durations(time_ns: u64) -> Item {
+    metric(|out| {
+        out.bytes(1, b"bizfirst_node_duration_ms");
+        out.message(10, |histogram| {
+            histogram.message(1, |point| {
+                point.fixed64(3, time_ns);
+                point.fixed64(4, 16);
+                point.double(5, 32.0);
+                point.message(8, |buckets| {
+                    buckets.zigzag(1, -1);
+                    for count in [4, 4, 8_u64] {
+                        buckets.varint(2, count);
+                    }
+                });
+            });
+            histogram.varint(2, 2);
+        });
+    })
+}
+
+#[tokio::test]
+async fn a_real_prometheus_knows_exponential_histograms_as_native_ones() {
+    let Some(prometheus) = Prometheus::start() else { return };
+    let state = tempfile::tempdir().unwrap();
+    let now = SystemClock::start().unix_ns();
+    let items = vec![fine_durations(now - 1_000_000_000)];
+    let sent = Tally { sent: 1, refused: 0, skipped: 0 };
+    assert_eq!(prometheus.export(state.path(), items).await, sent);
+    let value = |query: &str| {
+        let found = prometheus.query(query);
+        let [(labels, value)] = &found[..] else { panic!("{query}: {found:?}") };
+        assert_eq!(*labels, source_labels(), "{query}");
+        value.clone()
+    };
+    assert_eq!(value("histogram_count(bizfirst_node_duration_ms)"), "16");
+    assert_eq!(value("histogram_sum(bizfirst_node_duration_ms)"), "32");
+    // Half of the observations are above 2, a quarter is below 1.
+    assert_eq!(value("histogram_quantile(0.5, bizfirst_node_duration_ms)"), "2");
+    assert_eq!(value("histogram_fraction(0, 1, bizfirst_node_duration_ms)"), "0.25");
 }

@@ -9,7 +9,7 @@ fn parse(yaml: &str) -> Vec<ExporterFile> {
 /// What is wrong with an exporter whose YAML is given, in its first line.
 #[track_caller]
 fn check(yaml: &str, expected: &str) {
-    let error = build(&parse(yaml)).unwrap_err();
+    let error = build(&parse(yaml), &Resolve::default()).unwrap_err();
     assert_eq!((error.line, error.to_string().as_str()), (1, expected));
 }
 
@@ -36,7 +36,7 @@ fn every_kind_with_every_option() {
 - otlp_http: {{ endpoint: \"http://tempo:4318\" }}
 "
     );
-    let built = build(&parse(&yaml)).unwrap();
+    let built = build(&parse(&yaml), &Resolve::default()).unwrap();
     let names: Vec<&str> = built.iter().map(|(name, _)| &name[..]).collect();
     let expected = ["jsonl", "loki", "loki-2", "prometheus_remote_write", "otlp_grpc", "otlp_http"];
     assert_eq!(names, expected);
@@ -81,7 +81,7 @@ fn a_wrong_value_is_found_in_its_own_line() {
         let rest = format!("\n    timeout_ms: {three}\n    name: {four}\n    headers:\n");
         format!("{head}{two}{rest}      X-Tenant: {five}\n{tail}")
     };
-    let line = |text: String| build(&parse(&text)).unwrap_err().line;
+    let line = |text: String| build(&parse(&text), &Resolve::default()).unwrap_err().line;
     let good = "\"http://loki/push\"";
     assert_eq!(line(yaml("nowhere", "500", "l", "t")), 2);
     assert_eq!(line(yaml(good, "1", "l", "t")), 3);

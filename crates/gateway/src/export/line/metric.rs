@@ -3,24 +3,29 @@
 use lucarne_otlp::display::{double_to_json, integer_to_json};
 use lucarne_otlp::view::{Metric, NumberValue, Temporality, View as _};
 
-use super::{Malformed, Provenance, mark_unsealed};
+use super::{Malformed, mark_unsealed};
 use crate::export::flat::Flat;
 use crate::export::points::{Point, Sample, points};
-use crate::export::{Record, Telemetry};
+use crate::export::{Telemetry, Whence};
 
 /// The lines of a metric record, provenance inside.
 ///
 /// # Errors
 /// When the record is not a `Metric`.
-pub fn lines(record: &Record, metric: &Telemetry) -> Result<Vec<Vec<u8>>, Malformed> {
+pub(crate) fn lines(record: Whence<'_>, metric: &Telemetry) -> Result<Vec<Vec<u8>>, Malformed> {
     let message = Metric::parse(&metric.message)?;
     let (name, unit) = (message.name, message.unit);
     points(message)?.into_iter().map(|point| line(record, name, unit, point)).collect()
 }
 
-fn line(record: &Record, name: &str, unit: &str, point: Point<'_>) -> Result<Vec<u8>, Malformed> {
+fn line(
+    record: Whence<'_>,
+    name: &str,
+    unit: &str,
+    point: Point<'_>,
+) -> Result<Vec<u8>, Malformed> {
     let mut flat = Flat::new();
-    let time_ns = if point.time_ns == 0 { record.origin.batch_time_ns } else { point.time_ns };
+    let time_ns = if point.time_ns == 0 { record.time_ns() } else { point.time_ns };
     flat.time("timestamp", time_ns);
     flat.text("metric", name);
     flat.text("kind", point.kind);
@@ -38,7 +43,9 @@ fn line(record: &Record, name: &str, unit: &str, point: Point<'_>) -> Result<Vec
     sample(&mut flat, &point.sample);
     mark_unsealed(record, &mut flat);
     point.attributes.into_iter().try_for_each(|entry| flat.attribute("", entry))?;
-    Provenance::of(record).write(&mut flat);
+    if let Some(provenance) = record.provenance() {
+        provenance.write(&mut flat);
+    }
     Ok(flat.finish())
 }
 
@@ -49,6 +56,13 @@ fn sample(flat: &mut Flat, sample: &Sample) {
         }
         Sample::Number(NumberValue::Double(value)) => {
             flat.field("value", |out| double_to_json(*value, out));
+        }
+        // Lines are for people; buckets of a fine scale are not.
+        Sample::Native(native) => {
+            flat.number("count", native.count);
+            if let Some(sum) = native.sum {
+                flat.field("sum", |out| double_to_json(sum, out));
+            }
         }
         Sample::Distribution { count, sum, bounds, counts } => {
             flat.number("count", *count);

@@ -2,15 +2,15 @@
 
 use lucarne_otlp::view::{Resource, Span, View as _};
 
-use super::{Malformed, Provenance, mark_unsealed};
+use super::{Malformed, mark_unsealed};
 use crate::export::flat::Flat;
-use crate::export::{Record, Telemetry};
+use crate::export::{Telemetry, Whence};
 
 /// The line of a span record, provenance inside.
 ///
 /// # Errors
 /// When the record is not a `Span`.
-pub fn line(record: &Record, span: &Telemetry) -> Result<Vec<u8>, Malformed> {
+pub(crate) fn line(record: Whence<'_>, span: &Telemetry) -> Result<Vec<u8>, Malformed> {
     let message = Span::parse(&span.message)?;
     let mut flat = Flat::new();
     flat.time("timestamp", message.start_time_unix_nano);
@@ -32,7 +32,9 @@ pub fn line(record: &Record, span: &Telemetry) -> Result<Vec<u8>, Malformed> {
     mark_unsealed(record, &mut flat);
     message.attributes().try_for_each(|entry| flat.attribute("", entry?))?;
     Resource::parse(&span.resource)?.attributes().try_for_each(|e| flat.attribute("", e?))?;
-    Provenance::of(record).write(&mut flat);
+    if let Some(provenance) = record.provenance() {
+        provenance.write(&mut flat);
+    }
     Ok(flat.finish())
 }
 

@@ -257,7 +257,7 @@ fn a_span_and_the_points_of_a_metric_are_lines_too() {
         value
     };
     assert_eq!(
-        object(&span::line(&item, span).unwrap()),
+        object(&span::line(Whence::Sealed(&item), span).unwrap()),
         with_common(json!({
             "timestamp": "2024-05-27T16:00:00.000000000Z", "traceId": "11".repeat(16),
             "spanId": "22".repeat(8), "parentSpanId": "33".repeat(8), "name": "node",
@@ -269,8 +269,11 @@ fn a_span_and_the_points_of_a_metric_are_lines_too() {
     );
     let Item::Record(item) = samples::histogram() else { unreachable!() };
     let Entry::Metric(metric) = &item.entry else { unreachable!() };
-    let lines: Vec<Value> =
-        metric::lines(&item, metric).unwrap().iter().map(|line| object(line)).collect();
+    let lines: Vec<Value> = metric::lines(Whence::Sealed(&item), metric)
+        .unwrap()
+        .iter()
+        .map(|line| object(line))
+        .collect();
     let expected = json!({
         "timestamp": "2024-05-27T16:00:00.000000000Z", "metric": "bizfirst_workflow_duration_ms",
         "kind": "histogram", "temporality": "cumulative", "unit": "ms", "count": 6, "sum": 900.5,

@@ -9,7 +9,7 @@ use lucarne_otlp::wire::Writer;
 
 use super::attribute;
 use crate::export::request::Part;
-use crate::export::{Record, Telemetry};
+use crate::export::{Telemetry, Whence};
 
 /// Groups in the order of their first record.
 pub(super) struct Groups {
@@ -41,11 +41,14 @@ impl Groups {
     /// Adds a record that `write` appends.
     pub(super) fn add(
         &mut self,
-        record: &Record,
+        whence: Whence<'_>,
         telemetry: &Telemetry,
         write: impl FnOnce(&mut Writer<'_>),
     ) {
-        let ledger = Some(record.origin.ledger.clone());
+        let ledger = match whence {
+            Whence::Sealed(record) => Some(record.origin.ledger.clone()),
+            Whence::Host(_) => None,
+        };
         let (resource, scope) = (telemetry.resource.clone(), telemetry.scope.clone());
         self.push(Context { ledger, resource, scope }, write);
     }

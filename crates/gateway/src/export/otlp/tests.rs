@@ -100,7 +100,7 @@ fn records_go_out_as_sealed_with_their_provenance_appended() {
 #[test]
 fn a_rewritten_copy_says_that_it_is_not_sealed() {
     let Item::Record(log) = samples::log(1, 9) else { unreachable!() };
-    let copy = Item::Record(Record { unsealed: true, ..log });
+    let copy = Item::Record(crate::export::Record { unsealed: true, ..log });
     let request = plain(&HTTP.encode(&[copy], &mut Tally::default())[0]);
     let resource = LogsRequest::new(&request).resources().next().unwrap().unwrap();
     let log = resource.scopes().next().unwrap().unwrap().records().next().unwrap().unwrap();

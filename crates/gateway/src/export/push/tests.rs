@@ -182,7 +182,8 @@ async fn https_is_spoken_with_the_configured_authority_only() {
         let yaml = format!("[{{ loki: {{ endpoint: \"{url}\", ca_file: {} }} }}]", ca.display());
         let files: Vec<crate::export::config::ExporterFile> =
             serde_saphyr::from_str(&yaml).unwrap();
-        let (_, sink) = crate::export::config::build(&files).unwrap().remove(0);
+        let (_, sink) =
+            crate::export::config::build(&files, &Default::default()).unwrap().remove(0);
         sink
     };
     let mut trusted = exporter("ca.pem");

@@ -203,3 +203,162 @@ fn what_is_no_metric_is_counted() {
     let (out, tally) = encode(&mut RemoteWrite::new(), &items);
     assert_eq!((out, tally), (vec![], Tally { skipped: 1, ..Tally::default() }));
 }
+
+/// `io.prometheus.write.v2`, as far as it is used.
+#[derive(Clone, PartialEq, Message)]
+struct Second {
+    #[prost(string, repeated, tag = "4")]
+    symbols: Vec<String>,
+    #[prost(message, repeated, tag = "5")]
+    timeseries: Vec<SecondSeries>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct SecondSeries {
+    #[prost(uint32, repeated, tag = "1")]
+    labels_refs: Vec<u32>,
+    #[prost(message, repeated, tag = "2")]
+    samples: Vec<Point>,
+    #[prost(message, repeated, tag = "3")]
+    histograms: Vec<NativeHistogram>,
+    #[prost(message, tag = "5")]
+    metadata: Option<Metadata>,
+    #[prost(int64, tag = "6")]
+    created_timestamp: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct Metadata {
+    #[prost(int32, tag = "1")]
+    kind: i32,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct NativeHistogram {
+    #[prost(uint64, tag = "1")]
+    count: u64,
+    #[prost(double, tag = "3")]
+    sum: f64,
+    #[prost(sint32, tag = "4")]
+    schema: i32,
+    #[prost(double, tag = "5")]
+    zero_threshold: f64,
+    #[prost(uint64, tag = "6")]
+    zero_count: u64,
+    #[prost(message, repeated, tag = "11")]
+    positive_spans: Vec<Span>,
+    #[prost(sint64, repeated, tag = "12")]
+    positive_deltas: Vec<i64>,
+    #[prost(int64, tag = "15")]
+    timestamp: i64,
+}
+
+#[derive(Clone, Copy, PartialEq, Message)]
+struct Span {
+    #[prost(sint32, tag = "1")]
+    offset: i32,
+    #[prost(uint32, tag = "2")]
+    length: u32,
+}
+
+/// An exponential histogram of this scale with buckets from index -2 on.
+fn exponential(temporality: u64, scale: i64) -> Item {
+    let message = message(|out| {
+        out.bytes(1, b"duration");
+        out.message(10, |histogram| {
+            histogram.message(1, |point| {
+                point.fixed64(2, TIME_NS - 5_000_000);
+                point.fixed64(3, TIME_NS);
+                point.fixed64(4, 13);
+                point.double(5, 21.5);
+                point.zigzag(6, scale);
+                point.fixed64(7, 1);
+                point.message(8, |buckets| {
+                    buckets.zigzag(1, -2);
+                    for count in [3, 4, 0, 0, 5_u64] {
+                        buckets.varint(2, count);
+                    }
+                });
+            });
+            histogram.varint(2, temporality);
+        });
+    });
+    record(LedgerKind::Telemetry, 1, Entry::Metric(telemetry(message)))
+}
+
+fn second(items: &[Item]) -> Second {
+    let options = Options { second: true, native_histograms: true };
+    let requests = RemoteWrite::with(options).encode(items, &mut Tally::default());
+    let [request] = &requests[..] else { panic!("one request") };
+    let (content_type, _) = request.format.headers();
+    assert_eq!(content_type, "application/x-protobuf;proto=io.prometheus.write.v2.Request");
+    let plain = snap::raw::Decoder::new().decompress_vec(&request.body()).unwrap();
+    Second::decode(&plain[..]).unwrap()
+}
+
+#[test]
+fn the_second_version_has_every_text_once_and_says_what_series_are() {
+    let name = "bizfirst_workflow_executions_total";
+    let told = second(&[samples::counter(2, name, 7), exponential(2, 0)]);
+    assert_eq!(told.symbols[0], "");
+    let mut texts = told.symbols.clone();
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), told.symbols.len(), "{:?}", told.symbols);
+    let labels = |series: &SecondSeries| -> Vec<String> {
+        let text = |place: &u32| told.symbols[usize::try_from(*place).unwrap()].as_str();
+        series
+            .labels_refs
+            .chunks(2)
+            .map(|it| format!("{}={}", text(&it[0]), text(&it[1])))
+            .collect()
+    };
+    let [counter, histogram] = &told.timeseries[..] else { panic!("two series") };
+    assert_eq!(labels(counter).join(" "), series(name));
+    assert_eq!(counter.metadata, Some(Metadata { kind: 1 }));
+    assert_eq!(counter.samples.len(), 1);
+    assert_eq!(labels(histogram), ["__name__=duration", SOURCE, INSTANCE]);
+    assert_eq!(histogram.metadata, Some(Metadata { kind: 3 }));
+    assert_eq!(histogram.created_timestamp, T - 5);
+    // Indices -2, -1 and 2 end one higher: two spans, and the difference from bucket to bucket.
+    let expected = NativeHistogram {
+        count: 13,
+        sum: 21.5,
+        schema: 0,
+        zero_threshold: 0.0,
+        zero_count: 1,
+        positive_spans: vec![Span { offset: -1, length: 2 }, Span { offset: 2, length: 1 }],
+        positive_deltas: vec![3, 1, 1],
+        timestamp: T,
+    };
+    assert_eq!(histogram.histograms, [expected]);
+}
+
+#[test]
+fn scales_beyond_those_of_prometheus() {
+    // At scale 9 the indices -2, -1 and 2 are -1, -1 and 1 at scale 8.
+    let told = second(&[exponential(2, 9)]);
+    let [histogram] = &told.timeseries[0].histograms[..] else { panic!("one histogram") };
+    assert_eq!(histogram.schema, 8);
+    assert_eq!(
+        histogram.positive_spans,
+        [Span { offset: 0, length: 1 }, Span { offset: 1, length: 1 }]
+    );
+    assert_eq!(histogram.positive_deltas, [7, -2]);
+    let told = second(&[exponential(2, -5), samples::counter(2, "a", 7)]);
+    assert!(told.timeseries.iter().all(|series| series.histograms.is_empty()));
+}
+
+#[test]
+fn exponential_histograms_are_count_and_sum_where_there_are_no_native_ones() {
+    let expected = [
+        (format!("__name__=duration_count {SOURCE} {INSTANCE}"), vec![(0, 13.0)]),
+        (format!("__name__=duration_sum {SOURCE} {INSTANCE}"), vec![(0, 21.5)]),
+    ];
+    let (out, _) = encode(&mut RemoteWrite::new(), &[exponential(2, 0)]);
+    assert_eq!(out, expected);
+    // Increments are added up here, which takes numbers.
+    let options = Options { second: false, native_histograms: true };
+    let (out, _) = encode(&mut RemoteWrite::with(options), &[exponential(1, 0)]);
+    assert_eq!(out, expected);
+}
