@@ -5,6 +5,8 @@
 
 pub mod ceph;
 pub mod disk;
+pub mod postgres;
 
 pub use ceph::Ceph;
 pub use disk::{Fault, Loss, SimDisk};
+pub use postgres::Postgres;

@@ -1,0 +1,227 @@
+//! What can be looked up, made of the state: incidents, requests, windows, mutes and changes; and
+//! the notifications that actions ask for.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use crate::approval::RequestId;
+use crate::decision::{Action, Notice, What};
+use crate::event::{Entry, Event, Fact, Input};
+use crate::incident::{Incident, IncidentId};
+use crate::moment::Moment;
+use crate::state::State;
+use crate::store::Doc;
+use crate::store::work::NewWork;
+
+/// What changed.
+#[derive(Debug, Default)]
+pub(super) struct Touched {
+    incidents: BTreeSet<IncidentId>,
+    requests: BTreeSet<RequestId>,
+    plans: bool,
+    changes: BTreeSet<String>,
+}
+
+/// An incident as it is looked up.
+#[derive(Debug, Serialize)]
+pub struct IncidentView<'a> {
+    /// Its name, such as `INC-1`.
+    pub name: String,
+    /// Whether its evidence is held.
+    pub held: bool,
+    /// It.
+    pub incident: &'a Incident,
+}
+
+impl Touched {
+    pub(super) fn see(&mut self, entry: &Entry) {
+        self.incidents.extend(about(entry));
+        match &entry.event {
+            Event::Input(Input::Window(_) | Input::WindowEnd(_) | Input::Mute(_)) => {
+                self.plans = true;
+            }
+            Event::Input(Input::MuteEnd(_) | Input::Tick) => self.plans = true,
+            Event::Input(Input::Change(change)) => {
+                self.changes.insert(change.id.clone());
+            }
+            Event::Fact(Fact::Requested(request)) => {
+                self.requests.insert(request.id);
+            }
+            Event::Fact(
+                Fact::Granted { request, .. }
+                | Fact::Approved(request)
+                | Fact::Rejected(request)
+                | Fact::Voided(request)
+                | Fact::Expired(request)
+                | Fact::Executed(request),
+            ) => {
+                self.requests.insert(*request);
+            }
+            Event::Fact(Fact::Merged { into, .. }) => {
+                self.incidents.insert(*into);
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn docs(&self, state: &State) -> Vec<Doc> {
+        let mut docs = Vec::new();
+        for id in &self.incidents {
+            // What is retired stays as it was.
+            let Some(incident) = state.incident(*id) else { continue };
+            let held = state.is_held(*id);
+            let view = IncidentView { name: id.to_string(), held, incident };
+            docs.push(doc("incident", id.to_string(), id.0, &view));
+        }
+        for id in &self.requests {
+            let Some(request) = state.request(*id) else { continue };
+            docs.push(doc("request", id.to_string(), id.0, request));
+        }
+        if self.plans {
+            let windows: Vec<_> = state.windows.values().collect();
+            docs.push(doc("windows", "all".to_owned(), 0, &windows));
+            let mutes: Vec<_> = state.mutes.values().map(|(_, mute)| mute).collect();
+            docs.push(doc("mutes", "all".to_owned(), 0, &mutes));
+        }
+        for id in &self.changes {
+            let newest = state.changes.iter().rev().find(|change| change.id == *id);
+            let Some(change) = newest else { continue };
+            docs.push(doc("change", id.clone(), change.at_ms, change));
+        }
+        docs
+    }
+}
+
+#[expect(clippy::expect_used, reason = "maps have keys that are texts or numbers")]
+fn doc(kind: &'static str, id: String, order: u64, body: &impl Serialize) -> Doc {
+    let body = serde_json::to_string(body).expect("a view is JSON");
+    Doc { kind, id, order, body: Some(body) }
+}
+
+/// The incident that an entry is about.
+pub(super) fn about(entry: &Entry) -> Option<IncidentId> {
+    match &entry.event {
+        Event::Input(input) => crate::decide::incident_of(input),
+        Event::Fact(fact) => about_fact(fact),
+    }
+}
+
+fn about_fact(fact: &Fact) -> Option<IncidentId> {
+    match fact {
+        Fact::Refused { incident, .. } => *incident,
+        Fact::Decided(decision) => decision.incident,
+        Fact::Issued(action) => Some(action.incident),
+        Fact::Requested(request) => Some(request.incident),
+        Fact::Opened { incident, .. }
+        | Fact::Attached { incident, .. }
+        | Fact::Moved { incident, .. }
+        | Fact::Rose { incident, .. }
+        | Fact::Fell { incident, .. }
+        | Fact::Flapping(incident)
+        | Fact::Settled(incident)
+        | Fact::Paging(incident)
+        | Fact::Acked { incident, .. }
+        | Fact::AckLapsed(incident)
+        | Fact::Contained(incident)
+        | Fact::HoldSet(incident)
+        | Fact::Released { incident, .. }
+        | Fact::HoldReleased(incident)
+        | Fact::GateShut { incident, .. }
+        | Fact::Frozen(incident)
+        | Fact::Once { incident, .. }
+        | Fact::Merged { incident, .. }
+        | Fact::Waived { incident, .. }
+        | Fact::ReviewDue { incident, .. }
+        | Fact::Retired(incident)
+        | Fact::Labelled { incident, .. } => Some(*incident),
+        Fact::Deferred { .. }
+        | Fact::Done(_)
+        | Fact::Failed { .. }
+        | Fact::Overdue(_)
+        | Fact::GateOpened(_)
+        | Fact::Sensed(_)
+        | Fact::Granted { .. }
+        | Fact::Approved(_)
+        | Fact::Rejected(_)
+        | Fact::Voided(_)
+        | Fact::Expired(_)
+        | Fact::Executed(_)
+        | Fact::Proposed { .. } => None,
+    }
+}
+
+/// What a channel is told: nothing but what is in the state, which was scrubbed.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notification {
+    /// Under which it is sent once.
+    pub key: String,
+    /// `INC-1`.
+    pub incident: String,
+    /// `opened`, `redecided`, `resolved`, …
+    pub event: String,
+    /// Whom it is for, when the ladder says.
+    pub role: Option<String>,
+    /// `SEV0` to `SEV3`.
+    pub severity: String,
+    /// What it is about.
+    pub kind: String,
+    /// How it stands.
+    pub phase: String,
+    /// What the desk says.
+    pub verdict: String,
+    /// One line for people.
+    pub summary: String,
+    /// When, milliseconds since 1970.
+    pub at_ms: u64,
+}
+
+/// The notifications of an action, one for each channel.
+pub fn notices(state: &State, action: &Action, now: Moment, channels: &[String]) -> Vec<NewWork> {
+    let What::Tell(notice) = &action.what else { return Vec::new() };
+    let Some(incident) = state.incident(action.incident) else { return Vec::new() };
+    let make = |channel: &String| {
+        let key = format!("{}/{channel}", action.id);
+        let told = notification(incident, notice, now, key.clone());
+        let body = serde_json::to_string(&told).unwrap_or_default();
+        let (queue, incident) = (format!("notify/{channel}"), action.incident);
+        NewWork { queue, key, incident, body, made_ms: now.wall_ms }
+    };
+    channels.iter().map(make).collect()
+}
+
+fn notification(incident: &Incident, notice: &Notice, now: Moment, key: String) -> Notification {
+    let (event, role) = match notice {
+        Notice::Opened => ("opened", None),
+        Notice::Redecided => ("redecided", None),
+        Notice::Resolved => ("resolved", None),
+        Notice::Flapping => ("flapping", None),
+        Notice::Escalated { role } => ("escalated", Some(role.clone())),
+        Notice::ActionFailed { .. } => ("action_failed", None),
+        Notice::Overdue { .. } => ("overdue", None),
+        Notice::BrokenGlass { role } => ("broken_glass", Some(role.clone())),
+    };
+    let whom = role.as_ref().map(|role| format!(" to {role}")).unwrap_or_default();
+    let rule = incident.rule.as_ref().map(|rule| format!(" ({rule})")).unwrap_or_default();
+    let summary = format!(
+        "{} {} {}: {event}{whom}, {}{rule}, {}",
+        incident.severity,
+        incident.id,
+        incident.kind,
+        incident.verdict.as_str(),
+        incident.phase,
+    );
+    Notification {
+        key,
+        incident: incident.id.to_string(),
+        event: event.to_owned(),
+        role,
+        severity: incident.severity.to_string(),
+        kind: incident.kind.to_string(),
+        phase: incident.phase.to_string(),
+        verdict: incident.verdict.as_str().to_owned(),
+        summary,
+        at_ms: now.wall_ms,
+    }
+}

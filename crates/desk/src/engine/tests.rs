@@ -1,0 +1,212 @@
+//! What the engine promises, on both databases: nothing twice, nothing lost, nothing unseen.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::lanes::{Ask, Lanes, Unavailable};
+use super::{Answer, Engine, EngineError, Identity, Parts, rebuild};
+use crate::event::Input;
+use crate::incident::IncidentId;
+use crate::intake::empty;
+use crate::metrics::Metrics;
+use crate::person::{Actor, Person, PersonId};
+use crate::policy::{Policy, Profile};
+use crate::signal::{Draft, Kind, Signal, Source};
+use crate::store::database::Value;
+use crate::store::tests::Place;
+use crate::store::{Store, StoreError};
+
+struct Desk {
+    engine: Engine,
+}
+
+type Kept = Result<Vec<Answer>, Unavailable>;
+
+impl Desk {
+    fn start(place: &Place, identity: &tempfile::TempDir) -> Result<Self, EngineError> {
+        let path = identity.path().join("identity");
+        let name = || "desk-1".parse().unwrap();
+        let identity = Identity::create(&path, name()).or_else(|_| Identity::read(&path, name()));
+        let ann = Person {
+            id: PersonId("ann".to_owned()),
+            employee: "1".to_owned(),
+            groups: ["security".to_owned()].into(),
+        };
+        let parts = Parts {
+            store: place.open(),
+            policy: Policy::shipped(Profile::ResponderDefault),
+            people: vec![ann],
+            channels: vec!["ops".to_owned()],
+            identity: identity.unwrap(),
+            metrics: Arc::new(Metrics::default()),
+        };
+        Engine::start(parts, Arc::new(Lanes::default())).map(|engine| Self { engine })
+    }
+
+    fn ask(&mut self, inputs: Vec<Input>) -> Kept {
+        let actor = Actor::Person(PersonId("ann".to_owned()));
+        let (reply, mut answer) = oneshot::channel();
+        let ask = Ask { actor, inputs, came: Instant::now(), reply };
+        if self.engine.writable {
+            self.engine.group(vec![ask]);
+        } else {
+            self.engine.try_again(vec![ask]);
+        }
+        answer.try_recv().unwrap()
+    }
+
+    fn trip(&self, capsule: &str, risk: &str) -> Input {
+        let labels = BTreeMap::from([("capsule_hash".to_owned(), capsule.to_owned())]);
+        let (risk, misses) = (Some(risk.to_owned()), Some("5".to_owned()));
+        let draft = empty(Source::Alertmanager, Kind::GuardTrip, capsule.into());
+        let draft = Draft { labels, risk, misses, ..draft };
+        let policy = &self.engine.parts.policy;
+        let scrubber = self.engine.parts.identity.scrubber();
+        Input::Signal(Signal::new(&draft, &scrubber, policy.chosen(draft.kind)).unwrap())
+    }
+
+    fn store(&mut self) -> &mut Store {
+        &mut self.engine.parts.store
+    }
+}
+
+fn everything(store: &mut Store) -> Vec<Vec<Value>> {
+    store.database.rows("SELECT kind, id, ord, body FROM doc ORDER BY kind, id", &[]).unwrap()
+}
+
+fn a_restart_goes_on_where_it_ended(place: &Place) {
+    let identity = tempfile::tempdir().unwrap();
+    let mut desk = Desk::start(place, &identity).unwrap();
+    let trip = desk.trip("c1", "0.95");
+    let answer = desk.ask(vec![trip]).unwrap().remove(0);
+    assert_eq!(answer.incident, Some(IncidentId(1)));
+    assert_eq!(answer.decided, Some(("D5".to_owned(), "legitimate".to_owned())));
+    let answer = desk.ask(vec![Input::Ack(IncidentId(1))]).unwrap().remove(0);
+    assert_eq!(answer.refused, None);
+    let timeline = desk.store().timeline(IncidentId(1), 0, 100).unwrap();
+    assert!(timeline.is_sorted_by_key(|entry| entry.seq) && timeline.len() > 4, "{timeline:#?}");
+    assert!(desk.store().backlog().unwrap().open > 0, "people are told");
+    let (before, docs) = (desk.engine.desk.state().to_bytes(), everything(desk.store()));
+    let last = desk.engine.desk.state().last.unwrap();
+    drop(desk);
+    let mut desk = Desk::start(place, &identity).unwrap();
+    assert_eq!(desk.engine.desk.state().to_bytes(), before);
+    assert!(desk.engine.now().mono_ms >= last.mono_ms, "the count goes on");
+    rebuild(desk.store()).unwrap();
+    assert_eq!(everything(desk.store()), docs, "what can be looked up follows from the log");
+    let next = desk.engine.desk.state().next_seq;
+    let key = desk.engine.parts.identity.public_key().clone();
+    let name = "desk-1".parse().unwrap();
+    assert_eq!(desk.store().verify_sealed(&name, &key).unwrap(), next, "all is sealed");
+}
+
+fn two_desks_decide_a_signal_once(place: &Place) {
+    let identity = tempfile::tempdir().unwrap();
+    let mut one = Desk::start(place, &identity).unwrap();
+    let mut other = Desk::start(place, &identity).unwrap();
+    let opened = |desk: &Desk| desk.engine.desk.state().incidents().count();
+    let before = opened(&one);
+    let trip = one.trip("c-shared", "0.95");
+    for _ in 0..10 {
+        one.ask(vec![trip.clone()]).unwrap();
+        other.ask(vec![trip.clone()]).unwrap();
+    }
+    one.ask(vec![Input::Tick]).unwrap();
+    let (ours, theirs) = (opened(&one), opened(&other));
+    assert_eq!((ours, theirs), (before + 1, before + 1));
+    let next = one.engine.desk.state().next_seq;
+    assert_eq!(one.store().entries(0, u64::from(u32::MAX)).unwrap().len() as u64, next);
+    let sql = "SELECT key FROM work WHERE body LIKE '%opened%'";
+    let told = one.store().database.rows(sql, &[]).unwrap();
+    let keys: std::collections::BTreeSet<_> = told.iter().map(|row| format!("{row:?}")).collect();
+    assert_eq!(keys.len(), told.len());
+}
+
+fn what_somebody_changed_in_the_database_shows(place: &Place) {
+    let identity = tempfile::tempdir().unwrap();
+    let mut desk = Desk::start(place, &identity).unwrap();
+    let trip = desk.trip("c2", "0.9");
+    desk.ask(vec![trip]).unwrap();
+    desk.engine.seal(0).unwrap();
+    let row = &desk.store().database.rows("SELECT body FROM entry WHERE seq = 1", &[]).unwrap()[0];
+    let Value::Bytes(body) = &row[0] else { panic!("{row:?}") };
+    let text = String::from_utf8(body.clone()).unwrap();
+    let bent = text.replacen("\"wall_ms\":1", "\"wall_ms\":2", 1);
+    assert_ne!(bent, text);
+    let values = [Value::Bytes(bent.into_bytes())];
+    desk.store().database.run("UPDATE entry SET body = $1 WHERE seq = 1", &values).unwrap();
+    drop(desk);
+    let refused = Desk::start(place, &identity).map(|_| ()).unwrap_err();
+    let differs =
+        matches!(refused, EngineError::Store(StoreError::Sealed { position: 0, cause: None }));
+    assert!(differs, "{refused:?}");
+}
+
+fn check(make: fn() -> Place) {
+    let place = make();
+    a_restart_goes_on_where_it_ended(&place);
+    // Another key is another desk.
+    let stranger = tempfile::tempdir().unwrap();
+    let refused = Desk::start(&place, &stranger).map(|_| ()).unwrap_err();
+    assert!(matches!(refused, EngineError::Store(StoreError::Sealed { .. })), "{refused:?}");
+    let place = make();
+    two_desks_decide_a_signal_once(&place);
+    let place = make();
+    what_somebody_changed_in_the_database_shows(&place);
+}
+
+#[test]
+fn a_desk_on_a_file() {
+    check(Place::file);
+}
+
+#[test]
+fn desks_on_a_server() {
+    check(Place::server);
+}
+
+#[test]
+fn a_full_disk_refuses_and_nothing_of_it_is_kept() {
+    let (place, identity) = (Place::file(), tempfile::tempdir().unwrap());
+    let mut desk = Desk::start(&place, &identity).unwrap();
+    let pages = desk.store().database.rows("PRAGMA page_count", &[]).unwrap()[0][0].clone();
+    let pages = pages.count().unwrap();
+    desk.store().database.script(&format!("PRAGMA max_page_count = {pages}")).unwrap();
+    let many: Vec<Input> = (0..50).map(|n| desk.trip(&format!("c{n}"), "0.9")).collect();
+    let before = desk.engine.desk.state().to_bytes();
+    assert_eq!(desk.ask(many.clone()), Err(Unavailable::Full));
+    assert_eq!(desk.engine.desk.state().to_bytes(), before, "nothing has happened");
+    desk.engine.publish();
+    assert!(!desk.engine.published().read().unwrap().writable);
+    assert_eq!(desk.ask(many.clone()), Err(Unavailable::Full), "and it stays so");
+    desk.store().database.script("PRAGMA max_page_count = 1000000").unwrap();
+    assert_eq!(desk.ask(many).unwrap().len(), 50);
+    assert_eq!(desk.engine.desk.state().incidents().count(), 50);
+}
+
+#[test]
+fn a_full_lane_refuses_and_integrity_comes_first() {
+    let lanes = Lanes::default();
+    let ask = |inputs: Vec<Input>| {
+        let (reply, answer) = oneshot::channel();
+        // Nobody waits for the answer here.
+        drop(answer);
+        Ask { actor: Actor::Desk, inputs, came: Instant::now(), reply }
+    };
+    let labels = BTreeMap::from([("instance".to_owned(), "i1".to_owned())]);
+    let draft = empty(Source::Audit, Kind::AuditIntegrity, Vec::new());
+    let scrubber = crate::scrub::Scrubber::new([7; 32]);
+    let integrity = Signal::new(&Draft { labels, ..draft }, &scrubber, &[]).unwrap();
+    lanes.push(ask(vec![Input::Tick; 20_000])).unwrap();
+    assert_eq!(lanes.push(ask(vec![Input::Tick])), Err(Unavailable::Busy));
+    lanes.push(ask(vec![Input::Signal(integrity)])).unwrap();
+    let group = lanes.wait(1, Duration::ZERO).unwrap();
+    assert!(matches!(group[0].inputs[..], [Input::Signal(_)]), "{:?}", group[0].inputs.len());
+    assert_eq!(lanes.wait(1, Duration::ZERO).unwrap()[0].inputs.len(), 20_000);
+    lanes.close();
+    assert_eq!(lanes.push(ask(vec![Input::Tick])), Err(Unavailable::Stopping));
+    assert!(lanes.wait(1, Duration::ZERO).is_none());
+}

@@ -1,0 +1,304 @@
+//! A desk as a process: what the configuration says, opened and checked, then the engine on a
+//! thread of its own, HTTP, and one sender for each channel.
+//!
+//! It stops in this order: HTTP takes nothing more, the engine takes what waits and seals, the
+//! senders leave what is not sent to the next start.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use ::http::Uri;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject as _;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::config::{ChannelAt, ConfigError, File, StoreAt, secret, text};
+use crate::engine::lanes::Lanes;
+use crate::engine::{Engine, EngineError, Identity, IdentityError, Parts};
+use crate::http::access::{Caller, Keys};
+use crate::http::{self, router};
+use crate::metrics::Metrics;
+use crate::outbox::Sender;
+use crate::outbox::channel::{Channel, ChannelKind, Relay, Target};
+use crate::person::{Person, PersonId};
+use crate::policy::{Policy, Profile};
+use crate::store::{Postgres, Sqlite, Store, StoreError};
+
+/// Why a desk does not start, or ended.
+#[derive(Debug)]
+pub enum ServiceError {
+    /// The configuration.
+    Config(ConfigError),
+    /// Key and salt.
+    Identity(IdentityError),
+    /// The store.
+    Store(StoreError),
+    /// The engine.
+    Engine(EngineError),
+    /// The address cannot be had.
+    Listen(std::io::Error),
+}
+
+impl ServiceError {
+    /// Whether the operator has to change the configuration.
+    pub const fn is_configuration(&self) -> bool {
+        matches!(self, Self::Config(_) | Self::Engine(EngineError::Policy(_)))
+    }
+}
+
+impl fmt::Display for ServiceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Config(_) => "configuration cannot be used",
+            Self::Identity(_) => "desk has no identity",
+            Self::Store(_) => "store cannot be opened",
+            Self::Engine(_) => "desk cannot start",
+            Self::Listen(_) => "address cannot be had",
+        })
+    }
+}
+
+impl std::error::Error for ServiceError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(match self {
+            Self::Config(cause) => cause,
+            Self::Identity(cause) => cause,
+            Self::Store(cause) => cause,
+            Self::Engine(cause) => cause,
+            Self::Listen(cause) => cause,
+        })
+    }
+}
+
+macro_rules! from {
+    ($($cause:ty => $variant:ident;)*) => {
+        $(impl From<$cause> for ServiceError {
+            fn from(cause: $cause) -> Self {
+                Self::$variant(cause)
+            }
+        })*
+    };
+}
+
+from! {
+    ConfigError => Config;
+    IdentityError => Identity;
+    StoreError => Store;
+    EngineError => Engine;
+}
+
+/// Says whether a configuration can be used, without starting anything.
+///
+/// # Errors
+/// When it cannot.
+pub fn check(path: &Path) -> Result<(), ServiceError> {
+    let file = File::read(path)?;
+    policy(&file)?;
+    keys(&file)?;
+    file.channels.iter().try_for_each(|at| channel(at, &file).map(|_| ()))?;
+    Ok(())
+}
+
+/// Runs a desk until `stop`; `ready` is called when it takes requests.
+///
+/// # Errors
+/// When the configuration, the store or the address cannot be used.
+pub async fn run(
+    path: &Path,
+    stop: watch::Receiver<bool>,
+    ready: impl FnOnce(),
+) -> Result<(), ServiceError> {
+    let file = File::read(path)?;
+    let listener = TcpListener::bind(file.listen).await.map_err(ServiceError::Listen)?;
+    serve(&file, listener, stop, ready).await
+}
+
+/// The same on an address that is bound already.
+///
+/// # Errors
+/// When the configuration or the store cannot be used.
+pub async fn serve(
+    file: &File,
+    listener: TcpListener,
+    mut stop: watch::Receiver<bool>,
+    ready: impl FnOnce(),
+) -> Result<(), ServiceError> {
+    let (keys, people) = keys(file)?;
+    let channels: Vec<Channel> =
+        file.channels.iter().map(|at| channel(at, file)).collect::<Result<_, _>>()?;
+    let policy = policy(file)?;
+    let at = file.store.clone();
+    let [engine_store, api_store, outbox_store] = open(&at)?;
+    let identity = identity(file, engine_store.0)?;
+    let scrubber = identity.scrubber();
+    let (lanes, metrics) = (Arc::new(Lanes::default()), Arc::new(Metrics::default()));
+    let names = channels.iter().map(|channel| channel.name.clone());
+    let names =
+        names.filter(|name| !file.channels.iter().any(|at| at.fallback.as_ref() == Some(name)));
+    let parts = Parts {
+        store: engine_store.1,
+        policy,
+        people,
+        channels: names.collect(),
+        identity,
+        metrics: Arc::clone(&metrics),
+    };
+    let engine_lanes = Arc::clone(&lanes);
+    let started = tokio::task::spawn_blocking(move || Engine::start(parts, engine_lanes));
+    let engine = started.await.map_err(|_| EngineError::Seal)??;
+    let published = engine.published();
+    let thread = std::thread::spawn(move || engine.run());
+    let parts = http::Parts {
+        lanes: Arc::clone(&lanes),
+        published,
+        keys,
+        scrubber,
+        mappings: file.mappings.clone(),
+        metrics,
+        store: api_store.1,
+    };
+    let mut senders = JoinSet::new();
+    let shared = Arc::new(Mutex::new(outbox_store.1));
+    for (channel, at) in channels.into_iter().zip(&file.channels) {
+        let owner = format!("{}/{}", file.name, std::process::id());
+        let store = Arc::clone(&shared);
+        let sender = Sender { channel, fallback: at.fallback.clone(), store, owner };
+        senders.spawn(sender.run(stop.clone()));
+    }
+    ready();
+    let mut stopped = stop.clone();
+    let served = axum::serve(listener, router(parts)).with_graceful_shutdown(async move {
+        stopped.wait_for(|stop| *stop).await.ok();
+    });
+    tokio::select! {
+        _ = served => {}
+        // A client that never ends must not keep the desk from stopping.
+        () = async { stop.wait_for(|stop| *stop).await.ok(); tokio::time::sleep(GRACE).await } => {}
+    }
+    lanes.close();
+    tokio::task::spawn_blocking(move || thread.join().ok()).await.ok();
+    senders.join_all().await;
+    Ok(())
+}
+
+/// For requests that are being answered when the desk stops.
+const GRACE: Duration = Duration::from_secs(5);
+
+// Three connections: the engine's, the readers', the outbox's. And whether the log is empty.
+fn open(at: &StoreAt) -> Result<[(bool, Store); 3], ServiceError> {
+    // A client of PostgreSQL runs its own runtime, which may not begin on a thread of another.
+    let at = at.clone();
+    let opened = std::thread::spawn(move || {
+        let one = || -> Result<(bool, Store), ServiceError> {
+            let mut store = match &at {
+                StoreAt::Sqlite(path) => Store::new(Box::new(Sqlite::open(path)?))?,
+                StoreAt::PostgresFile(path) => {
+                    let url = text(path)?;
+                    Store::new(Box::new(Postgres::connect(url.trim())?))?
+                }
+            };
+            let empty = store.entries(0, 1)?.is_empty();
+            Ok((empty, store))
+        };
+        Ok([one()?, one()?, one()?])
+    });
+    opened.join().unwrap_or(Err(ServiceError::Store(StoreError::Late)))
+}
+
+// A key is made for an empty log only: a log whose key is lost cannot be told from a forged one.
+fn identity(file: &File, empty: bool) -> Result<Identity, ServiceError> {
+    let name = || {
+        let want = "a name of letters, digits, - and _";
+        file.name.parse().map_err(|_| ConfigError::Value { key: "name".to_owned(), want })
+    };
+    if empty && !file.identity.exists() {
+        return Ok(Identity::create(&file.identity, name()?)?);
+    }
+    Ok(Identity::read(&file.identity, name()?)?)
+}
+
+fn policy(file: &File) -> Result<Policy, ConfigError> {
+    match &file.policy {
+        Some(path) => Policy::parse(&text(path)?).map_err(ConfigError::Policy),
+        None => Ok(Policy::shipped(Profile::ResponderDefault)),
+    }
+}
+
+fn keys(file: &File) -> Result<(Keys, Vec<Person>), ConfigError> {
+    let (mut keys, mut people, mut names) = (Keys::default(), Vec::new(), BTreeSet::new());
+    for key in &file.keys {
+        let wrong = |want| ConfigError::Value { key: format!("keys.{}", key.name), want };
+        if !names.insert(&key.name) || key.name.is_empty() {
+            return Err(wrong("a name that no other key has"));
+        }
+        let caller = Caller::new(&key.name, key.roles.clone(), key.person.is_some());
+        match (&key.token_file, &key.hmac_file) {
+            (Some(path), None) => keys.add_token(&secret(path)?, caller),
+            (None, Some(path)) => keys.add_secret(&key.name, secret(path)?.as_bytes(), caller),
+            _ => return Err(wrong("either token_file or hmac_file")),
+        }
+        if let Some(human) = &key.person {
+            let (id, employee) = (PersonId(key.name.clone()), human.employee.clone());
+            people.push(Person { id, employee, groups: human.groups.clone() });
+        }
+    }
+    Ok((keys, people))
+}
+
+fn channel(at: &ChannelAt, file: &File) -> Result<Channel, ConfigError> {
+    let wrong = |want| ConfigError::Value { key: format!("channels.{}", at.name), want };
+    let known =
+        |name: &String| file.channels.iter().any(|other| other.name == *name && *name != at.name);
+    if at.fallback.as_ref().is_some_and(|name| !known(name)) {
+        return Err(wrong("a fallback that is another channel"));
+    }
+    let target = |url: &str| {
+        target(url, at.ca.as_deref()).ok_or_else(|| wrong("an http address, or https and a ca"))
+    };
+    let kind = match (&at.slack_file, &at.pagerduty, &at.mail, &at.webhook) {
+        (Some(path), None, None, None) => ChannelKind::Slack(target(&secret(path)?)?),
+        (None, Some(duty), None, None) => ChannelKind::PagerDuty {
+            target: target(&duty.url)?,
+            routing_key: secret(&duty.routing_key_file)?,
+        },
+        (None, None, Some(mail), None) => {
+            let plain = |text: &str| !text.contains(['<', '>', '\r', '\n', ' ']);
+            if !plain(&mail.from) || !plain(&mail.to) {
+                return Err(wrong("bare addresses"));
+            }
+            let (address, from, to) = (mail.relay.clone(), mail.from.clone(), mail.to.clone());
+            ChannelKind::Mail(Relay { address, from, to })
+        }
+        (None, None, None, Some(hook)) => ChannelKind::Webhook {
+            target: target(&hook.url)?,
+            secret: secret(&hook.secret_file)?.into_bytes(),
+        },
+        _ => return Err(wrong("one of slack_file, pagerduty, mail and webhook")),
+    };
+    Ok(Channel { name: at.name.clone(), kind })
+}
+
+fn target(url: &str, ca: Option<&Path>) -> Option<Target> {
+    let uri: Uri = url.parse().ok()?;
+    uri.host()?;
+    let tls = match uri.scheme_str()? {
+        "http" => None,
+        "https" => {
+            let mut roots = RootCertStore::empty();
+            for root in CertificateDer::pem_file_iter(ca?).ok()? {
+                roots.add(root.ok()?).ok()?;
+            }
+            let config =
+                ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
+            Some(Arc::new(config))
+        }
+        _ => return None,
+    };
+    Some(Target { uri, tls })
+}
