@@ -1,19 +1,27 @@
 //! The subcommands: one file each, named for its noun. A file holds the arguments, whose comments
 //! are the help, and one function that calls what does the work.
 
+pub mod access;
 pub mod archive;
 pub mod attest;
 pub mod audit;
 pub mod baseline;
 pub mod completions;
+pub mod contract;
+pub mod evidence;
 pub mod gateway;
+pub mod install_links;
 pub mod leash;
 pub mod man;
 pub mod proxy;
+pub mod query;
 pub mod reference;
 pub mod register;
 pub mod send;
+pub mod triage;
+pub mod tunnel;
 pub mod up;
+pub mod view;
 pub mod witness;
 
 use clap::{Parser, Subcommand};
@@ -46,10 +54,18 @@ enum Command {
     Attest(attest::Args),
     Archive(archive::Args),
     Baseline(baseline::Args),
+    Query(query::Args),
+    Access(access::Args),
+    Tunnel(tunnel::Args),
+    InstallLinks(install_links::Args),
     Register(register::Args),
+    Triage(triage::Args),
+    Evidence(evidence::Args),
+    Contract(contract::Args),
     Completions(completions::Args),
     Man(man::Args),
     Reference(reference::Args),
+    View(view::Args),
     Leash(leash::Args),
 }
 
@@ -68,10 +84,18 @@ pub fn run(lucarne: Lucarne) -> Result<Exit, Failure> {
         Command::Attest(args) => attest::run(&args),
         Command::Archive(args) => archive::run(&args),
         Command::Baseline(args) => baseline::run(&args),
+        Command::Query(args) => query::run(&args),
+        Command::Access(args) => access::run(&args),
+        Command::Tunnel(args) => tunnel::run(&args),
+        Command::InstallLinks(args) => install_links::run(&args),
         Command::Register(args) => register::run(&args),
+        Command::Triage(args) => triage::run(&args),
+        Command::Evidence(args) => evidence::run(&args),
+        Command::Contract(args) => contract::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
         Command::Reference(args) => reference::run(&args),
+        Command::View(args) => view::run(&args),
         Command::Leash(args) => leash::run(&args),
     }
 }

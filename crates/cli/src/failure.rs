@@ -23,6 +23,8 @@ pub enum Exit {
     Unreadable,
     /// Verified, but only under a root that is marked insecure (5).
     Insecure,
+    /// No, and why by a code of its own, where a command was asked for that (10 to 19).
+    Class(u8),
     /// A bug of ours (70).
     Bug,
 }
@@ -37,6 +39,7 @@ impl Exit {
             Self::Usage => 3,
             Self::Unreadable => 4,
             Self::Insecure => 5,
+            Self::Class(code) => code,
             Self::Bug => 70,
         }
     }

@@ -4,15 +4,19 @@
 //! Refused here: logic that another crate should own; a command parses, calls and prints.
 #![forbid(unsafe_code)]
 
+pub mod capture;
 mod clock;
 pub mod commands;
 pub mod demo;
 pub mod failure;
 pub mod load;
 pub mod otlp_client;
+mod proposal;
 pub mod random;
 pub mod shutdown;
 pub mod telemetry;
+pub mod view;
+pub mod waterfall;
 
 use std::ffi::OsString;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -6,6 +6,10 @@ mod adversary;
 mod attest;
 #[path = "it/baseline.rs"]
 mod baseline;
+#[path = "it/channel.rs"]
+mod channel;
+#[path = "it/collector_file.rs"]
+mod collector_file;
 #[path = "it/collectors.rs"]
 mod collectors;
 #[path = "it/command_line.rs"]
@@ -28,6 +32,8 @@ mod leaks;
 mod leash;
 #[path = "it/main_job.rs"]
 mod main_job;
+#[path = "it/monitor.rs"]
+mod monitor;
 #[path = "it/needles.rs"]
 mod needles;
 #[path = "it/outage.rs"]
@@ -58,6 +64,8 @@ mod sealed_archive;
 mod secrets;
 #[path = "it/send.rs"]
 mod send;
+#[path = "it/shapes.rs"]
+mod shapes;
 #[path = "it/signed_json.rs"]
 mod signed_json;
 #[path = "it/site.rs"]
@@ -70,6 +78,8 @@ mod tap;
 mod timestamp;
 #[path = "it/up.rs"]
 mod up;
+#[path = "it/view.rs"]
+mod view;
 #[path = "it/watch.rs"]
 mod watch;
 #[path = "it/what_crosses.rs"]
@@ -86,6 +96,8 @@ fn no_file_is_forgotten() {
     let dir = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it");
     for entry in std::fs::read_dir(dir).unwrap() {
         let name = entry.unwrap().file_name().into_string().unwrap();
-        assert!(here.contains(&format!("#[path = \"it/{name}\"]")), "{name} is not named");
+        // A folder holds the parts of the file of its name.
+        let name = name.trim_end_matches(".rs");
+        assert!(here.contains(&format!("#[path = \"it/{name}.rs\"]")), "{name} is not named");
     }
 }

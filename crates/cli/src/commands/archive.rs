@@ -3,6 +3,7 @@
 pub mod access;
 mod bucket;
 pub mod check;
+pub mod erase;
 pub mod hold;
 pub mod policy;
 pub mod pull;
@@ -12,7 +13,7 @@ use clap::Subcommand;
 
 use crate::failure::{Exit, Failure};
 
-/// Withhold records of an archive by order, hold what must stay, check and copy a bucket
+/// Withhold or erase records of an archive by order, hold what must stay, check and copy a bucket
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to do.
@@ -23,6 +24,7 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Withhold(withhold::Args),
+    Erase(erase::Args),
     Hold(hold::Args),
     Check(check::Args),
     Pull(pull::Args),
@@ -37,6 +39,7 @@ enum Verb {
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::Withhold(args) => withhold::run(args),
+        Verb::Erase(args) => erase::run(args),
         Verb::Hold(args) => hold::run(args),
         Verb::Check(args) => check::run(args),
         Verb::Pull(args) => pull::run(args),

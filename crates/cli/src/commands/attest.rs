@@ -7,7 +7,7 @@ pub mod verify;
 
 mod ear;
 mod evidence;
-mod expected;
+pub(in crate::commands) mod expected;
 mod judging;
 mod nitro;
 mod policy;

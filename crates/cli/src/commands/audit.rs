@@ -14,7 +14,9 @@ pub mod watch;
 
 mod catalogue;
 pub(in crate::commands) mod epochs;
+mod erasures;
 mod json;
+mod json_objects;
 mod junit;
 mod outcome;
 mod part;
@@ -24,6 +26,7 @@ mod record;
 pub(in crate::commands) mod register_log;
 mod sarif;
 mod since;
+mod stamps;
 mod text;
 mod trust;
 

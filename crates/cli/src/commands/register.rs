@@ -79,13 +79,13 @@ impl Place {
     fn read(&self) -> Result<RegisterLog, Failure> {
         let policy =
             policy::read(&self.policy).map_err(|error| Failure::usage(error.to_string()))?;
-        let Some(key) = &policy.register else {
+        if policy.register.is_none() {
             let text = format!("{} names no register", self.policy.display());
             return Err(Failure::usage(text).hint("add `register: { ed25519: HEX }`"));
-        };
+        }
         let archive = Directory::open_read_only(&self.records_dir)
             .map_err(|error| Failure::unreadable("read the archive", &error))?;
-        register_log::read(&archive, &policy.audit.log_prefix, key)
+        register_log::read(&archive, &policy)
     }
 
     fn show(&self, out: &mut dyn Write) -> Result<Exit, Failure> {

@@ -57,6 +57,11 @@ impl Collectors {
         Self { address, _runtime: runtime }
     }
 
+    /// Where they listen.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The elements of the gateway's list `exporters:` that push to these.
     pub(crate) fn exporters(&self) -> String {
         let at = format!("http://{}", self.address);
@@ -92,9 +97,9 @@ async fn answer(
     let (head, body) = request.into_parts();
     let body = body.collect().await?.to_bytes();
     let exporter = match head.uri.path() {
-        "/loki-protobuf" => LOKI_PROTOBUF,
+        "/loki-protobuf" | "/loki/api/v1/push" => LOKI_PROTOBUF,
         "/loki-json" => LOKI_JSON,
-        "/write" => REMOTE_WRITE,
+        "/write" | "/api/v1/write" => REMOTE_WRITE,
         path if path.starts_with("/otlp/v1/") => OTLP_HTTP,
         path if head.version == Version::HTTP_2 && path.ends_with("Service/Export") => OTLP_GRPC,
         path => panic!("no exporter posts to {path}"),

@@ -6,7 +6,8 @@
 //! and words that stand in every log, are found by the same search in the same pass: it looks
 //! where it says it looks.
 //!
-//! `LUCARNE_LEAK_RECORDS=1000000 LUCARNE_LEAK_PLANTED=1000` gives the acceptance test.
+//! `LUCARNE_LEAK_RECORDS=10000000 LUCARNE_LEAK_PLANTED=1000 LUCARNE_LEAK_ROUNDS=250` gives the
+//! acceptance test: 250 rounds are some 10,000 secrets in more than thirty shapes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Seek, SeekFrom};
@@ -29,6 +30,7 @@ use super::crossing::{Fact, JSONL, TIME, attribute, request, tapped};
 use super::needles::{Hit, Search};
 use super::process::{Process, until};
 use super::secrets::{in_corners, secrets};
+use super::shapes::{SHAPES, Shaped, shaped};
 use super::site::{Changes, Site, lucarne_program};
 use super::tap::{Said, frames, json_payload, payloads};
 
@@ -312,7 +314,10 @@ fn what_is_planted_leaves_in_no_signed_json_either() {
 fn campaign(records: usize, planted: usize, changes: &Changes) -> Site {
     let made = secrets(planted, SEED);
     let (corners, corner_requests) = in_corners(SEED);
-    let all: Vec<Value> = made.iter().map(|it| it.value.clone()).chain(corners).collect();
+    let Shaped { values, requests: shaped_requests, planted: shapes } =
+        shaped(size("LUCARNE_LEAK_ROUNDS", 10), SEED);
+    let made_values = made.iter().map(|it| it.value.clone());
+    let all: Vec<Value> = made_values.chain(corners).chain(values).collect();
     let watch = Arc::new(Watch::new(&all));
     let taking = Arc::clone(&watch);
     let take = Arc::new(move |exporter, raw: &[u8], decoded: &[u8]| {
@@ -333,6 +338,7 @@ fn campaign(records: usize, planted: usize, changes: &Changes) -> Site {
     }
     let sent = started.elapsed();
     export(&site, &corner_requests);
+    export(&site, &shaped_requests);
     export(&site, &control_requests());
     await_exporters(&site, &watch, Duration::from_secs(60 + records as u64 / 2_000));
     for page in ["/metrics", "/health", "/ready"] {
@@ -349,6 +355,7 @@ fn campaign(records: usize, planted: usize, changes: &Changes) -> Site {
     let key = look_at_uplink(&tap.finish(), &watch);
     look_into_archive(&site, &watch, &key);
     println!("{records} records, {} secrets: {sent:.1?} to send", all.len());
+    println!("{shapes} of them in {SHAPES} shapes");
     check(&watch, &all);
     println!("{:.1?} in all", started.elapsed());
     site

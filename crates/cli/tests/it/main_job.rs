@@ -65,7 +65,7 @@ fn payloads(root: &Path) -> Vec<Vec<u8>> {
             let verified = batch::verify(frame.content, &key).unwrap();
             payloads.extend(verified.records().iter().filter_map(|record| match record.content {
                 Content::Present { payload, .. } => Some(payload.to_vec()),
-                Content::Withheld { .. } => None,
+                Content::Withheld { .. } | Content::Encrypted => None,
             }));
         }
     }
@@ -202,7 +202,7 @@ fn a_killed_enclave_loses_nothing_archived_and_its_epoch_ends_unclean_and_untamp
 #[expect(clippy::print_stdout, reason = "what was lost is a result")]
 fn what_a_killed_enclave_had_only_accepted_is_bounded_by_its_queue_and_counted() {
     let mut site = Site::prepare(&Changes {
-        enclave: "limits: { queue_bytes: 2097152, raw_bytes: 1048576 }\n",
+        enclave: "limits: { queue_bytes: 2097152 }\ninside: { bytes: 1048576 }\n",
         ..Changes::default()
     });
     site.start_gateway();

@@ -21,7 +21,7 @@ fn a_standing_gateway_makes_the_enclave_push_back_and_costs_nothing_acknowledged
     let seconds =
         std::env::var("LUCARNE_OUTAGE_SECONDS").map_or(SECONDS, |text| text.parse().unwrap());
     let mut site = Site::start(&Changes {
-        enclave: "limits: { queue_bytes: 4194304, raw_bytes: 4194304 }\n",
+        enclave: "limits: { queue_bytes: 4194304 }\ninside: { bytes: 4194304 }\n",
         ..Changes::default()
     });
     let duration = (seconds + 2).to_string();

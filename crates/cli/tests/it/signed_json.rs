@@ -118,6 +118,26 @@ fn kills_of_the_gateway_lose_no_batch_and_repeat_none() {
         (&"Warning".into(), &"workflow.started".into(),)
     );
 
+    // An audit of the whole archive looks at them too: any bit of any of them counts.
+    let (archive, policy) = (site.path("archive"), site.path("audit-policy.yaml"));
+    let of = ["--records-dir", archive.to_str().unwrap(), "--policy", policy.to_str().unwrap()];
+    let verify = || lucarne(&[&["audit", "verify", "--output", "json"], &of[..]].concat());
+    let (exit, said) = verify();
+    assert_eq!(exit, Some(5), "{said}");
+    let whole = std::fs::read(&files[0]).unwrap();
+    for at in (0..whole.len()).step_by(whole.len() / 16) {
+        let mut bent = whole.clone();
+        bent[at] ^= 1;
+        std::fs::write(&files[0], bent).unwrap();
+        let (exit, said) = verify();
+        let report: Value = serde_json::from_str(&said).unwrap();
+        assert_eq!((exit, &report["findings"][0]["code"]), (Some(1), &"json-refused".into()));
+    }
+    std::fs::write(&files[0], &whole).unwrap();
+    std::fs::copy(&files[1], &files[0]).unwrap();
+    assert_eq!(verify().0, Some(1), "a batch under another's name");
+    std::fs::write(&files[0], whole).unwrap();
+
     // What is missing or altered shows by number.
     std::fs::remove_file(folder.join(format!("{:020}.json", 2))).unwrap();
     let (exit, report) = imported(&folder, &range);

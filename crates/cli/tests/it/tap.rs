@@ -160,7 +160,7 @@ pub(crate) fn payloads(bytes: &[u8], key: &EpochKey) -> Vec<Vec<u8>> {
     let batch = batch::verify(bytes, key).unwrap();
     let present = batch.records().iter().filter_map(|record| match record.content {
         Content::Present { payload, .. } => Some(payload.to_vec()),
-        Content::Withheld { .. } => None,
+        Content::Withheld { .. } | Content::Encrypted => None,
     });
     present.collect()
 }

@@ -2,7 +2,7 @@
 //! what we keep, and we believe it only as far as it should be.
 
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -10,6 +10,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::command_line::{lucarne, text};
+use super::process::{PATIENCE, until};
+use super::site::{Changes, Site, append};
+use super::tampering::files_below;
 
 /// An authority with a throw-away key, made by OpenSSL, and a checkpoint to stamp.
 struct Authority {
@@ -238,34 +241,131 @@ fn serve(dir: &Path, status: &'static str, kind: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let dir = dir.to_owned();
+    std::thread::spawn(move || answer(&mut listener.accept().unwrap().0, &dir, status, kind));
+    address
+}
+
+/// Answers every request, each on a connection of its own.
+fn serve_on(dir: &Path) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let dir = dir.to_owned();
     std::thread::spawn(move || {
-        let (mut stream, _) = listener.accept().unwrap();
-        let mut request = Vec::new();
-        let mut byte = [0];
-        while !request.ends_with(b"\r\n\r\n") {
-            stream.read_exact(&mut byte).unwrap();
-            request.push(byte[0]);
+        for stream in listener.incoming() {
+            answer(&mut stream.unwrap(), &dir, "200 OK", "application/timestamp-reply");
         }
-        let head = String::from_utf8(request).unwrap().to_lowercase();
-        assert!(head.starts_with("post /tsr http/1.1\r\n"), "{head}");
-        assert!(head.contains("content-type: application/timestamp-query\r\n"), "{head}");
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
-        let mut query = vec![0; length.unwrap().parse().unwrap()];
-        stream.read_exact(&mut query).unwrap();
-        std::fs::write(dir.join("h.tsq"), &query).unwrap();
-        let keys = ["-config", "tsa.cnf", "-signer", "tsa.pem", "-inkey", "tsa.key"];
-        let files = ["-queryfile", "h.tsq", "-out", "h.tsr"];
-        let mut openssl = Command::new("openssl");
-        openssl.args(["ts", "-reply"]).args(keys).args(files).current_dir(&dir);
-        assert!(openssl.status().unwrap().success());
-        let body = std::fs::read(dir.join("h.tsr")).unwrap();
-        let length = body.len();
-        let head = format!(
-            "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\r\n"
-        );
-        stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
     });
     address
+}
+
+fn answer(stream: &mut TcpStream, dir: &Path, status: &str, kind: &str) {
+    let mut request = Vec::new();
+    let mut byte = [0];
+    while !request.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        request.push(byte[0]);
+    }
+    let head = String::from_utf8(request).unwrap().to_lowercase();
+    assert!(head.starts_with("post /tsr http/1.1\r\n"), "{head}");
+    assert!(head.contains("content-type: application/timestamp-query\r\n"), "{head}");
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    let mut query = vec![0; length.unwrap().parse().unwrap()];
+    stream.read_exact(&mut query).unwrap();
+    std::fs::write(dir.join("h.tsq"), &query).unwrap();
+    let keys = ["-config", "tsa.cnf", "-signer", "tsa.pem", "-inkey", "tsa.key"];
+    let files = ["-queryfile", "h.tsq", "-out", "h.tsr"];
+    let mut openssl = Command::new("openssl");
+    openssl.args(["ts", "-reply"]).args(keys).args(files).current_dir(dir);
+    assert!(openssl.status().unwrap().success());
+    let body = std::fs::read(dir.join("h.tsr")).unwrap();
+    let length = body.len();
+    let head = format!(
+        "HTTP/1.1 {status}\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n\
+         connection: close\r\n\r\n"
+    );
+    stream.write_all(&[head.as_bytes(), &body].concat()).unwrap();
+}
+
+/// The stamps of an archive.
+fn stamps(site: &Site) -> Vec<PathBuf> {
+    let below = site.path("archive/checkpoints");
+    let all = if below.exists() { files_below(&below) } else { Vec::new() };
+    all.into_iter().filter(|path| path.extension().is_some_and(|ending| ending == "tsr")).collect()
+}
+
+#[test]
+fn a_gateway_has_its_checkpoints_stamped_and_an_auditor_reads_what_the_stamps_say() {
+    let authority = Authority::new(EC, "tsa_ext");
+    let stranger = Authority::new(EC, "tsa_ext");
+    let mut site = Site::prepare(&Changes {
+        gateway: vec![("close_after_ms: 1000", "close_after_ms: 200")],
+        ..Changes::default()
+    });
+    let (url, roots) = (serve_on(authority.dir.path()), authority.path("ca.pem"));
+    let section = format!(
+        "time_stamps: {{ authority: \"http://{url}/tsr\", roots: {}, every_ms: 1000 }}\n",
+        roots.display()
+    );
+    append(&site.path("gateway.yaml"), &section);
+    site.start_gateway();
+    site.start_proxy();
+    site.start_enclave();
+    let mut load = site.send(&["--count", "100", "--batch", "50"]);
+    assert_eq!(load.end(), Some(0), "{}", load.said());
+    until("a stamp of each ledger", PATIENCE, || (stamps(&site).len() >= 2).then_some(()));
+    assert_eq!(site.stop(), [Some(0); 3]);
+    let (archive, policy) = (site.path("archive"), site.path("audit-policy.yaml"));
+    let (archive, policy) = (archive.to_str().unwrap(), policy.to_str().unwrap());
+    let place = ["--records-dir", archive, "--policy", policy];
+    let verify = || {
+        let output = lucarne(&[&["audit", "verify", "--output", "json"], &place[..]].concat());
+        let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let codes = report["findings"].as_array().unwrap().iter();
+        let codes: Vec<String> =
+            codes.map(|finding| finding["code"].as_str().unwrap().to_owned()).collect();
+        (output.status.code().unwrap(), codes)
+    };
+    let none: Vec<String> = Vec::new();
+    assert_eq!(verify(), (5, none.clone()), "whoever names no root reads no stamp");
+    let name_roots = |authority: &Authority| {
+        let text = std::fs::read_to_string(policy).unwrap();
+        let rest: Vec<&str> = text.lines().filter(|l| !l.starts_with("time_stamps")).collect();
+        let roots = authority.path("ca.pem");
+        let line = format!("time_stamps: {{ roots: {} }}", roots.display());
+        std::fs::write(policy, format!("{}\n{line}\n", rest.join("\n"))).unwrap();
+    };
+    name_roots(&stranger);
+    let count = stamps(&site).len();
+    assert_eq!(verify(), (2, vec!["stamp-untrusted".to_owned(); count]));
+    name_roots(&authority);
+    assert_eq!(verify(), (5, none));
+    // A proof of one record brings the stamp along, and says by when the record existed.
+    let bundle = site.path("record.proof");
+    let bundle = bundle.to_str().unwrap();
+    let prove = ["audit", "prove", "1", "--bundle", bundle];
+    assert_eq!(lucarne(&[&prove[..], &place].concat()).status.code(), Some(5));
+    let check = |more: &[&str]| {
+        lucarne(&[&["audit", "check-proof", bundle, "--policy", policy], more].concat())
+    };
+    let output = check(&["--output", "json"]);
+    let shown: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let vouchers = &shown["vouchers"];
+    assert_eq!(vouchers["time_stamps"].as_array().unwrap().len(), 1, "{shown:#}");
+    let by = vouchers["existed_by"].as_str().unwrap();
+    assert!(text(&check(&[]).stdout).contains(&format!("It existed at {by} at the latest")));
+    name_roots(&stranger);
+    let said = text(&check(&[]).stdout);
+    assert!(said.contains("time stamp: 1 not judged, of no authority that the policy names"));
+    name_roots(&authority);
+    // One bit of a stamp is enough to be seen.
+    let stamp = &stamps(&site)[0];
+    let mut bytes = std::fs::read(stamp).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    std::fs::write(stamp, bytes).unwrap();
+    let (exit, codes) = verify();
+    assert!(exit == 1 || exit == 2, "{exit}");
+    assert!(codes.len() == 1 && codes[0].starts_with("stamp-"), "{codes:?}");
 }
 
 #[test]

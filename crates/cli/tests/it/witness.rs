@@ -12,10 +12,11 @@ use std::time::Duration;
 use lucarne_archive::Name;
 use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::checkpoint::Checkpoint;
-use lucarne_ledger::hash::Hash;
+use lucarne_ledger::hash::{Hash, from_hex};
 use lucarne_ledger::key::{Ed25519Key, PublicKey, Signer};
 use lucarne_ledger::note::{self, NoteKey, Vouched};
 use lucarne_ledger::proof::ConsistencyProver;
+use lucarne_ledger::register;
 use lucarne_ledger::tree::Frontier;
 use lucarne_ledger::trust_policy::{TrustPolicy, Witnessed};
 use lucarne_ledger::witness;
@@ -325,8 +326,11 @@ impl Watched {
             gateway: vec![("close_after_ms: 1000", "close_after_ms: 200")],
             ..Changes::default()
         });
-        let epochs = format!("epochs: {}\n", site.path("audit-policy.yaml").display());
-        let places = ["w1", "w2"].map(|name| Place::of(name, &epochs));
+        let policy = site.path("audit-policy.yaml");
+        let key: [u8; 32] = from_hex(&register_key(&policy)).unwrap();
+        let register = register::note_key("lucarne.local", PublicKey::from_ed25519(&key));
+        let logs = format!("epochs: {}\nlogs: [\"{register}\"]\n", policy.display());
+        let places = ["w1", "w2"].map(|name| Place::of(name, &logs));
         let [first, second] = [&places[0].keys()[0], &places[1].keys()[1]];
         let policy = format!(
             "witness w1 {first} http://{}/w1\n\
@@ -337,6 +341,8 @@ impl Watched {
         );
         let block = policy.replace('\n', "\n    ");
         append(&site.path("gateway.yaml"), &format!("witnesses:\n  text: |\n    {block}\n"));
+        let block = policy.replace('\n', "\n  ");
+        append(&site.path("tee/enclave.yaml"), &format!("witnesses: |\n  {block}\n"));
         site.start_gateway();
         site.start_proxy();
         site.start_enclave();
@@ -369,6 +375,51 @@ impl Watched {
     }
 }
 
+/// The key of the register that a policy names.
+fn register_key(policy: &Path) -> String {
+    let text = std::fs::read_to_string(policy).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("register: { ed25519: \""));
+    line.unwrap_or_else(|| panic!("no register in {text}"))[..64].to_owned()
+}
+
+#[test]
+fn a_register_that_is_removed_and_begun_anew_is_betrayed_by_its_witnesses() {
+    let mut watched = Watched::start();
+    let _witnesses = [watched.places[0].start(), watched.places[1].start()];
+    send(&watched.site, "50");
+    assert_eq!(watched.site.stop(), [Some(0); 3]);
+    let (archive, policy) = (watched.site.path("archive"), watched.site.path("audit-policy.yaml"));
+    let block = watched.policy_text.replace('\n', "\n  ");
+    append(&policy, &format!("witnesses: |\n  {block}\n"));
+    let check = || {
+        let args = ["register", "check", "--records-dir", text(&archive)];
+        let output = run(lucarne_program(), &[&args[..], &["--policy", text(&policy)]].concat());
+        (output.status.code(), String::from_utf8(output.stdout).unwrap())
+    };
+    let key = register_key(&policy);
+    let demanded = format!("register: {{ witnessed: true, ed25519: \"{key}");
+    replace(&policy, &format!("register: {{ ed25519: \"{key}"), &demanded);
+    let (exit, said) = check();
+    assert_eq!(
+        (exit, said.as_str()),
+        (Some(0), "register of 3 entries: they lead to its signed heads\n")
+    );
+    // With the register all that would contradict the next one goes. Its key is still there.
+    std::fs::remove_dir_all(archive.join("register")).unwrap();
+    watched.site.start_gateway();
+    until("witnesses refuse another history", PATIENCE, || {
+        let name = "lucarne_gateway_witness_requests_total";
+        let refused = ["w1", "w2"].map(|witness| {
+            watched.metric(&format!("{name}{{witness=\"{witness}\",result=\"refused\"}}"))
+        });
+        refused.iter().all(|count| *count > 0.0).then_some(())
+    });
+    assert_eq!(watched.site.gateway.as_mut().unwrap().stop("-TERM"), Some(0));
+    let (exit, said) = check();
+    assert_eq!(exit, Some(2), "{said}");
+    assert_eq!(said, "UNANCHORED_TAIL: a quorum of witnesses saw 0 entries of the register only\n");
+}
+
 #[test]
 fn checkpoints_are_cosigned_and_nothing_waits_for_a_witness() {
     let watched = Watched::start();
@@ -396,6 +447,25 @@ fn checkpoints_are_cosigned_and_nothing_waits_for_a_witness() {
         };
         assert!(counted("cosigned") > 0.0 && counted("failed") > 0.0, "{witness}");
     }
+}
+
+#[test]
+fn a_workload_that_asks_for_witnesses_is_told_when_they_have_seen_its_records() {
+    let watched = Watched::start();
+    let _one = watched.places[0].start();
+    let witnessed = ["--count", "10", "--batch", "10", "--durability", "witnessed"];
+    // One of two is no quorum: what was sent is kept, and the call does not say more than that.
+    let mut waiting = watched.site.send(&witnessed);
+    until("the first batch is archived", PATIENCE, || {
+        let stored = watched.site.path("archive/checkpoints");
+        (stored.is_dir() && !files_below(&stored).is_empty()).then_some(())
+    });
+    assert_eq!(watched.largest(), 0);
+    let _two = watched.places[1].start();
+    assert_eq!(waiting.end(), Some(0), "{}", waiting.said());
+    assert!(watched.largest() > 10, "the quorum came before the answer");
+    let mut more = watched.site.send(&witnessed);
+    assert_eq!(more.end(), Some(0), "{}", more.said());
 }
 
 #[test]

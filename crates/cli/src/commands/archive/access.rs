@@ -119,7 +119,7 @@ impl ScopeOf {
             Name::Seal(seal) => {
                 (&seal.ledger, Some(SeqRange { first: seal.first, last: seal.last }))
             }
-            Name::Checkpoint(checkpoint) => {
+            Name::Checkpoint(checkpoint) | Name::Stamp(checkpoint) => {
                 (&checkpoint.ledger, SeqRange::before(0, checkpoint.size))
             }
             Name::Epoch(file) => {
@@ -130,7 +130,7 @@ impl ScopeOf {
                 let (instance, epoch) = (batch.instance.clone(), batch.epoch);
                 return Some(Self { instance, epoch, ledger: None, range: None });
             }
-            Name::Register(_) => return None,
+            Name::Register(_) | Name::Erasure(_) => return None,
         };
         let (instance, epoch) = (ledger.instance.clone(), ledger.epoch);
         Some(Self { instance, epoch, ledger: Some(ledger.kind), range })

@@ -272,6 +272,8 @@ fn failed(error: &WithholdError) -> Failure {
         WithholdError::Archive(error) => unreadable(error),
         WithholdError::Control { .. } => Failure::new(Exit::No, error.to_string())
             .hint("control records tell the life of a ledger and hold nothing of a workload"),
+        WithholdError::Encrypted { .. } => Failure::new(Exit::No, error.to_string())
+            .hint("`lucarne archive erase` destroys the key of its day, and all under it"),
         error => Failure::new(Exit::No, chain(error))
             .hint("run `lucarne audit verify` and settle what it finds first"),
     }

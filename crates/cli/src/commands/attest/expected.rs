@@ -12,7 +12,7 @@ use serde::Serialize;
 
 /// A document of the Nitro format in seven fields.
 #[derive(Debug, Serialize)]
-pub(super) struct Expected {
+pub(in crate::commands) struct Expected {
     module_id: String,
     /// Unix seconds.
     timestamp: u64,
@@ -27,7 +27,7 @@ pub(super) struct Expected {
 impl Expected {
     /// From a document, and the tag of the deployment if an epoch binding names one; otherwise user
     /// data is shown as it is.
-    pub(super) fn new(read: &Unverified, deployment: Option<&str>) -> Self {
+    pub(in crate::commands) fn new(read: &Unverified, deployment: Option<&str>) -> Self {
         let base64 = |bytes: &[u8]| format!("base64:{}", STANDARD.encode(bytes));
         let own_data = || read.user_data.as_deref().map(base64);
         let registers = read.pcrs.iter();

@@ -3,7 +3,7 @@
 //! Read strictly. A kind that the file does not speak of is not accepted, an empty list accepts
 //! nothing, and what protects nothing has `insecure` in its key.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::path::Path;
 use std::str::FromStr;
@@ -38,7 +38,8 @@ impl Policy {
         if audit {
             let policy = policy::read(path).map_err(|error| Failure::usage(error.to_string()))?;
             let names = RegisterNames::nitro();
-            return Ok(Self { nitro: Some(policy.attest), tdx: None, snp: None, names });
+            let lucarne_attest::Acceptance { nitro, tdx, snp, revoked: _ } = policy.acceptance();
+            return Ok(Self { nitro, tdx, snp, names });
         }
         let file: File = read_yaml(path).map_err(|error| Failure::usage(error.to_string()))?;
         file.check().map_err(|problem| Failure::usage(format!("{}: {problem}", path.display())))
@@ -77,8 +78,8 @@ impl super::judging::Terms {
 #[serde(deny_unknown_fields)]
 struct File {
     nitro: Option<Nitro>,
-    tdx: Option<Tdx>,
-    snp: Option<Snp>,
+    tdx: Option<policy::Tdx>,
+    snp: Option<policy::Snp>,
 }
 
 #[derive(Deserialize)]
@@ -120,93 +121,6 @@ enum RoleName {
     SigningCertificate,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Tdx {
-    #[serde(default)]
-    measurements: Vec<BTreeMap<TdRegister, Parsed<Register>>>,
-    #[serde(default)]
-    insecure_any_measurement: bool,
-    #[serde(default)]
-    statuses: Vec<Status>,
-    #[serde(default)]
-    advisories_denied: BTreeSet<String>,
-    #[serde(default)]
-    evaluation_number_min: u32,
-    #[serde(default)]
-    allow: BTreeSet<TdxAllowed>,
-}
-
-#[derive(Clone, Copy, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
-#[serde(rename_all = "lowercase")]
-enum TdRegister {
-    Mrtd,
-    Rtmr0,
-    Rtmr1,
-    Rtmr2,
-    Rtmr3,
-    Mrconfigid,
-    Mrowner,
-    Mrownerconfig,
-    Mrseam,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-enum Status {
-    #[serde(rename = "SWHardeningNeeded")]
-    SwHardeningNeeded,
-    ConfigurationNeeded,
-    #[serde(rename = "ConfigurationAndSWHardeningNeeded")]
-    ConfigurationAndSwHardeningNeeded,
-    OutOfDate,
-    OutOfDateConfigurationNeeded,
-}
-
-#[derive(Clone, Copy, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
-#[serde(rename_all = "kebab-case")]
-enum TdxAllowed {
-    Perfmon,
-    ServiceTd,
-    DynamicPlatform,
-    CachedKeys,
-    Smt,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Snp {
-    #[serde(default)]
-    measurements: Vec<Parsed<Register>>,
-    #[serde(default)]
-    insecure_any_measurement: bool,
-    products: BTreeSet<Product>,
-    #[serde(default)]
-    allow: BTreeSet<SnpAllowed>,
-    version_min: Option<u32>,
-    vmpl_max: Option<u32>,
-    #[serde(default)]
-    without_revocation_list: bool,
-    #[serde(default)]
-    without_alias_check: bool,
-}
-
-#[derive(Clone, Copy, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
-#[serde(rename_all = "lowercase")]
-enum Product {
-    Milan,
-    Genoa,
-    Turin,
-}
-
-#[derive(Clone, Copy, Deserialize, Eq, Ord, PartialEq, PartialOrd)]
-#[serde(rename_all = "kebab-case")]
-enum SnpAllowed {
-    InsecureDebug,
-    MigrationAgent,
-    Vlek,
-    MaskedChipId,
-}
-
 impl File {
     fn check(self) -> Result<Policy, String> {
         if self.nitro.is_none() && self.tdx.is_none() && self.snp.is_none() {
@@ -215,19 +129,10 @@ impl File {
         let names = self.nitro.as_ref().map_or_else(|| Ok(RegisterNames::nitro()), Nitro::names)?;
         Ok(Policy {
             nitro: self.nitro.map(Nitro::check).transpose()?,
-            tdx: self.tdx.map(Tdx::check).transpose()?,
-            snp: self.snp.map(Snp::check).transpose()?,
+            tdx: self.tdx.map(policy::Tdx::check).transpose()?,
+            snp: self.snp.map(policy::Snp::check).transpose()?,
             names,
         })
-    }
-}
-
-/// That exactly one of a list and "any" is given.
-fn one_of(kind: &str, empty: bool, any: bool) -> Result<(), String> {
-    match (empty, any) {
-        (true, false) => Err(format!("{kind}: expected measurements, found none")),
-        (false, true) => Err(format!("{kind}: measurements contradict insecure_any_measurement")),
-        (true, true) | (false, false) => Ok(()),
     }
 }
 
@@ -243,7 +148,7 @@ impl Nitro {
     }
 
     fn check(self) -> Result<lucarne_attest::Policy, String> {
-        one_of("nitro", self.measurements.is_empty(), self.insecure_any_measurement)?;
+        policy::one_of("nitro", self.measurements.is_empty(), self.insecure_any_measurement)?;
         let sets = self.measurements.into_iter().map(|set| {
             let values = set.into_iter().map(|(index, value)| (index, value.0)).collect();
             Measurement::new(values).map_err(|error| format!("nitro: measurements: {error}"))
@@ -274,109 +179,6 @@ impl RoleName {
             Self::ParentRole => Role::ParentRole,
             Self::ParentInstance => Role::ParentInstance,
             Self::SigningCertificate => Role::SigningCertificate,
-        }
-    }
-}
-
-impl Tdx {
-    fn check(self) -> Result<tdx::Policy, String> {
-        one_of("tdx", self.measurements.is_empty(), self.insecure_any_measurement)?;
-        let sets = self.measurements.into_iter().map(|set| {
-            let values = set.into_iter().map(|(name, value)| (name.name(), value.0)).collect();
-            tdx::Measurement::new(values).map_err(|error| format!("tdx: measurements: {error}"))
-        });
-        let sets: Vec<_> = sets.collect::<Result<_, _>>()?;
-        let measurements = if self.insecure_any_measurement {
-            tdx::Measurements::DangerAny
-        } else {
-            tdx::Measurements::OneOf(sets)
-        };
-        let permit = |what| {
-            if self.allow.contains(&what) { tdx::Permit::Allow } else { tdx::Permit::Refuse }
-        };
-        Ok(tdx::Policy {
-            statuses: self.statuses.iter().map(|status| status.status()).collect(),
-            advisories_denied: self.advisories_denied,
-            evaluation_number_min: self.evaluation_number_min,
-            perfmon: permit(TdxAllowed::Perfmon),
-            service_td: permit(TdxAllowed::ServiceTd),
-            dynamic_platform: permit(TdxAllowed::DynamicPlatform),
-            cached_keys: permit(TdxAllowed::CachedKeys),
-            smt: permit(TdxAllowed::Smt),
-            ..tdx::Policy::strict(vec![tdx::INTEL_SGX_ROOT], measurements)
-        })
-    }
-}
-
-impl TdRegister {
-    const fn name(self) -> tdx::RegisterName {
-        match self {
-            Self::Mrtd => tdx::RegisterName::MrTd,
-            Self::Rtmr0 => tdx::RegisterName::Rtmr0,
-            Self::Rtmr1 => tdx::RegisterName::Rtmr1,
-            Self::Rtmr2 => tdx::RegisterName::Rtmr2,
-            Self::Rtmr3 => tdx::RegisterName::Rtmr3,
-            Self::Mrconfigid => tdx::RegisterName::MrConfigId,
-            Self::Mrowner => tdx::RegisterName::MrOwner,
-            Self::Mrownerconfig => tdx::RegisterName::MrOwnerConfig,
-            Self::Mrseam => tdx::RegisterName::MrSeam,
-        }
-    }
-}
-
-impl Status {
-    const fn status(self) -> tdx::TcbStatus {
-        match self {
-            Self::SwHardeningNeeded => tdx::TcbStatus::SwHardeningNeeded,
-            Self::ConfigurationNeeded => tdx::TcbStatus::ConfigurationNeeded,
-            Self::ConfigurationAndSwHardeningNeeded => {
-                tdx::TcbStatus::ConfigurationAndSwHardeningNeeded
-            }
-            Self::OutOfDate => tdx::TcbStatus::OutOfDate,
-            Self::OutOfDateConfigurationNeeded => tdx::TcbStatus::OutOfDateConfigurationNeeded,
-        }
-    }
-}
-
-impl Snp {
-    fn check(self) -> Result<snp::Policy, String> {
-        one_of("snp", self.measurements.is_empty(), self.insecure_any_measurement)?;
-        if self.products.is_empty() {
-            return Err("snp: products: expected milan, genoa or turin, found none".into());
-        }
-        let listed: Vec<Register> = self.measurements.iter().map(|value| value.0).collect();
-        let mut policy = snp::Policy::strict(listed);
-        if self.insecure_any_measurement {
-            policy.measurements = snp::Accepted::DangerAny;
-        }
-        let products = self.products.iter().map(|product| (product.product(), snp::Tcb::ZERO));
-        policy.products = products.collect();
-        let allowance = |what| {
-            let allowed = self.allow.contains(&what);
-            if allowed { snp::Allowance::Allow } else { snp::Allowance::Refuse }
-        };
-        policy.debug = allowance(SnpAllowed::InsecureDebug);
-        policy.migration_agent = allowance(SnpAllowed::MigrationAgent);
-        policy.vlek = allowance(SnpAllowed::Vlek);
-        policy.masked_chip_id = allowance(SnpAllowed::MaskedChipId);
-        policy.version_min = self.version_min.unwrap_or(policy.version_min);
-        policy.vmpl_max = self.vmpl_max.unwrap_or(policy.vmpl_max);
-        if self.without_revocation_list {
-            policy.revocation = snp::Need::Optional;
-        }
-        if self.without_alias_check {
-            policy.protections.retain(|one| *one != snp::Protection::AliasCheck);
-        }
-        Ok(policy)
-    }
-}
-
-impl Product {
-    const fn product(self) -> snp::Product {
-        match self {
-            Self::Milan => snp::Product::Milan,
-            Self::Genoa => snp::Product::Genoa,
-            Self::Turin => snp::Product::Turin,
         }
     }
 }

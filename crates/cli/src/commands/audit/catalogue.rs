@@ -3,9 +3,8 @@
 //! It remembers ledgers and days, never files: an archive of years has millions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use lucarne_archive::name::CheckpointName;
 use lucarne_archive::{Archive, ArchiveError, Name};
 use lucarne_ledger::audit::finding::SeqRange;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerId, LedgerKind};
@@ -69,9 +68,9 @@ impl Catalogue {
     fn take(&mut self, name: &Name, only: &Wanted) {
         let (instance, epoch, kind) = match name {
             Name::Seal(seal) => of_ledger(&seal.ledger),
-            Name::Checkpoint(checkpoint) => of_ledger(&checkpoint.ledger),
+            Name::Checkpoint(head) | Name::Stamp(head) => of_ledger(&head.ledger),
             Name::Epoch(file) => (&file.instance, file.epoch, None),
-            Name::Register(_) | Name::Json(_) => return,
+            Name::Register(_) | Name::Json(_) | Name::Erasure(_) => return,
         };
         if !only.takes(instance, epoch, None) {
             return;
@@ -93,7 +92,11 @@ impl Catalogue {
                 Some(SeqRange { first: seal.first, last: seal.last })
             }
             Name::Checkpoint(checkpoint) => SeqRange::before(0, checkpoint.size),
-            Name::Epoch(_) | Name::Register(_) | Name::Json(_) => None,
+            Name::Epoch(_)
+            | Name::Stamp(_)
+            | Name::Register(_)
+            | Name::Json(_)
+            | Name::Erasure(_) => None,
         };
         files.named = match (files.named, named) {
             (Some(old), Some(new)) => {
@@ -106,21 +109,12 @@ impl Catalogue {
     fn stray(&mut self, path: PathBuf) {
         let top = path.iter().next().and_then(|part| part.to_str()).unwrap_or_default();
         let year = top.len() == 4 && top.bytes().all(|byte| byte.is_ascii_digit());
-        let ours = year || matches!(top, "epochs" | "checkpoints" | "register" | "json");
-        let ours = ours && stamped(&path).is_none();
+        let ours =
+            year || matches!(top, "epochs" | "checkpoints" | "register" | "json" | "erasures");
         let list = if ours { &mut self.malformed } else { &mut self.ignored };
         if list.len() < STRAYS_MAX {
             list.push(path);
         }
-    }
-}
-
-/// The checkpoint that a time stamp lies beside: somebody's word about it, and no object of the
-/// archive.
-pub(super) fn stamped(path: &Path) -> Option<CheckpointName> {
-    match path.to_str()?.strip_suffix(".tsr")?.parse() {
-        Ok(Name::Checkpoint(name)) => Some(name),
-        Ok(_) | Err(_) => None,
     }
 }
 

@@ -23,8 +23,10 @@ use super::prove::Output;
 use crate::failure::{Exit, Failure, chain};
 
 mod judgement;
+mod vouchers;
 
 use judgement::Judgement;
+use vouchers::Vouchers;
 
 /// Check a proof of one record, and say what it proves and what not
 ///
@@ -80,7 +82,8 @@ pub(super) fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> 
         .verify(&attested.keys, &policy.audit.log_prefix)
         .map_err(|error| not_proven(&error))?;
     same_record(args, proven.record().leaf())?;
-    let judgement = Judgement::of(&proven, &attested, &policy.audit)?;
+    let vouchers = Vouchers::of(&bundle, &proven, &attested, &policy)?;
+    let judgement = Judgement::of(&proven, &attested, vouchers, &policy.audit);
     match args.output {
         Output::Text => judgement.write_text(out)?,
         Output::Json => write_json(&judgement.to_json(), out)?,
@@ -104,7 +107,12 @@ impl Archive for Carried<'_> {
                 EpochFile::Collateral => self.0.collateral.as_ref(),
                 EpochFile::Open => None,
             },
-            Name::Seal(_) | Name::Checkpoint(_) | Name::Register(_) | Name::Json(_) => None,
+            Name::Seal(_)
+            | Name::Checkpoint(_)
+            | Name::Stamp(_)
+            | Name::Register(_)
+            | Name::Json(_)
+            | Name::Erasure(_) => None,
         };
         match file {
             Some(bytes) => Ok(Box::new(std::io::Cursor::new(bytes.clone()))),

@@ -1,11 +1,18 @@
 //! The evidence of an epoch: from the archive's files to keys that may be believed, or to the
 //! finding why not.
+//!
+//! Evidence is judged at its own time, or at the earliest that others show where it has none; the
+//! collateral is that which was kept beside it, or else the policy's.
+
+mod dated;
 
 use std::io::Read;
 
 use lucarne_archive::name::{EpochFile, EpochName};
 use lucarne_archive::{Archive, ArchiveError, Name};
-use lucarne_attest::{Class, EpochKeys, Expect, Rejected, When, verify_epoch};
+use lucarne_attest::{
+    At, Class, CollateralFiles, EpochKeys, Exhibit, Expect, Format, Rejected, Time,
+};
 use lucarne_ledger::audit::AttestedKeys;
 use lucarne_ledger::audit::cause::Cause;
 use lucarne_ledger::batch::EpochKey;
@@ -50,10 +57,33 @@ pub(in crate::commands) fn attest(
         Ok(binding) => binding,
         Err(error) => return refused(chain(&error)),
     };
-    match verify_epoch(&evidence, &binding, &policy.attest, When::Replay, Expect::AnyNonce) {
-        Ok(verified) if (verified.instance(), verified.epoch) != (instance, epoch) => {
-            refused(format!("it is that of {}/{}", verified.instance(), verified.epoch))
-        }
+    let found = (&binding.instance, binding.epoch_id());
+    if found != (instance, epoch) {
+        return refused(format!("it is that of {}/{}", found.0, found.1));
+    }
+    let (mut collateral, mut shown) = (CollateralFiles::default(), None);
+    if !Format::of(&evidence).has_time() {
+        collateral = match read(EpochFile::Collateral)? {
+            None => policy.terms().collateral_for(&evidence, &[]),
+            Some(bytes) => match CollateralFiles::from_cbor(&bytes) {
+                Ok(files) => files,
+                Err(error) => return refused(format!("collateral.cbor: {}", chain(&error))),
+            },
+        };
+        shown = dated::shown_at(archive, policy, &binding, &evidence)?;
+    }
+    let exhibit = Exhibit { evidence: &evidence, collateral: &collateral, binding: &binding };
+    judge(&exhibit, shown, policy)
+}
+
+fn judge(
+    exhibit: &Exhibit<'_>,
+    shown: Option<Time>,
+    policy: &Policy,
+) -> Result<Result<Attested, Cause>, Failure> {
+    let refused = |detail: String| Ok(Err(Cause::EvidenceRefused { detail }));
+    let accepts = policy.acceptance();
+    match accepts.verify_epoch(exhibit, At::Replay { shown }, Expect::AnyNonce) {
         Ok(verified) => match keys(verified.get(), policy) {
             Some(keys) => Ok(Ok(Attested { keys, epoch: verified.into_inner() })),
             None => refused("the attested key is not one on P-256".to_owned()),
@@ -61,9 +91,13 @@ pub(in crate::commands) fn attest(
         Err(error) if error.class() == Class::Policy => {
             Err(Failure::usage(format!("policy: {error}")))
         }
-        Err(error @ (Rejected::Measurement { .. } | Rejected::NotAuthorised { .. })) => {
+        Err(error @ Rejected::Undated { .. }) => {
+            Ok(Err(Cause::EvidenceUndated { detail: chain(&error) }))
+        }
+        Err(error) if error.is_measurement() => {
             Ok(Err(Cause::MeasurementRefused { detail: chain(&error) }))
         }
+        Err(error) if error.is_outage() => Ok(Err(Cause::EvidenceAbsent { detail: chain(&error) })),
         Err(error) => refused(chain(&error)),
     }
 }

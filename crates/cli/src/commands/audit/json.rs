@@ -38,6 +38,8 @@ struct Ledger<'a> {
     closed: bool,
     insecure: bool,
     withheld: &'a BTreeMap<String, u64>,
+    erased: &'a BTreeMap<String, u64>,
+    encrypted: u64,
     valid: Vec<[u64; 2]>,
 }
 
@@ -99,6 +101,8 @@ fn ledger<'a>(one: &'a LedgerSummary, report: &Report, valid: &Valid) -> Ledger<
         closed: one.closed,
         insecure: one.insecure,
         withheld: &one.withheld,
+        erased: &one.erased,
+        encrypted: one.encrypted,
         valid: valid.of(&one.id, &report.findings).into_iter().map(pair).collect(),
     }
 }

@@ -50,7 +50,7 @@ fn partial_paths(directory: &Directory) -> Result<Option<Vec<String>>, Failure> 
     for name in directory.list("").map_err(|error| unreadable(&error))? {
         match name {
             Ok(Name::Seal(_)) => return Ok(None),
-            Ok(Name::Epoch(_) | Name::Checkpoint(_) | Name::Register(_) | Name::Json(_)) => {}
+            Ok(_) => {}
             Err(ArchiveError::Stray { path }) => {
                 let text = path.to_string_lossy();
                 if found.len() < CANDIDATES_MAX && whole_name(&text, &stand_in()).is_some() {
@@ -93,9 +93,7 @@ fn whole_name(path: &str, folders: &str) -> Option<String> {
     let name = [folders.get(..missing)?, &[path]].concat().join("/");
     match name.parse() {
         Ok(Name::Seal(_)) => Some(name),
-        Ok(Name::Epoch(_) | Name::Checkpoint(_) | Name::Register(_) | Name::Json(_)) | Err(_) => {
-            None
-        }
+        Ok(_) | Err(_) => None,
     }
 }
 

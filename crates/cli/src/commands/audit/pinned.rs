@@ -177,7 +177,7 @@ pub(super) fn open_of(batch: &VerifiedBatch<'_>) -> Option<Open> {
             Ok(Control::Open(open)) => Some(open),
             Ok(_) | Err(_) => None,
         },
-        Content::Withheld { .. } => None,
+        Content::Withheld { .. } | Content::Encrypted => None,
     }
 }
 

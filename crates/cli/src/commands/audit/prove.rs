@@ -9,12 +9,15 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use lucarne_archive::Directory;
-use lucarne_gateway::policy;
+use lucarne_attest::baseline::Baseline;
+use lucarne_gateway::policy::Policy;
+use lucarne_gateway::{baseline, policy};
 use lucarne_ledger::record;
 use lucarne_ledger::tlog_proof::TlogProof;
 use serde_json::json;
 
 use super::catalogue::unreadable;
+use super::epochs::Attested;
 use super::{Place, epochs};
 use crate::failure::{Exit, Failure};
 
@@ -82,13 +85,23 @@ pub(super) fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> 
         write_file(path, proof.to_string().as_bytes())?;
     }
     if let Some(path) = &args.bundle {
-        write_file(path, &ledger.bundle(&found)?.to_cbor())?;
+        let baseline = baseline_entry(&policy, &attested);
+        write_file(path, &ledger.bundle(&found, baseline)?.to_cbor())?;
     }
     match args.output {
         Output::Json => write_json(args, &found, &proof, out)?,
         Output::Text => write_text(args, &found, &proof, out)?,
     }
     Ok(if attested.keys.insecure { Exit::Insecure } else { Exit::Yes })
+}
+
+/// What the site's baseline says of the code that sealed the record, if the policy has a baseline.
+fn baseline_entry(policy: &Policy, attested: &Attested) -> Option<String> {
+    let authority = policy.authority.as_ref()?;
+    let claims = &attested.epoch.claims;
+    let standing = authority.standing(&claims.registers, claims.time());
+    let version = authority.baseline.version(standing.version()?)?;
+    Some(baseline::text(&Baseline::new(vec![version.clone()]).ok()?))
 }
 
 /// The entry travels as extra data: whoever hashes it has the leaf.

@@ -14,10 +14,12 @@ use std::iter::Peekable;
 use std::num::NonZeroUsize;
 use std::ops::Range;
 
+use lucarne_archive::data_keys::DataKeys;
+use lucarne_archive::encryption::{Decrypted, NotDecrypted, decrypt};
 use lucarne_archive::name::{CheckpointName, SealName};
 use lucarne_archive::segment::{SegmentError, SegmentReader};
 use lucarne_archive::store::Listing;
-use lucarne_archive::{Archive, Name};
+use lucarne_archive::{Archive, ArchiveError, Name};
 use lucarne_ledger::audit::finding::SeqRange;
 use lucarne_ledger::audit::ledger::{Extent, LedgerAudit, SegmentName, Step};
 use lucarne_ledger::batch::{self, BatchError, EpochKey, VerifiedBatch};
@@ -27,6 +29,7 @@ use self::segments::next_name;
 use self::turns::{Fed, Turns};
 use super::catalogue::{Files, unreadable};
 use super::epochs::read_all;
+use super::stamps;
 use crate::failure::{Failure, chain};
 
 /// What watches the reading: it sees each batch, and each file that is done.
@@ -52,6 +55,10 @@ pub(super) struct Reading<'a> {
     pub(super) days_known: bool,
     /// Whether there is a key to check checkpoints with.
     pub(super) checkpoints: bool,
+    /// Roots of the time-stamping authorities that are believed, in DER; none: stamps are not read.
+    pub(super) stamp_roots: &'a [Vec<u8>],
+    /// What payloads may be encrypted under; none: those that are stay closed.
+    pub(super) data_keys: Option<&'a DataKeys>,
     /// Segments that are verified at a time.
     pub(super) jobs: NonZeroUsize,
     /// Whether somebody wants it to end.
@@ -84,7 +91,7 @@ impl Reading<'_> {
         let work = || {
             let mut content = Segment::default();
             turns.work(|name, ticket| {
-                let whole = content.read(self.archive, &name)?;
+                let whole = content.read(self.archive, &name, self.data_keys)?;
                 let checked = content.check(&key);
                 turns.at(ticket, |seam| seam.join(&name, checked, &whole))
             });
@@ -110,7 +117,14 @@ type Checked<'a> = (&'a [u8], Result<VerifiedBatch<'a>, BatchError>);
 #[derive(Default)]
 struct Segment {
     content: Vec<u8>,
-    frames: Vec<Range<usize>>,
+    frames: Vec<Frame>,
+}
+
+/// One frame, or one batch of it when some may be encrypted.
+struct Frame {
+    bytes: Range<usize>,
+    // what it decrypts to, if it is encrypted and its key is there
+    opened: Option<Result<Range<usize>, NotDecrypted>>,
 }
 
 impl Segment {
@@ -119,28 +133,55 @@ impl Segment {
         &mut self,
         archive: &dyn Archive,
         name: &SealName,
+        keys: Option<&DataKeys>,
     ) -> Result<Result<(), SegmentError>, Failure> {
         self.content.clear();
         self.content.shrink_to(KEPT_BYTES_MAX);
         self.frames.clear();
         let source = archive.open(&Name::Seal(name.clone())).map_err(|error| unreadable(&error))?;
         frames(source, &mut |frame| {
-            let start = self.content.len();
-            self.content.extend_from_slice(frame);
-            self.frames.push(start..self.content.len());
+            let Some(keys) = keys else {
+                let bytes = self.keep(frame);
+                self.frames.push(Frame { bytes, opened: None });
+                return Ok(());
+            };
+            let mut rest = frame;
+            while !rest.is_empty() {
+                let (batch, after) = batch::split_first(rest);
+                rest = after;
+                let opened = match decrypt(batch, keys) {
+                    Ok(Decrypted::Plain | Decrypted::Closed(_)) => None,
+                    Ok(Decrypted::Opened(plain)) => Some(Ok(self.keep(&plain))),
+                    Err(error) => Some(Err(error)),
+                };
+                let bytes = self.keep(batch);
+                self.frames.push(Frame { bytes, opened });
+            }
             Ok(())
         })
+    }
+
+    fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
+        let start = self.content.len();
+        self.content.extend_from_slice(bytes);
+        start..self.content.len()
     }
 
     /// Checks each batch on its own.
     fn check(&self, key: &EpochKey) -> Vec<Checked<'_>> {
         let mut checked = Vec::new();
         for frame in &self.frames {
-            let mut rest = self.content.get(frame.clone()).unwrap_or_default();
+            let slice = |range: &Range<usize>| self.content.get(range.clone()).unwrap_or_default();
+            let mut rest = slice(&frame.bytes);
             // Our own frames hold one batch: then finding its end beforehand would cost a pass over
             // all records.
             if let Ok(batch) = batch::verify(rest, key) {
-                checked.push((rest, Ok(batch)));
+                // What it decrypts to is checked against the same signed root.
+                checked.push(match &frame.opened {
+                    None => (rest, Ok(batch)),
+                    Some(Ok(opened)) => (slice(opened), batch::verify(slice(opened), key)),
+                    Some(Err(_)) => (rest, Err(BatchError::NotDecrypted)),
+                });
                 continue;
             }
             while !rest.is_empty() {
@@ -186,20 +227,41 @@ impl Seam<'_, '_, '_> {
         let due = |name: &CheckpointName| name.size <= size;
         loop {
             match self.checkpoints.peek() {
-                Some(Ok(Name::Checkpoint(name))) if !due(name) => return Ok(()),
+                Some(Ok(Name::Checkpoint(name) | Name::Stamp(name))) if !due(name) => {
+                    return Ok(());
+                }
                 None => return Ok(()),
                 Some(_) => {}
             }
             let Some(name) = next_name(&mut self.checkpoints)? else { return Ok(()) };
-            let Name::Checkpoint(checkpoint) = &name else { continue };
+            let (Name::Checkpoint(head) | Name::Stamp(head)) = &name else { continue };
             // Heads before the part that is looked at belong to an earlier audit.
-            if self.reading.checkpoints && checkpoint.size >= self.reading.extent.from {
-                let source = self.reading.archive.open(&name).map_err(|e| unreadable(&e))?;
-                let (note, named) = (read_all(source)?, (checkpoint.size, checkpoint.root));
-                self.ledger.checkpoint(&name.to_string(), named, &note);
+            if self.reading.checkpoints && head.size >= self.reading.extent.from {
+                self.head(&name, head)?;
             }
             self.watcher.file();
         }
+    }
+
+    fn head(&mut self, name: &Name, head: &CheckpointName) -> Result<(), Failure> {
+        let Reading { archive, stamp_roots, .. } = self.reading;
+        let read =
+            |name: &Name| archive.open(name).map_err(|error| unreadable(&error)).and_then(read_all);
+        match name {
+            Name::Stamp(_) if stamp_roots.is_empty() => {}
+            Name::Stamp(_) => {
+                let note = match archive.open(&Name::Checkpoint(head.clone())) {
+                    Ok(source) => read_all(source)?,
+                    // Whoever took it away left a stamp that is about nothing.
+                    Err(ArchiveError::NotFound { .. }) => Vec::new(),
+                    Err(error) => return Err(unreadable(&error)),
+                };
+                let said = stamps::said(&read(name)?, &note, stamp_roots);
+                self.ledger.stamp(&name.to_string(), head.size, &note, said);
+            }
+            _ => self.ledger.checkpoint(&name.to_string(), (head.size, head.root), &read(name)?),
+        }
+        Ok(())
     }
 }
 

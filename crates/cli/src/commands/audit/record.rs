@@ -18,8 +18,10 @@ use serde_json::{Map, Value, json};
 /// # Errors
 /// When it was sealed and is not OTLP or JSON.
 pub(super) fn content(batch: &VerifiedBatch<'_>, record: &Record<'_>) -> Result<Value, WireError> {
-    let Content::Present { payload: sealed, .. } = record.content else {
-        return Ok(json!({ "withheld": true }));
+    let sealed = match record.content {
+        Content::Present { payload, .. } => payload,
+        Content::Withheld { .. } => return Ok(json!({ "withheld": true })),
+        Content::Encrypted => return Ok(json!({ "encrypted": true })),
     };
     let kind = batch.statement().ledger.kind;
     payload(kind, record.stream, sealed, &|index| batch.context(index))

@@ -5,24 +5,27 @@ use std::io::Read as _;
 
 use lucarne_archive::name::RegisterName;
 use lucarne_archive::{Archive, ArchiveError, Name};
+use lucarne_gateway::policy::Policy;
 use lucarne_ledger::audit::register::{RegisterFault, RegisterLog};
-use lucarne_ledger::key::PublicKey;
-use lucarne_ledger::note::NOTE_BYTES_MAX;
+use lucarne_ledger::checkpoint::CheckpointError;
+use lucarne_ledger::note::{NOTE_BYTES_MAX, NoteKey};
 use lucarne_ledger::register::{ENTRY_BYTES_MAX, Register, RegisterError, note_key};
+use lucarne_ledger::trust_policy::TrustPolicy;
 
 use super::catalogue::unreadable;
 use crate::failure::Failure;
 
-/// The register that the policy's key speaks for.
+/// The register that the policy's key speaks for; none, where the policy names no key.
 ///
 /// # Errors
 /// When an object cannot be read.
 pub(in crate::commands) fn read(
     archive: &dyn Archive,
-    log_prefix: &str,
-    key: &PublicKey,
+    policy: &Policy,
 ) -> Result<RegisterLog, Failure> {
     let mut log = RegisterLog::default();
+    let Some(key) = &policy.register else { return Ok(log) };
+    let log_prefix = &policy.audit.log_prefix;
     let mut register = Register::new(log_prefix);
     // The register at each size: a head may be of any.
     let mut states = vec![register.clone()];
@@ -54,30 +57,42 @@ pub(in crate::commands) fn read(
         log.faults.push(RegisterFault::Absent);
         return Ok(log);
     }
-    check_heads(archive, heads, &states, (log_prefix, key), &mut log)?;
+    let key = note_key(log_prefix, key.clone());
+    let witnesses = policy.audit.witnesses.as_ref();
+    let witnessed = check_heads(archive, heads, &states, (&key, witnesses), &mut log)?;
+    if policy.register_witnessed && witnessed < log.entries.len() as u64 {
+        log.faults.push(RegisterFault::Unwitnessed { witnessed });
+    }
     Ok(log)
 }
 
+/// Holds every head against the entries, and says how many of those a quorum of witnesses saw.
 fn check_heads(
     archive: &dyn Archive,
     heads: Vec<RegisterName>,
     states: &[Register],
-    (log_prefix, key): (&str, &PublicKey),
+    (key, witnesses): (&NoteKey, Option<&TrustPolicy>),
     log: &mut RegisterLog,
-) -> Result<(), Failure> {
-    let key = note_key(log_prefix, key.clone());
+) -> Result<u64, Failure> {
     let there = log.entries.len() as u64;
     let broken = !log.faults.is_empty();
-    let mut signed = 0;
-    let Some(newest) = states.last() else { return Ok(()) };
+    let (mut signed, mut witnessed) = (0, 0);
+    let Some(newest) = states.last() else { return Ok(0) };
     for name in heads {
         let RegisterName::Checkpoint { size, root, .. } = name else { continue };
         let note = content(archive, name, NOTE_BYTES_MAX)?;
         let state = usize::try_from(size).ok().and_then(|size| states.get(size));
         let against = state.unwrap_or(newest);
-        let checked = str::from_utf8(&note).map(|note| against.check(note, &key));
+        let checked = str::from_utf8(&note).map(|note| against.check(note, key));
         match checked {
-            Ok(Ok(())) if against.root() == root => signed = signed.max(size),
+            Ok(Ok(())) if against.root() == root => {
+                signed = signed.max(size);
+                match quorum(&note, key, witnesses) {
+                    Ok(true) => witnessed = witnessed.max(size),
+                    Ok(false) => {}
+                    Err(_) => log.faults.push(RegisterFault::Note { size }),
+                }
+            }
             Ok(Err(RegisterError::Head { stated: (stated, _), .. })) if stated > there => {
                 // Of a register with a hole it is known already that entries are missing.
                 if !broken {
@@ -94,7 +109,19 @@ fn check_heads(
     if signed < there {
         log.faults.push(RegisterFault::Unsigned { signed });
     }
-    Ok(())
+    Ok(witnessed)
+}
+
+/// Whether a quorum of the policy's witnesses cosigned a head; the error is that of a line of
+/// theirs that is bad.
+fn quorum(
+    note: &[u8],
+    key: &NoteKey,
+    witnesses: Option<&TrustPolicy>,
+) -> Result<bool, CheckpointError> {
+    let Some(witnesses) = witnesses else { return Ok(false) };
+    let note = str::from_utf8(note).map_err(|_| CheckpointError::NotCanonical)?;
+    witnesses.judge(note, std::slice::from_ref(key)).map(|judged| judged.is_quorum())
 }
 
 fn content(archive: &dyn Archive, name: RegisterName, max: usize) -> Result<Vec<u8>, Failure> {

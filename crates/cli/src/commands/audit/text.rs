@@ -129,7 +129,11 @@ impl<'o> Records<'o> {
             } else {
                 let broken = seq == statement.first && !step.joined;
                 let link = self.link(seq, broken, statement.ledger.kind);
-                writeln!(self.out, "seq {seq}: VALID (signature ok, {link})")?;
+                let unread = match record.content {
+                    Content::Encrypted => "; payload encrypted and not read",
+                    Content::Present { .. } | Content::Withheld { .. } => "",
+                };
+                writeln!(self.out, "seq {seq}: VALID (signature ok, {link}{unread})")?;
             }
             self.last = Some(seq);
         }
@@ -272,6 +276,9 @@ fn write_claims(outcome: &Outcome<'_>, out: &mut dyn Write) -> Result<(), Failur
         let end = if ledger.closed { "closed" } else { "without an end" };
         let (id, size, anchored) = (&ledger.id, ledger.size, ledger.anchored);
         writeln!(out, "{id}: size {size}, {end}, covered by a checkpoint up to {anchored}")?;
+        for (rule, count) in &ledger.erased {
+            writeln!(out, "    erased by the order `{rule}`: {}", records(*count))?;
+        }
         for (rule, count) in &ledger.withheld {
             writeln!(out, "    withheld by the rule `{rule}`: {}", records(*count))?;
         }

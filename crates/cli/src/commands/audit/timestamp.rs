@@ -11,17 +11,16 @@ use std::time::Duration;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
 use clap::ValueEnum;
-use http::header::CONTENT_TYPE;
-use http::{HeaderMap, StatusCode, Uri};
+use http::{HeaderMap, Uri};
 use lucarne_attest::timestamp::{
     Answering, Refused, Request, TIMESTAMP_BYTES_MAX, TimestampClaims, Trust, verify_response,
 };
 use lucarne_gateway::export::client::{Client, Endpoint, Version};
+use lucarne_gateway::policy;
+use lucarne_gateway::stamping::{self, AskError};
 use lucarne_ledger::checkpoint::Checkpoint;
 use lucarne_ledger::hash::to_hex;
 use lucarne_ledger::note::NOTE_BYTES_MAX;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 
 use crate::failure::{Exit, Failure};
@@ -228,15 +227,7 @@ impl Stamp {
 
 /// Every certificate of a PEM file.
 fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, Failure> {
-    let pem = read(path, PEM_BYTES_MAX)?;
-    let found: Result<Vec<_>, _> =
-        CertificateDer::pem_slice_iter(&pem).map(|der| der.map(|der| der.to_vec())).collect();
-    match found {
-        Ok(found) if !found.is_empty() => Ok(found),
-        Ok(_) | Err(_) => {
-            Err(Failure::usage(format!("{}: expected certificates in PEM", path.display())))
-        }
-    }
+    policy::certificates(path).map_err(Failure::usage)
 }
 
 /// Sends a request to an authority (RFC 3161 §3.4).
@@ -254,16 +245,11 @@ async fn ask(tsa: &Uri, request: &Request) -> Result<Vec<u8>, Failure> {
         timeout: TIMEOUT,
         version: Version::Http1,
     };
-    let headers = [("content-type", QUERY_TYPE), ("accept", REPLY_TYPE)];
-    let mut client = Client::new(endpoint);
-    let answer = client.post("", &headers, request.to_der().into()).await;
-    let answer = answer.map_err(|error| Failure::unreadable(&format!("ask {tsa}"), &error))?;
-    let kind = answer.headers.get(CONTENT_TYPE).map(|value| value.as_bytes());
-    if answer.status != StatusCode::OK || kind != Some(REPLY_TYPE.as_bytes()) {
-        let text = format!("ask {tsa}: HTTP {}, which is no {REPLY_TYPE}", answer.status);
-        return Err(Failure::new(Exit::Unreadable, text));
-    }
-    Ok(answer.body.to_vec())
+    let answer = stamping::ask(&mut Client::new(endpoint), request).await;
+    answer.map_err(|error| match error {
+        AskError::Answer(_) => Failure::new(Exit::Unreadable, format!("ask {tsa}: {error}")),
+        error => Failure::unreadable(&format!("ask {tsa}"), &error),
+    })
 }
 
 fn nonce() -> Result<[u8; 16], Failure> {
@@ -340,7 +326,3 @@ fn object(note: &Note, claims: &TimestampClaims) -> Value {
 
 /// Authorities answer within seconds; some wait on a device.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// A bundle of all public roots is shorter.
-const PEM_BYTES_MAX: usize = 1 << 20;
-const QUERY_TYPE: &str = "application/timestamp-query";
-const REPLY_TYPE: &str = "application/timestamp-reply";

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use lucarne_archive::Archive;
-use lucarne_attest::Register;
+use lucarne_archive::data_keys::DataKeys;
+use lucarne_attest::{Register, Time};
 use lucarne_gateway::policy;
 use lucarne_ledger::audit::cause::Cause;
 use lucarne_ledger::audit::finding::SeqRange;
@@ -58,6 +59,8 @@ pub(super) enum Trust {
 pub(super) struct Judge {
     /// What the auditor is told.
     pub(super) policy: audit::Policy,
+    /// What payloads may be encrypted under.
+    pub(super) data_keys: Option<DataKeys>,
     by: By,
     expected: Vec<Register>,
 }
@@ -92,10 +95,18 @@ impl Judge {
         Ok(())
     }
 
-    /// The key of the register that the policy asks for.
-    pub(super) fn register_key(&self) -> Option<&PublicKey> {
+    /// Whose time stamps are believed: roots in DER.
+    pub(super) fn stamp_roots(&self) -> &[Vec<u8>] {
         match &self.by {
-            By::Policy(policy) => policy.register.as_ref(),
+            By::Policy(policy) => &policy.stamp_roots,
+            By::Key { .. } => &[],
+        }
+    }
+
+    /// The policy, where one asks for a register.
+    pub(super) fn register(&self) -> Option<&policy::Policy> {
+        match &self.by {
+            By::Policy(policy) => policy.register.as_ref().map(|_| &**policy),
             By::Key { .. } => None,
         }
     }
@@ -150,7 +161,7 @@ impl Trust {
                 (policy, By::Key { key, pins })
             }
         };
-        Ok(Judge { policy, by, expected: expected.to_vec() })
+        Ok(Judge { policy, data_keys: None, by, expected: expected.to_vec() })
     }
 }
 
@@ -186,7 +197,8 @@ impl Judge {
                     Err(cause) => return Ok(Err(cause)),
                 };
                 let found = attested.epoch.claims.measurement();
-                let attested_ms = Some(attested.epoch.claims.time.unix_ms());
+                // One that does not say it was made before the time at which others saw it.
+                let attested_ms = attested.epoch.claims.signed_time.map(Time::unix_ms);
                 let keys = attested.keys;
                 Ok(self.measured(Some(found)).map(|()| Believed {
                     keys,

@@ -25,7 +25,7 @@ use super::reading::{Reading, Watcher};
 use super::since::{self, Heads};
 use super::text::{Records, Valid};
 use super::trust::{Believe, Judge, Trust};
-use super::{Wanted, json, junit, part, register_log, sarif, text};
+use super::{Wanted, erasures, json, json_objects, junit, part, register_log, sarif, text};
 use crate::failure::{Exit, Failure};
 use crate::shutdown;
 
@@ -60,6 +60,9 @@ pub struct Args {
     /// Accept only this measurement (PCR0, 96 hex digits); may be given several times
     #[arg(long, value_name = "HEX")]
     expect_measurement: Vec<Register>,
+    /// Read encrypted payloads too, with the data keys in this folder or in a copy of it
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
     /// Ask for the word of so many witnesses of the policy, beside its quorum
     #[arg(long, value_name = "N", requires = "policy")]
     require_witnesses: Option<NonZeroUsize>,
@@ -144,6 +147,7 @@ pub fn run_to(
     }
     let mut judge = trust.judge(&*archive, &catalogue, &args.expect_measurement)?;
     judge.narrow(&wanted, range, source.above.is_some());
+    judge.data_keys = args.keys.as_deref().map(erasures::read_keys).transpose()?;
     if let Some(min) = args.require_witnesses {
         judge.require_witnesses(min.get())?;
     }
@@ -161,7 +165,8 @@ pub fn run_to(
         Verdict::Whole(report) => report,
         Verdict::Stopped { heads, findings } => return stopped(&heads, &findings, out),
     };
-    let notes = [judge.notes(), plan.notes(&report)].concat();
+    let unread = erasures::notes(&*archive, &judge, &report)?;
+    let notes = [judge.notes(), plan.notes(&report), unread].concat();
     let ignored = &catalogue.ignored;
     let outcome = Outcome { report: &report, valid: &valid, ignored, notes: &notes };
     args.print(&outcome, out)?;
@@ -249,7 +254,9 @@ impl Plan<'_> {
         watcher: &mut dyn Watcher,
     ) -> Result<Verdict, Failure> {
         let mut audit = Audit::new(&judge.policy);
-        let mut done = Vec::new();
+        let (orders, refused) = erasures::read(self.archive, &judge.policy.withholding_keys)?;
+        refused.into_iter().for_each(|finding| audit.note(finding));
+        let (mut done, mut keys) = (Vec::new(), json_objects::Keys::new());
         for ((instance, epoch), ledgers) in &catalogue.epochs {
             let believed = match judge.keys(self.archive, instance, *epoch)? {
                 Ok(believed) => believed,
@@ -260,16 +267,17 @@ impl Plan<'_> {
                 }
             };
             audit.epoch(instance, *epoch);
+            keys.insert((instance.clone(), *epoch), believed.keys.statement.key.clone());
             for (kind, files) in ledgers {
                 let mut ledger = audit.ledger(*kind, &believed.keys);
                 if let Some(attested_ms) = believed.attested_ms {
                     ledger.attested_at(attested_ms);
                 }
-                let whole = self.reading(ledger.id(), files, believed.checkpoints).feed(
-                    files,
-                    &mut ledger,
-                    watcher,
-                )?;
+                ledger.erasures(&orders);
+                let mut reading = self.reading(ledger.id(), files, believed.checkpoints);
+                reading.stamp_roots = judge.stamp_roots();
+                reading.data_keys = judge.data_keys.as_ref();
+                let whole = reading.feed(files, &mut ledger, watcher)?;
                 let (size, root) = ledger.head();
                 let origin = checkpoint::origin(&judge.policy.log_prefix, ledger.id());
                 done.extend((size > 0).then_some(Checkpoint { origin, size, root }));
@@ -284,13 +292,14 @@ impl Plan<'_> {
             let file = Some(path.display().to_string());
             audit.note(finding(Subject::Archive, file, Cause::NameMalformed));
         }
+        json_objects::judge(self.archive, &keys, &mut audit)?;
         self.compare_register(judge, &mut audit)?;
         Ok(Verdict::Whole(audit.finish()))
     }
 
     fn compare_register(&self, judge: &Judge, audit: &mut Audit<'_>) -> Result<(), Failure> {
-        let Some(key) = judge.register_key() else { return Ok(()) };
-        let log = register_log::read(self.archive, &judge.policy.log_prefix, key)?;
+        let Some(policy) = judge.register() else { return Ok(()) };
+        let log = register_log::read(self.archive, policy)?;
         // A part of an archive may well come without it.
         let elsewhere = log.faults == [RegisterFault::Absent] && judge.policy.scope == Scope::Part;
         if !elsewhere {
@@ -310,7 +319,9 @@ impl Plan<'_> {
         };
         let (jobs, stop) = (self.jobs, self.stop);
         let days_known = self.above.is_none();
-        Reading { archive: self.archive, extent, days_known, checkpoints, jobs, stop }
+        let archive = self.archive;
+        let (stamp_roots, data_keys) = (&[], None);
+        Reading { archive, extent, days_known, checkpoints, stamp_roots, data_keys, jobs, stop }
     }
 
     /// What was not looked at.
@@ -371,7 +382,7 @@ fn stopped(
 /// Findings that a stopped audit mentions; the whole list comes with a whole audit.
 const FINDINGS_SHOWN_MAX: usize = 20;
 
-const fn finding(subject: Subject, file: Option<String>, cause: Cause) -> Finding {
+pub(super) const fn finding(subject: Subject, file: Option<String>, cause: Cause) -> Finding {
     Finding { subject, range: None, file, cause, accepted: None }
 }
 

@@ -7,6 +7,8 @@
 use std::io::Write;
 
 use lucarne_archive::{Archive, Directory, Name};
+use lucarne_attest::Time;
+use lucarne_attest::baseline::Authority;
 use lucarne_ledger::batch;
 use lucarne_ledger::control::Open;
 use lucarne_ledger::hash::to_hex;
@@ -20,9 +22,10 @@ use super::{Place, epochs, pinned, reading};
 use crate::failure::{Exit, Failure};
 use lucarne_gateway::policy;
 
-/// List by time which code sealed which records: measurement, deployment, configuration
+/// List by time which code sealed which records: measurement, version, deployment, commit
 ///
-/// Each epoch is judged by its evidence. What the policy does not accept is listed as such, and the
+/// Version and commit are those of the baseline that the policy names. Each epoch is judged by its
+/// evidence. What the policy does not accept is listed as such, and the
 /// exit code is then 1; an epoch without evidence, or without its first record, makes it 2.
 ///
 /// Example: lucarne audit versions --records-dir ./archive --policy ./audit-policy.yaml
@@ -75,7 +78,13 @@ pub(super) fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> 
                 for (kind, files) in ledgers {
                     let (instance, epoch, kind) = (instance.clone(), *epoch, *kind);
                     let id = LedgerId { instance, epoch, kind };
-                    versions.push(version(&archive, &id, files, &attested)?);
+                    versions.push(version(
+                        &archive,
+                        &id,
+                        files,
+                        &attested,
+                        policy.authority.as_ref(),
+                    )?);
                 }
             }
         }
@@ -116,23 +125,36 @@ fn version(
     id: &LedgerId,
     files: &Files,
     attested: &Attested,
+    authority: Option<&Authority>,
 ) -> Result<Version, Failure> {
     let measurement = attested.epoch.claims.measurement();
     let binding = &attested.epoch.binding;
     let open = first_record(archive, id, files, attested)?;
     let range = files.named.map_or_else(|| "-".to_owned(), |range| range.to_string());
     let deployment = binding.deployment.as_deref();
-    let time = open.as_ref().map(|open| utc(open.time_ms));
+    let time = open.as_ref().map(|open| Time::from_unix_ms(open.time_ms).to_string());
+    let entry = authority.and_then(|authority| {
+        let claims = &attested.epoch.claims;
+        let standing = authority.standing(&claims.registers, claims.time());
+        Some(&authority.baseline.version(standing.version()?)?.entry)
+    });
+    let (baseline, commit) = (
+        entry.map(|entry| entry.version.as_str()),
+        entry.and_then(|entry| entry.git_commit.as_deref()),
+    );
     let (insecure, exit) = match (&open, attested.keys.insecure) {
         (None, insecure) => (insecure, Exit::CouldNotTell),
         (Some(_), true) => (true, Exit::Insecure),
         (Some(_), false) => (false, Exit::Yes),
     };
     let line = format!(
-        "{} {id} seq {range}: measurement {measurement}{}, deployment {}, configuration {}",
+        "{} {id} seq {range}: measurement {measurement}{}, version {}, deployment {}, commit {}, \
+         configuration {}",
         time.as_deref().unwrap_or("(first record is not here)"),
         if insecure { " (INSECURE root)" } else { "" },
+        baseline.unwrap_or("(no baseline)"),
         deployment.unwrap_or("(not named)"),
+        commit.unwrap_or("(not named)"),
         to_hex(&binding.configuration_sha256),
     );
     let object = json!({
@@ -144,7 +166,9 @@ fn version(
         "opened_at": time,
         "measurement": measurement.to_string(),
         "insecure": insecure,
+        "version": baseline,
         "deployment": deployment,
+        "git_commit": commit,
         "configuration_sha256": to_hex(&binding.configuration_sha256),
         "contract_sha256": to_hex(&binding.contract_sha256),
     });
@@ -176,14 +200,6 @@ fn first_record(
         })?);
     }
     Ok(found)
-}
-
-/// RFC 3339 in UTC, to the millisecond.
-fn utc(time_ms: u64) -> String {
-    let date = lucarne_archive::name::Date::of_unix_ms(time_ms).to_string().replace('/', "-");
-    let (seconds, ms) = (time_ms / 1_000 % 86_400, time_ms % 1_000);
-    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
-    format!("{date}T{hours:02}:{minutes:02}:{:02}.{ms:03}Z", seconds % 60)
 }
 
 #[cfg(test)]
@@ -242,11 +258,5 @@ mod tests {
         let (exit, report) = versions(&site);
         let finding = &report["versions"][0]["finding"];
         assert_eq!((exit, finding), (Exit::No, &"MEASUREMENT_UNEXPECTED".into()));
-    }
-
-    #[test]
-    fn times_are_those_of_the_calendar() {
-        assert_eq!(utc(1_779_703_200_123), "2026-05-25T10:00:00.123Z");
-        assert_eq!(utc(0), "1970-01-01T00:00:00.000Z");
     }
 }

@@ -5,13 +5,14 @@
 
 use std::io::Write;
 
-use lucarne_archive::name::Date;
+use lucarne_attest::Time;
 use lucarne_ledger::audit;
 use lucarne_ledger::audit::withholding_rule;
 use lucarne_ledger::hash::to_hex;
 use lucarne_ledger::proof_bundle::{BundledContent, Proven};
 use serde_json::{Value, json};
 
+use super::vouchers::Vouchers;
 use crate::commands::audit::epochs::Attested;
 use crate::commands::audit::record;
 use crate::failure::{Exit, Failure};
@@ -20,6 +21,7 @@ use crate::failure::{Exit, Failure};
 pub(super) struct Judgement<'b> {
     proven: &'b Proven<'b>,
     attested: &'b Attested,
+    vouchers: Vouchers,
     content: Told,
 }
 
@@ -38,8 +40,9 @@ impl<'b> Judgement<'b> {
     pub(super) fn of(
         proven: &'b Proven<'b>,
         attested: &'b Attested,
+        vouchers: Vouchers,
         policy: &audit::Policy,
-    ) -> Result<Self, Failure> {
+    ) -> Self {
         let (record, ledger) = (proven.record(), &proven.statement().ledger);
         let content = match &record.content {
             BundledContent::Present { payload, .. } => {
@@ -54,12 +57,13 @@ impl<'b> Judgement<'b> {
                 rule.map_or(Told::Unauthorised, Told::Withheld)
             }
         };
-        Ok(Self { proven, attested, content })
+        Self { proven, attested, vouchers, content }
     }
 
     /// The answer as a code.
-    pub(super) const fn exit(&self) -> Exit {
+    pub(super) fn exit(&self) -> Exit {
         match self.content {
+            _ if self.vouchers.refuse_code() => Exit::No,
             Told::Unauthorised => Exit::No,
             Told::Present(_) | Told::Withheld(_) if self.attested.keys.insecure => Exit::Insecure,
             Told::Present(_) | Told::Withheld(_) => Exit::Yes,
@@ -96,25 +100,33 @@ impl<'b> Judgement<'b> {
                 claims.measurement()
             )
         };
+        let by = self.vouchers.latest_ms().map(|ms| {
+            format!(
+                " It existed at {} at the latest: others than its host say so.",
+                Time::from_unix_ms(ms)
+            )
+        });
         format!(
             "record {} of the {} ledger of {} (epoch {}) was sealed {what}, {who}. It stands at \
-             that number among the {} records whose root this key has signed.",
+             that number among the {} records whose root this key has signed.{}",
             self.proven.record().seq,
             ledger.kind,
             ledger.instance,
             ledger.epoch,
             head.size,
+            by.unwrap_or_default(),
         )
     }
 
     /// What is not.
     fn limits(&self) -> Vec<String> {
-        let time = utc(self.proven.statement().time_ms);
+        let time = Time::from_unix_ms(self.proven.statement().time_ms);
         let mut limits = vec![
             "that what the record says is true: its author is believed for that".to_owned(),
             format!(
-                "when it was sealed: {time} is what the sealing machine's clock said, and its \
-                 host sets that clock"
+                "when it was sealed{}: {time} is what the sealing machine's clock said, and its \
+                 host sets that clock",
+                if self.vouchers.latest_ms().is_some() { ", but for the bound above" } else { "" }
             ),
             "that other records are present or absent: lucarne audit verify judges a whole archive"
                 .to_owned(),
@@ -135,6 +147,10 @@ impl<'b> Judgement<'b> {
         writeln!(out, "\nNot proven:")?;
         for limit in self.limits() {
             writeln!(out, "  - {limit}")?;
+        }
+        writeln!(out, "\nWho else vouches:")?;
+        for said in self.vouchers.sentences() {
+            writeln!(out, "  - {said}")?;
         }
         writeln!(out)?;
         if let Told::Present(content) = &self.content {
@@ -158,6 +174,7 @@ impl<'b> Judgement<'b> {
             "size": self.proven.head().size,
             "sealed_at_ms": self.proven.statement().time_ms,
             "insecure": self.attested.keys.insecure,
+            "vouchers": self.vouchers.to_json(),
         });
         let extra = match &self.content {
             Told::Present(Value::Object(content)) => content.clone(),
@@ -195,10 +212,4 @@ impl<'b> Judgement<'b> {
         .into_iter()
         .filter_map(|(name, value)| Some((name, value?)))
     }
-}
-
-fn utc(unix_ms: u64) -> String {
-    let seconds = unix_ms / 1000 % 86_400;
-    let date = Date::of_unix_ms(unix_ms).to_string().replace('/', "-");
-    format!("{date}T{:02}:{:02}:{:02}Z", seconds / 3600, seconds / 60 % 60, seconds % 60)
 }

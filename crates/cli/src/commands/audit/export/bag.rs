@@ -16,7 +16,7 @@ use lucarne_ledger::identity::LedgerId;
 
 use super::Source;
 use crate::clock;
-use crate::commands::audit::catalogue::{stamped, unreadable};
+use crate::commands::audit::catalogue::unreadable;
 use crate::failure::Failure;
 
 /// Makes the bag and says how many payload files it has.
@@ -55,22 +55,16 @@ impl Bag<'_> {
         for name in archive.list("").map_err(|error| unreadable(&error))? {
             let name = match name {
                 Ok(name) => name,
-                Err(ArchiveError::Stray { path }) => {
-                    // Not an object of the archive; the report lists it where it matters.
-                    if stamped(&path).is_some_and(|head| takes(&head.ledger)) {
-                        let stamp = File::open(source.place.records_dir.join(&path))?;
-                        self.put(&format!("data/archive/{}", path.display()), stamp)?;
-                    }
-                    continue;
-                }
+                // Not an object of the archive; the report lists it where it matters.
+                Err(ArchiveError::Stray { .. }) => continue,
                 Err(error) => return Err(unreadable(&error)),
             };
             let wanted = match &name {
                 Name::Seal(seal) => takes(&seal.ledger),
-                Name::Checkpoint(head) => takes(&head.ledger),
+                Name::Checkpoint(head) | Name::Stamp(head) => takes(&head.ledger),
                 Name::Epoch(file) => wanted.takes(&file.instance, file.epoch, None),
                 Name::Json(batch) => wanted.takes(&batch.instance, batch.epoch, None),
-                Name::Register(_) => true,
+                Name::Register(_) | Name::Erasure(_) => true,
             };
             if wanted {
                 let object = archive.open(&name).map_err(|error| unreadable(&error))?;

@@ -14,7 +14,7 @@ use lucarne_ledger::hash::Hash;
 use lucarne_ledger::identity::{LedgerId, LedgerKind};
 use lucarne_ledger::note::NoteKey;
 use lucarne_ledger::proof::{Inclusion, InclusionProver};
-use lucarne_ledger::proof_bundle::{BundledContent, BundledRecord, Opening, ProofBundle};
+use lucarne_ledger::proof_bundle::{BundledContent, BundledRecord, Opening, ProofBundle, Stamp};
 use lucarne_ledger::record::{NO_CONTEXT, Stream};
 
 use crate::commands::audit::catalogue::{Catalogue, Files, unreadable};
@@ -40,6 +40,8 @@ pub(super) struct Found {
     pub(super) checkpoint: String,
     /// What it says.
     pub(super) head: Checkpoint,
+    /// Where it lies.
+    name: CheckpointName,
     /// From the record to its root.
     pub(super) path: Vec<Hash>,
 }
@@ -86,7 +88,7 @@ impl<'a> Ledger<'a> {
         keys: &AttestedKeys,
         log_prefix: &str,
     ) -> Result<Found, Failure> {
-        let (checkpoint, head) = self.covering(seq, keys, log_prefix)?;
+        let (name, checkpoint, head) = self.covering(seq, keys, log_prefix)?;
         let mut walk = Walk::new(&self.id, &keys.statement, seq, head.size);
         for name in Segments::new(self.archive, &self.id, &self.files, seq) {
             let name = name?;
@@ -100,13 +102,17 @@ impl<'a> Ledger<'a> {
         let Subject { statement, records } = subject;
         let subject = records.iter().find(|record| record.seq == seq).cloned();
         let subject = subject.ok_or_else(|| Failure::bug("a batch lost its record"))?;
-        let found = Found { subject, statement, records, opening, checkpoint, head, path };
+        let found = Found { subject, statement, records, opening, checkpoint, head, name, path };
         found.check()?;
         Ok(found)
     }
 
-    /// The record with all that belongs to it.
-    pub(super) fn bundle(&self, found: &Found) -> Result<ProofBundle, Failure> {
+    /// The record with all that belongs to it; `baseline` is the entry for the code that sealed it.
+    pub(super) fn bundle(
+        &self,
+        found: &Found,
+        baseline: Option<String>,
+    ) -> Result<ProofBundle, Failure> {
         let file = |file| {
             let name = EpochName { instance: self.id.instance.clone(), epoch: self.id.epoch, file };
             match self.archive.open(&Name::Epoch(name)) {
@@ -126,7 +132,28 @@ impl<'a> Ledger<'a> {
             binding: file(EpochFile::Binding)?.ok_or_else(gone)?,
             evidence: file(EpochFile::Evidence)?.ok_or_else(gone)?,
             collateral: file(EpochFile::Collateral)?,
+            stamps: self.stamps(found)?,
+            baseline,
         })
+    }
+
+    /// The time stamps of the checkpoint, and of what witnesses then added their lines to.
+    fn stamps(&self, found: &Found) -> Result<Vec<Stamp>, Failure> {
+        let mut stamps = Vec::new();
+        for cosigned in [false, true] {
+            let name = CheckpointName { cosigned, ..found.name.clone() };
+            let read = |name: Name| match self.archive.open(&name) {
+                Ok(source) => epochs::read_all(source).map(Some),
+                Err(ArchiveError::NotFound { .. }) => Ok(None),
+                Err(error) => Err(unreadable(&error)),
+            };
+            let Some(response) = read(Name::Stamp(name.clone()))? else { continue };
+            let Some(note) = read(Name::Checkpoint(name))? else { continue };
+            if found.checkpoint.as_bytes().starts_with(&note) {
+                stamps.push(Stamp { covered: note.len(), response });
+            }
+        }
+        Ok(stamps)
     }
 
     /// The smallest checkpoint that covers the record and that the epoch's keys have signed; of one
@@ -136,7 +163,7 @@ impl<'a> Ledger<'a> {
         seq: u64,
         keys: &AttestedKeys,
         log_prefix: &str,
-    ) -> Result<(String, Checkpoint), Failure> {
+    ) -> Result<(CheckpointName, String, Checkpoint), Failure> {
         let log = origin(log_prefix, &self.id);
         let note_keys =
             [&keys.statement.key, &keys.checkpoint].map(|key| NoteKey::new(&log, key.clone()));
@@ -152,7 +179,7 @@ impl<'a> Ledger<'a> {
                 Ok((_, head)) if head.origin != log => {
                     refused = Some(format!("{}: of another log", Name::Checkpoint(name)));
                 }
-                Ok(opened) => return Ok(opened),
+                Ok((note, head)) => return Ok((name, note, head)),
                 Err(why) => refused = Some(format!("{}: {why}", Name::Checkpoint(name))),
             }
         }
@@ -321,7 +348,8 @@ impl Subject {
 fn context_of(batch: &VerifiedBatch<'_>, position: u64) -> Option<u32> {
     let record = batch.records().get(usize::try_from(position).ok()?)?;
     match (record.stream, &record.content) {
-        (Stream::Control | Stream::Audit, _) | (_, Content::Withheld { .. }) => None,
+        (Stream::Control | Stream::Audit, _)
+        | (_, Content::Withheld { .. } | Content::Encrypted) => None,
         (_, Content::Present { payload, .. }) => {
             split_context(payload).map(|(index, _)| index).filter(|index| *index != NO_CONTEXT)
         }
@@ -345,6 +373,9 @@ fn bundled(batch: &VerifiedBatch<'_>, seq: u64) -> Result<BundledRecord, Failure
             commitment: record.commitment,
             authorisation: authorisation.to_vec(),
         },
+        Content::Encrypted => {
+            return Err(could_not_tell(format!("the payload of record {seq} is encrypted")));
+        }
     };
     let path = prover.finish().map_err(|error| Failure::bug(chain(&error)))?.path;
     Ok(BundledRecord { seq, stream: record.stream, content, path })

@@ -90,8 +90,10 @@ fn next_seal(names: &mut Peekable<Listing>, id: &LedgerId) -> Result<Option<Seal
             Name::Seal(_)
             | Name::Epoch(_)
             | Name::Checkpoint(_)
+            | Name::Stamp(_)
             | Name::Register(_)
-            | Name::Json(_) => {}
+            | Name::Json(_)
+            | Name::Erasure(_) => {}
         }
     }
     Ok(None)

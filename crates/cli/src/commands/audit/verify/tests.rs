@@ -2,6 +2,7 @@
 //! whole command.
 
 mod baseline;
+mod hardware;
 mod pinned;
 mod proof;
 mod reports;

@@ -66,9 +66,11 @@ impl Measures {
                 Exit::Yes => Outcome::Verified,
                 Exit::Insecure => Outcome::Insecure,
                 Exit::No => Outcome::Tampered,
-                Exit::CouldNotTell | Exit::Usage | Exit::Unreadable | Exit::Bug => {
-                    Outcome::Incomplete
-                }
+                Exit::CouldNotTell
+                | Exit::Usage
+                | Exit::Unreadable
+                | Exit::Class(_)
+                | Exit::Bug => Outcome::Incomplete,
             },
             took,
             now_ms,

@@ -91,11 +91,11 @@ impl Inventory {
     fn take(&mut self, name: &Name, only: &Wanted, heads: &Heads) {
         let (instance, epoch, kind) = match name {
             Name::Seal(seal) => (&seal.ledger.instance, seal.ledger.epoch, Some(seal.ledger.kind)),
-            Name::Checkpoint(note) => {
+            Name::Checkpoint(note) | Name::Stamp(note) => {
                 (&note.ledger.instance, note.ledger.epoch, Some(note.ledger.kind))
             }
             Name::Epoch(file) => (&file.instance, file.epoch, None),
-            Name::Register(_) => return self.site.add(&name.to_string()),
+            Name::Register(_) | Name::Erasure(_) => return self.site.add(&name.to_string()),
             // Batches for other verifiers are no part of any ledger.
             Name::Json(_) => return,
         };

@@ -7,7 +7,8 @@ use lucarne_ledger::note::NoteKey;
 use lucarne_ledger::proof_bundle::ProofBundle;
 use lucarne_ledger::tlog_proof::TlogProof;
 
-use super::site::{outer_layer, stranger};
+use super::baseline;
+use super::site::{ROOT, outer_layer, stranger};
 use super::*;
 use crate::commands::audit::{check_proof, prove};
 
@@ -112,9 +113,44 @@ fn the_verdict_is_a_sentence_for_people_with_its_limits() {
     );
     assert!(text.starts_with(&sentence), "{text}");
     assert!(text.contains("\nNot proven:\n  - that what the record says is true"), "{text}");
-    assert!(text.contains("2026-05-25T10:00:00Z is what the sealing machine's clock said"));
+    assert!(text.contains("2026-05-25T10:00:00.000Z is what the sealing machine's clock said"));
     assert!(text.contains("\"stepCount\": 4\n"), "{text}");
     assert!(!text.contains("how the ledger began"), "{text}");
+}
+
+#[test]
+fn a_bundle_brings_the_baseline_and_its_reader_judges_it_by_his_own_people() {
+    let site = baseline::site(0xe5, &[1, 2], [baseline::MADE, baseline::MADE + 1]);
+    let (exit, shown) = json(judge(&site, "audit", 4, &["--output", "json"]));
+    let (entry, commit) = (&shown["vouchers"]["baseline"], "4f2a9c1b".repeat(5));
+    assert_eq!((exit, &entry["standing"]), (Exit::Insecure, &"authorised".into()));
+    assert_eq!((&entry["version"], &entry["git_commit"]), (&"v7".into(), &commit.as_str().into()));
+    let (_, text) = judge(&site, "audit", 4, &[]).unwrap();
+    let said = format!("  - baseline: version v7 from commit {commit}, approved by 1 and 2: ");
+    assert!(text.contains(&format!("{said}authorised\n")), "{text}");
+    assert!(text.contains("  - witnesses: not judged, the policy names none\n"), "{text}");
+    assert!(text.contains("  - time stamp: not in the bundle\n"), "{text}");
+    // Somebody who names a measurement and no people.
+    site.write_policy(&format!("[\"{}\"]", "e5".repeat(48)), ROOT);
+    let bundle = file(&site, "bundle");
+    let policy = site.policy();
+    let again = || check_proof(&bundle, &["--policy", policy.to_str().unwrap()]);
+    let (_, text) = again().unwrap();
+    assert!(text.contains("not judged, the policy names no approvers"), "{text}");
+    // An entry of other code, or of nobody's, is no voucher and refuses the bundle.
+    let good = ProofBundle::from_cbor(&fs::read(&bundle).unwrap()).unwrap();
+    let with = |baseline: String| {
+        let bent = ProofBundle { baseline: Some(baseline), ..good.clone() };
+        fs::write(&bundle, bent.to_cbor()).unwrap();
+        again().unwrap_err()
+    };
+    let other = baseline::site(0xe4, &[1, 2], [baseline::MADE, baseline::MADE + 1]);
+    let other = fs::read_to_string(file(&other, "baseline.yaml")).unwrap();
+    let (exit, text) = with(other);
+    assert!(exit == Exit::No && text.contains("v7 is other code"), "{text}");
+    let edited = good.baseline.clone().unwrap().replacen("4f2a9c1b", "4f2a9c1c", 1);
+    let (exit, text) = with(edited);
+    assert!(exit == Exit::No && text.contains("not proven: baseline:"), "{text}");
 }
 
 #[test]

@@ -1,0 +1,221 @@
+//! `lucarne tunnel`: a plain local port for standard clients, whose other end is the channel.
+//!
+//! What knows HTTP and not evidence talks to this port on the investigator's own machine; each
+//! request becomes a question, with its record. The port is plain, so it binds to loopback only.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use lucarne_ledger::cbor::Reader;
+use lucarne_link::channel::message::{Query, Verb};
+use tokio::net::TcpListener;
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+
+use crate::commands::query::channel::{Answer, Channel};
+use crate::commands::query::connection::Connection;
+use crate::failure::{Exit, Failure};
+use crate::shutdown;
+
+/// Give logcli or Grafana a local port that leads into an enclave
+///
+/// Paths under /loki/ are asked as Loki's API, those under /api/ as Tempo's, and /lucarne/recent
+/// gives the newest log records (parameters from, limit, contains). Every request is a question by
+/// you, and recorded. The enclave's evidence is judged before the port opens and again every
+/// minute. Prints "ready" on standard output when the port is open.
+///
+/// Example: lucarne tunnel --listen 127.0.0.1:3100 --connect vsock:16:5100 --policy ./policy.yaml
+/// --identity alice.pem --key alice.key
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    connection: Connection,
+    /// Where to listen; loopback only
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3100")]
+    listen: SocketAddr,
+}
+
+/// Runs until a signal stops it.
+///
+/// # Errors
+/// When the enclave cannot be reached or believed, or the port cannot be had.
+pub fn run(args: &Args) -> Result<Exit, Failure> {
+    if !args.listen.ip().is_loopback() {
+        let text = format!("--listen {}: expected an address of loopback", args.listen);
+        return Err(Failure::usage(text).hint("whoever reaches the port asks in your name"));
+    }
+    shutdown::runtime()?.block_on(async {
+        let mut stop = shutdown::on_signal()?;
+        let far = Far { channel: Some(Channel::open(args.connection.terms()?).await?) };
+        let far = Arc::new(Mutex::new((far, args.connection.clone())));
+        let listener = TcpListener::bind(args.listen).await.map_err(|error| {
+            Failure::because(Exit::Usage, &format!("listen at {}", args.listen), &error)
+        })?;
+        println_ready()?;
+        let mut tasks = JoinSet::new();
+        loop {
+            tokio::select! {
+                () = shutdown::stopped(&mut stop) => break,
+                Some(_) = tasks.join_next() => {}
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) if tasks.len() < CONNECTIONS_MAX => {
+                        let far = Arc::clone(&far);
+                        let service = service_fn(move |request| serve(Arc::clone(&far), request));
+                        let stream = TokioIo::new(stream);
+                        let served = hyper::server::conn::http1::Builder::new()
+                            .serve_connection(stream, service);
+                        tasks.spawn(async move { drop(served.await) });
+                    }
+                    Ok(_) => {}
+                    Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                }
+            }
+        }
+        tasks.shutdown().await;
+        Ok(Exit::Yes)
+    })
+}
+
+fn println_ready() -> Result<(), Failure> {
+    use std::io::Write as _;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "ready")?;
+    Ok(out.flush()?)
+}
+
+/// The far end; none when the last exchange failed.
+struct Far {
+    channel: Option<Channel>,
+}
+
+type Shared = Arc<Mutex<(Far, Connection)>>;
+
+async fn serve(
+    far: Shared,
+    request: Request<Incoming>,
+) -> Result<Response<Full<Bytes>>, Infallible> {
+    if request.method() != Method::GET {
+        return Ok(text(StatusCode::METHOD_NOT_ALLOWED, "only GET is carried\n".into()));
+    }
+    let Some(query) = question(&request) else {
+        return Ok(text(StatusCode::NOT_FOUND, "no such path inside\n".into()));
+    };
+    let mut far = far.lock().await;
+    let (Far { channel }, connection) = &mut *far;
+    Ok(match ask(channel, connection, &query).await {
+        Ok(response) => response,
+        Err(failure) => {
+            // A broken exchange cannot be gone on with; the next request connects anew.
+            *channel = None;
+            text(StatusCode::BAD_GATEWAY, failure.text(false))
+        }
+    })
+}
+
+async fn ask(
+    channel: &mut Option<Channel>,
+    connection: &Connection,
+    query: &Query,
+) -> Result<Response<Full<Bytes>>, Failure> {
+    if channel.is_none() {
+        *channel = Some(Channel::open(connection.terms()?).await?);
+    }
+    let Some(open) = channel else { return Err(Failure::bug("a channel that is not there")) };
+    let mut answer = Vec::new();
+    let take = |piece: &[u8]| {
+        answer.extend_from_slice(piece);
+        Ok(())
+    };
+    match open.ask(query, take).await? {
+        Answer::Done { partial, .. } => Ok(document(query.verb, &answer, partial.as_deref())),
+        Answer::Refused { code, reason, seq, .. } => {
+            let status = match code.as_str() {
+                "unavailable" => StatusCode::NOT_IMPLEMENTED,
+                "malformed" => StatusCode::BAD_REQUEST,
+                "failed" => StatusCode::INTERNAL_SERVER_ERROR,
+                _ => StatusCode::FORBIDDEN,
+            };
+            let record = seq.map(|seq| format!("; audit record {seq}")).unwrap_or_default();
+            Ok(text(status, format!("{reason} ({code}){record}\n")))
+        }
+    }
+}
+
+fn question(request: &Request<Incoming>) -> Option<Query> {
+    let (path, all) = (request.uri().path(), request.uri().path_and_query()?.as_str());
+    let whole =
+        |verb| Query { verb, text: all.to_owned(), from_ns: 0, to_ns: u64::MAX, limit: ROWS_MAX };
+    if path == "/lucarne/recent" {
+        return recent(request.uri().query().unwrap_or_default());
+    }
+    if path.starts_with("/loki/") || path == "/ready" {
+        return Some(whole(Verb::Loki));
+    }
+    path.starts_with("/api/").then(|| whole(Verb::Tempo))
+}
+
+fn recent(parameters: &str) -> Option<Query> {
+    let hour_ago = crate::clock::unix_ns().saturating_sub(3_600_000_000_000);
+    let (mut from_ns, mut limit, mut text) = (hour_ago, 1_000, String::new());
+    for pair in parameters.split('&').filter(|pair| !pair.is_empty()) {
+        match pair.split_once('=')? {
+            ("from", value) => from_ns = value.parse().ok()?,
+            ("limit", value) => limit = value.parse().ok()?,
+            ("contains", value) => text = value.to_owned(),
+            _ => return None,
+        }
+    }
+    Some(Query { verb: Verb::Recent, text, from_ns, to_ns: u64::MAX, limit })
+}
+
+/// An answer as HTTP: those of HTTP APIs begin with CBOR `[status, content type]`.
+fn document(verb: Verb, answer: &[u8], partial: Option<&str>) -> Response<Full<Bytes>> {
+    let (status, kind, body) = match verb {
+        Verb::Loki | Verb::Tempo => match head(answer) {
+            Some(parts) => parts,
+            None => return text(StatusCode::BAD_GATEWAY, "the answer has no head\n".into()),
+        },
+        _ => (StatusCode::OK, NDJSON, answer),
+    };
+    let mut response = Response::new(Full::new(Bytes::copy_from_slice(body)));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    if let Ok(kind) = kind.parse() {
+        headers.insert(header::CONTENT_TYPE, kind);
+    }
+    if let Some(Ok(why)) = partial.map(str::parse) {
+        headers.insert("lucarne-partial", why);
+    }
+    response
+}
+
+fn head(answer: &[u8]) -> Option<(StatusCode, &str, &[u8])> {
+    let mut reader = Reader::new(answer);
+    if reader.array().ok()? != 2 {
+        return None;
+    }
+    let status = StatusCode::from_u16(u16::try_from(reader.uint().ok()?).ok()?).ok()?;
+    let kind = reader.text().ok()?;
+    Some((status, kind, reader.rest()))
+}
+
+fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(body)));
+    *response.status_mut() = status;
+    response
+}
+
+/// One person's tools.
+const CONNECTIONS_MAX: usize = 64;
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// The role's own limit is lower.
+const ROWS_MAX: u64 = 1_000_000;
+const NDJSON: &str = "application/x-ndjson";

@@ -1,0 +1,131 @@
+//! The store behind `lucarne view`, and what a request to it becomes.
+//!
+//! Logs lie in a directory, spans in memory. The API is the store's own; here are its clock, its
+//! limits and its numbers about itself.
+
+mod directory;
+mod encoding;
+pub mod server;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use lucarne_store::Store;
+use lucarne_store::engine::limits::{Cancel, Limits};
+use lucarne_store::retention::Retention;
+use lucarne_store::surface::{self, Asker, Doors, Mode, Request, Response};
+use lucarne_store::trace::Traces;
+
+use crate::clock;
+use crate::failure::{Exit, Failure};
+
+/// How a view is set up.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Bytes of what is kept.
+    pub max_bytes: u64,
+    /// Age of what is kept.
+    pub age: Duration,
+    /// Time of one query.
+    pub query_timeout: Duration,
+    /// Nothing is added to rows that are pushed.
+    pub as_pushed: bool,
+    /// Extensions of LogQL are refused.
+    pub strict_logql: bool,
+}
+
+/// A store that is open.
+#[derive(Debug)]
+pub struct View {
+    store: Store,
+    traces: Traces,
+    settings: Settings,
+    /// Nobody else opens the directory while this is held.
+    _lock: std::fs::File,
+}
+
+/// Of rows that are in no block yet.
+const HEAD_BYTES: usize = 32 << 20;
+/// Of spans, and of those in no segment yet.
+const TRACE_BYTES: u64 = 64 << 20;
+const RECENT_BYTES: usize = 8 << 20;
+
+impl View {
+    /// Opens the store of a directory, and makes it when there is none.
+    ///
+    /// # Errors
+    /// When the directory cannot be used, or is used already.
+    pub fn open(path: &Path, settings: Settings) -> Result<Self, Failure> {
+        let age_ns = i64::try_from(settings.age.as_nanos()).unwrap_or(i64::MAX);
+        let config = lucarne_store::Config {
+            mapping: lucarne_store::stream::Mapping::with_job(""),
+            retention: Retention { bytes: settings.max_bytes, age_ns },
+            head_bytes: HEAD_BYTES,
+        };
+        let (store, lock) = directory::open(path, config, now_ns())?;
+        let traces = Traces::new(TRACE_BYTES, RECENT_BYTES)
+            .map_err(|error| Failure::because(Exit::Unreadable, "make room for spans", &error))?;
+        Ok(Self { store, traces, settings, _lock: lock })
+    }
+
+    /// Answers a request; may take as long as a query may.
+    #[must_use]
+    pub fn answer(&self, request: &Request<'_>, cancel: &Cancel) -> Response {
+        let now_ns = now_ns();
+        let (store, as_pushed) = (&self.store, self.settings.as_pushed);
+        let doors = Doors { store, traces: Some(&self.traces), as_pushed };
+        if let Some(taken) = surface::push(request, &doors, now_ns) {
+            return taken;
+        }
+        if request.path == "/metrics" {
+            return self.metrics();
+        }
+        let began = Instant::now();
+        let time_ms = u64::try_from(self.settings.query_timeout.as_millis()).unwrap_or(u64::MAX);
+        let asker = Asker {
+            limits: Limits { time_ms, ..Limits::STANDARD },
+            mode: if self.settings.strict_logql { Mode::Strict } else { Mode::Extended },
+            cancel,
+            now_ns,
+            elapsed: &|| began.elapsed(),
+        };
+        surface::answer(request, store, &asker)
+    }
+
+    /// Cuts blocks of what is in memory and drops what is too old.
+    pub fn maintain(&self) {
+        self.store.maintain(now_ns());
+    }
+
+    fn metrics(&self) -> Response {
+        let report = self.store.report();
+        let mut text = String::new();
+        for (name, kind, value) in [
+            ("streams", "gauge", report.streams),
+            ("blocks", "gauge", report.blocks),
+            ("records", "gauge", report.records),
+            ("stored_bytes", "gauge", report.stored_bytes),
+            ("memory_bytes", "gauge", report.memory_bytes),
+            ("evicted_records_total", "counter", report.evicted.records),
+            ("evicted_bytes_total", "counter", report.evicted.bytes),
+            ("failed_puts_total", "counter", report.failed_puts),
+            ("faulty_blocks", "gauge", report.faults.len() as u64),
+            ("trace_bytes", "gauge", self.traces.bytes()),
+            ("evicted_spans_total", "counter", self.traces.evicted()),
+        ] {
+            text.push_str(&format!(
+                "# TYPE lucarne_view_{name} {kind}\nlucarne_view_{name} {value}\n"
+            ));
+        }
+        Response {
+            status: 200,
+            content_type: "text/plain; version=0.0.4",
+            headers: Vec::new(),
+            body: text.into_bytes(),
+        }
+    }
+}
+
+fn now_ns() -> i64 {
+    i64::try_from(clock::unix_ns()).unwrap_or(i64::MAX)
+}
