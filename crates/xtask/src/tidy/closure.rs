@@ -237,16 +237,21 @@ const CRYPTO: [&str; 32] = [
 
 /// What libraries bring of their own, and why that is no second opinion on anything we sign or
 /// verify.
-const BROUGHT: [(&str, &str); 6] = [
+const BROUGHT: [(&str, &str); 8] = [
+    ("chacha20", POSTGRES),
     ("digest", SDK),
-    ("getrandom", "seeds the hash tables of ahash, which parquet counts distinct values with"),
+    ("getrandom", "seeds rand, and the hash tables of ahash that parquet counts with"),
     ("hmac", SDK),
     ("md-5", SDK),
+    ("rand", POSTGRES),
     ("sha1", SDK),
     ("sha2", SDK),
 ];
-const SDK: &str = "the SDK of S3 signs its requests and sums its bodies with it; what an archive \
-                   holds is judged by our own digests";
+const SDK: &str = "the SDK of S3 signs its requests and sums its bodies with it, and the client of \
+                   PostgreSQL logs in with it, SHA-1 excepted; what an archive or a desk holds is \
+                   judged by our own digests";
+const POSTGRES: &str = "the client of PostgreSQL draws the nonce of a login by SCRAM from it and \
+                        shuffles hosts; rings 0 and 1 may not link rand";
 
 #[cfg(test)]
 mod tests {
