@@ -28,7 +28,7 @@ struct Need {
     why: &'static str,
 }
 
-const NEEDS: [Need; 11] = [
+const NEEDS: [Need; 12] = [
     Need { probe: ("cc", &["--version"]), package: "gcc", why: "aws-lc-sys and zstd-sys build C" },
     Need { probe: ("c++", &["--version"]), package: "g++", why: "libFuzzer is C++" },
     Need {
@@ -61,6 +61,11 @@ const NEEDS: [Need; 11] = [
         probe: ("radosgw", &["--version"]),
         package: "radosgw",
         why: "the archive on S3 is proven against Ceph",
+    },
+    Need {
+        probe: ("/usr/lib/postgresql/15/bin/postgres", &["--version"]),
+        package: "postgresql-15",
+        why: "the desk's storage is tested on it",
     },
     Need { probe: ("ceph-mon", &["--version"]), package: "ceph-mon", why: "radosgw needs one" },
     Need { probe: ("ceph-osd", &["--version"]), package: "ceph-osd", why: "radosgw needs one" },
