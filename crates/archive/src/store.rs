@@ -36,6 +36,37 @@ pub trait Archive: Send + Sync {
     fn list(&self, prefix: &str) -> Result<Listing, ArchiveError>;
 }
 
+/// Whether there is an object of that name.
+///
+/// # Errors
+/// A failing store.
+pub fn is_there(archive: &dyn Archive, name: &Name) -> Result<bool, ArchiveError> {
+    match archive.open(name) {
+        Ok(_) => Ok(true),
+        Err(ArchiveError::NotFound { .. }) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The first `bytes_max` bytes of an object: of what has to be shorter, all of it.
+///
+/// # Errors
+/// `NotFound`, or a failing store.
+pub fn read_up_to(
+    archive: &dyn Archive,
+    name: &Name,
+    bytes_max: u64,
+) -> Result<Vec<u8>, ArchiveError> {
+    let mut bytes = Vec::new();
+    let mut object = archive.open(name)?.take(bytes_max);
+    object.read_to_end(&mut bytes).map_err(|source| ArchiveError::Disk {
+        step: Step::Read,
+        path: name.to_string().into(),
+        source,
+    })?;
+    Ok(bytes)
+}
+
 /// Names one after the other.
 pub type Listing = Box<dyn Iterator<Item = Result<Name, ArchiveError>> + Send>;
 

@@ -134,8 +134,7 @@ fn name(batch: &VerifiedJsonBatch, epoch: &Epoch) -> Result<JsonName, &'static s
     if *payload.tee_measurement != *epoch.measurement {
         return Err("tee_measurement");
     }
-    let day = payload.timestamp_utc.split_once('T').map(|(day, _)| day.replace('-', "/"));
-    let date = day.and_then(|day| day.parse::<Date>().ok()).ok_or("timestamp_utc")?;
+    let date = Date::of_timestamp(&payload.timestamp_utc).ok_or("timestamp_utc")?;
     let (instance, epoch) = (epoch.key.instance.clone(), epoch.key.epoch);
     Ok(JsonName { date, instance, epoch, sequence: batch.sequence() })
 }

@@ -9,11 +9,11 @@ mod authority;
 mod file;
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lucarne_archive::name::CheckpointName;
+use lucarne_archive::store::{is_there, read_up_to};
 use lucarne_archive::{Archive, ArchiveError, Name};
 use lucarne_attest::timestamp::Refused;
 use lucarne_ledger::identity::LedgerId;
@@ -148,11 +148,10 @@ impl Stamping {
     async fn stamp(&mut self, name: &CheckpointName) -> Result<(), StampError> {
         let object = Name::Stamp(name.clone());
         let note = {
-            let archive = &self.archive;
-            let read = || match archive.open(&object) {
-                Ok(_) => Ok(None),
-                Err(ArchiveError::NotFound { .. }) => read(&**archive, name).map(Some),
-                Err(error) => Err(error),
+            let checkpoint = Name::Checkpoint(name.clone());
+            let read = || match is_there(&*self.archive, &object)? {
+                true => Ok(None),
+                false => read_up_to(&*self.archive, &checkpoint, NOTE_BYTES_MAX as u64).map(Some),
             };
             tokio::task::block_in_place(read).map_err(StampError::Archive)?
         };
@@ -177,15 +176,4 @@ impl Stamping {
         self.pending.entry(ledger).or_insert(name);
         self.not_before = self.clock.elapsed().saturating_add(self.backoff.failed(None));
     }
-}
-
-fn read(archive: &dyn Archive, name: &CheckpointName) -> Result<Vec<u8>, ArchiveError> {
-    let mut note = Vec::new();
-    let mut object = archive.open(&Name::Checkpoint(name.clone()))?.take(NOTE_BYTES_MAX as u64);
-    object.read_to_end(&mut note).map_err(|source| ArchiveError::Disk {
-        step: lucarne_archive::store::Step::Read,
-        path: Name::Checkpoint(name.clone()).to_string().into(),
-        source,
-    })?;
-    Ok(note)
 }

@@ -14,11 +14,11 @@ mod measures;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::io::Read as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lucarne_archive::name::{CheckpointName, EpochFile, EpochName, RegisterName};
+use lucarne_archive::store::{is_there, read_up_to};
 use lucarne_archive::{Archive, ArchiveError, Name};
 use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::checkpoint::origin;
@@ -230,7 +230,7 @@ impl Witnessing {
     /// Reads what is needed to show a checkpoint; `None` when a quorum has cosigned it before.
     fn load(&self, name: &CheckpointName) -> Result<Option<Head>, ArchiveError> {
         let cosigned = Name::Checkpoint(CheckpointName { cosigned: true, ..name.clone() });
-        if self.is_there(&cosigned)? {
+        if is_there(&*self.archive, &cosigned)? {
             return Ok(None);
         }
         let LedgerId { instance, epoch, .. } = name.ledger.clone();
@@ -238,10 +238,10 @@ impl Witnessing {
         let (log, size) = (Log::Ledger(name.ledger.clone()), name.size);
         let note = self.note(&Name::Checkpoint(name.clone()))?;
         let (place, evidence) = (file(EpochFile::Binding), file(EpochFile::Evidence));
-        let bytes = self.read(&place, EPOCH_FILE_BYTES_MAX)?;
+        let bytes = read_up_to(&*self.archive, &place, EPOCH_FILE_BYTES_MAX)?;
         let binding = EpochBinding::from_cbor(&bytes)
             .map_err(|_| ArchiveError::NotFound { name: Box::new(place) })?;
-        let evidence = self.read(&evidence, EPOCH_FILE_BYTES_MAX)?;
+        let evidence = read_up_to(&*self.archive, &evidence, EPOCH_FILE_BYTES_MAX)?;
         let keys = keys_of(&binding, &origin(self.epochs.log_prefix(), &name.ledger)).to_vec();
         let epoch = Some(Enrolling { binding, evidence });
         Ok(Some(Head { log, size, note, cosigned, keys, epoch }))
@@ -251,7 +251,7 @@ impl Witnessing {
     fn load_register(&self, size: u64, root: Hash) -> Result<Option<Head>, ArchiveError> {
         let name = |cosigned| Name::Register(RegisterName::Checkpoint { size, root, cosigned });
         let Some(register) = &self.register else { return Ok(None) };
-        if self.is_there(&name(true))? {
+        if is_there(&*self.archive, &name(true))? {
             return Ok(None);
         }
         let keys = vec![note_key(self.epochs.log_prefix(), register.public_key().clone())];
@@ -259,29 +259,10 @@ impl Witnessing {
         Ok(Some(Head { log, size, note, cosigned: name(true), keys, epoch: None }))
     }
 
-    fn is_there(&self, name: &Name) -> Result<bool, ArchiveError> {
-        match self.archive.open(name) {
-            Ok(_) => Ok(true),
-            Err(ArchiveError::NotFound { .. }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
     fn note(&self, name: &Name) -> Result<String, ArchiveError> {
-        let note = self.read(name, NOTE_BYTES_MAX as u64)?;
+        let note = read_up_to(&*self.archive, name, NOTE_BYTES_MAX as u64)?;
         let lost = |_| ArchiveError::NotFound { name: Box::new(name.clone()) };
         String::from_utf8(note).map_err(lost)
-    }
-
-    fn read(&self, name: &Name, bytes_max: u64) -> Result<Vec<u8>, ArchiveError> {
-        let mut bytes = Vec::new();
-        let mut object = self.archive.open(name)?.take(bytes_max);
-        object.read_to_end(&mut bytes).map_err(|source| ArchiveError::Disk {
-            step: lucarne_archive::store::Step::Read,
-            path: name.to_string().into(),
-            source,
-        })?;
-        Ok(bytes)
     }
 
     /// Asks every witness whose time has come for every checkpoint that it has not cosigned.

@@ -22,6 +22,11 @@ impl Date {
         }
     }
 
+    /// The day of a time in UTC as RFC 3339 writes it; what follows on the `T` is not looked at.
+    pub fn of_timestamp(text: &str) -> Option<Self> {
+        text.split_once('T')?.0.replace('-', "/").parse().ok()
+    }
+
     /// The day of a time in milliseconds since the Unix epoch; after the year 9999 its last day.
     pub fn of_unix_ms(time_ms: u64) -> Self {
         let mut days = time_ms / MS_OF_DAY;

@@ -46,7 +46,10 @@ pub(in crate::commands) fn attest(
     epoch: EpochId,
     policy: &Policy,
 ) -> Result<Result<Attested, Cause>, Failure> {
-    let read = |file| read_file(archive, EpochName { instance: instance.clone(), epoch, file });
+    let read = |file| {
+        let name = EpochName { instance: instance.clone(), epoch, file };
+        read_file(archive, &Name::Epoch(name))
+    };
     let (Some(evidence), Some(binding)) = (read(EpochFile::Evidence)?, read(EpochFile::Binding)?)
     else {
         let detail = "evidence.cbor or binding.cbor is not in the archive".to_owned();
@@ -114,8 +117,9 @@ fn keys(epoch: &EpochKeys, policy: &Policy) -> Option<AttestedKeys> {
     })
 }
 
-fn read_file(archive: &dyn Archive, name: EpochName) -> Result<Option<Vec<u8>>, Failure> {
-    match archive.open(&Name::Epoch(name)) {
+/// Reads a small object whole, if it is there.
+pub(super) fn read_file(archive: &dyn Archive, name: &Name) -> Result<Option<Vec<u8>>, Failure> {
+    match archive.open(name) {
         Ok(source) => read_all(source).map(Some),
         Err(ArchiveError::NotFound { .. }) => Ok(None),
         Err(error) => Err(unreadable(&error)),

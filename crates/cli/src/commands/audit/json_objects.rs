@@ -67,8 +67,7 @@ fn refusal(
         Ok(batch) => batch,
         Err(error) => return Ok(Some(chain(&error))),
     };
-    let day = batch.payload().timestamp_utc.split_once('T').map(|(day, _)| day.replace('-', "/"));
-    let date = day.and_then(|day| day.parse::<Date>().ok());
+    let date = Date::of_timestamp(&batch.payload().timestamp_utc);
     let signed = (batch.sequence_is_signed(), batch.sequence(), date);
     let fits = signed == (true, name.sequence, Some(name.date));
     Ok((!fits).then(|| "its name says another number or day than what was signed".to_owned()))

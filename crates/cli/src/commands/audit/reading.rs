@@ -19,7 +19,7 @@ use lucarne_archive::encryption::{Decrypted, NotDecrypted, decrypt};
 use lucarne_archive::name::{CheckpointName, SealName};
 use lucarne_archive::segment::{SegmentError, SegmentReader};
 use lucarne_archive::store::Listing;
-use lucarne_archive::{Archive, ArchiveError, Name};
+use lucarne_archive::{Archive, Name};
 use lucarne_ledger::audit::finding::SeqRange;
 use lucarne_ledger::audit::ledger::{Extent, LedgerAudit, SegmentName, Step};
 use lucarne_ledger::batch::{self, BatchError, EpochKey, VerifiedBatch};
@@ -28,7 +28,7 @@ pub(super) use self::segments::Segments;
 use self::segments::next_name;
 use self::turns::{Fed, Turns};
 use super::catalogue::{Files, unreadable};
-use super::epochs::read_all;
+use super::epochs::{read_all, read_file};
 use super::stamps;
 use crate::failure::{Failure, chain};
 
@@ -250,12 +250,9 @@ impl Seam<'_, '_, '_> {
         match name {
             Name::Stamp(_) if stamp_roots.is_empty() => {}
             Name::Stamp(_) => {
-                let note = match archive.open(&Name::Checkpoint(head.clone())) {
-                    Ok(source) => read_all(source)?,
-                    // Whoever took it away left a stamp that is about nothing.
-                    Err(ArchiveError::NotFound { .. }) => Vec::new(),
-                    Err(error) => return Err(unreadable(&error)),
-                };
+                // Whoever took it away left a stamp that is about nothing.
+                let checkpoint = Name::Checkpoint(head.clone());
+                let note = read_file(archive, &checkpoint)?.unwrap_or_default();
                 let said = stamps::said(&read(name)?, &note, stamp_roots);
                 self.ledger.stamp(&name.to_string(), head.size, &note, said);
             }

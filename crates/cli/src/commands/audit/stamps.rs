@@ -9,11 +9,27 @@ use lucarne_ledger::audit::cause::Cause;
 /// The authority's own word on how far off its clock may be is added: the bound errs to the late
 /// side.
 pub(super) fn said(stamp: &[u8], note: &[u8], roots: &[Vec<u8>]) -> Result<u64, Cause> {
+    match claims(stamp, note, roots) {
+        Ok(Some(claims)) => Ok(latest_ms(&claims)),
+        Ok(None) => Err(Cause::StampUntrusted),
+        Err(refused) => Err(Cause::StampRefused { detail: refused.to_string() }),
+    }
+}
+
+/// What a stamp says of a checkpoint; `None` when it is of no authority under `roots`.
+///
+/// # Errors
+/// When it does not verify: then somebody altered it, or it is about something else.
+pub(super) fn claims(
+    stamp: &[u8],
+    note: &[u8],
+    roots: &[Vec<u8>],
+) -> Result<Option<TimestampClaims>, Refused> {
     let trust = Trust { roots, certificates: &[] };
     match verify_response(stamp, note, Answering::AnyRequest, trust) {
-        Ok(claims) => Ok(latest_ms(claims.get())),
-        Err(Refused::Untrusted | Refused::SignerUnknown) => Err(Cause::StampUntrusted),
-        Err(refused) => Err(Cause::StampRefused { detail: refused.to_string() }),
+        Ok(claims) => Ok(Some(claims.into_inner())),
+        Err(Refused::NoRoots | Refused::Untrusted | Refused::SignerUnknown) => Ok(None),
+        Err(refused) => Err(refused),
     }
 }
 

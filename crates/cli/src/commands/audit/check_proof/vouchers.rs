@@ -8,7 +8,7 @@ use std::path::Path;
 
 use lucarne_attest::Time;
 use lucarne_attest::baseline::{Standing, Version};
-use lucarne_attest::timestamp::{Answering, Refused, TimestampClaims, Trust, verify_response};
+use lucarne_attest::timestamp::TimestampClaims;
 use lucarne_gateway::baseline;
 use lucarne_gateway::policy::Policy;
 use lucarne_ledger::checkpoint::origin;
@@ -62,12 +62,9 @@ impl Vouchers {
             code: code(bundle, attested, policy)?,
         };
         for (note, response) in proven.stamped() {
-            let trust = Trust { roots: &policy.stamp_roots, certificates: &[] };
-            match verify_response(response, note, Answering::AnyRequest, trust) {
-                Ok(claims) => vouchers.stamps.push(claims.into_inner()),
-                Err(Refused::NoRoots | Refused::Untrusted | Refused::SignerUnknown) => {
-                    vouchers.unjudged_stamps += 1;
-                }
+            match stamps::claims(response, note, &policy.stamp_roots) {
+                Ok(Some(claims)) => vouchers.stamps.push(claims),
+                Ok(None) => vouchers.unjudged_stamps += 1,
                 Err(refused) => return Err(not_proven(&refused)),
             }
         }

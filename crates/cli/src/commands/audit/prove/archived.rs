@@ -115,11 +115,7 @@ impl<'a> Ledger<'a> {
     ) -> Result<ProofBundle, Failure> {
         let file = |file| {
             let name = EpochName { instance: self.id.instance.clone(), epoch: self.id.epoch, file };
-            match self.archive.open(&Name::Epoch(name)) {
-                Ok(source) => epochs::read_all(source).map(Some),
-                Err(ArchiveError::NotFound { .. }) => Ok(None),
-                Err(error) => Err(unreadable(&error)),
-            }
+            epochs::read_file(self.archive, &Name::Epoch(name))
         };
         let gone = || could_not_tell("the evidence has gone from the archive".to_owned());
         Ok(ProofBundle {
@@ -142,11 +138,7 @@ impl<'a> Ledger<'a> {
         let mut stamps = Vec::new();
         for cosigned in [false, true] {
             let name = CheckpointName { cosigned, ..found.name.clone() };
-            let read = |name: Name| match self.archive.open(&name) {
-                Ok(source) => epochs::read_all(source).map(Some),
-                Err(ArchiveError::NotFound { .. }) => Ok(None),
-                Err(error) => Err(unreadable(&error)),
-            };
+            let read = |name| epochs::read_file(self.archive, &name);
             let Some(response) = read(Name::Stamp(name.clone()))? else { continue };
             let Some(note) = read(Name::Checkpoint(name))? else { continue };
             if found.checkpoint.as_bytes().starts_with(&note) {
