@@ -42,7 +42,9 @@ osd_pool_default_pgp_num = 1
 osd_pool_default_pg_autoscale_mode = off
 osd_crush_chooseleaf_type = 0
 mon_allow_pool_size_one = true
-mon_data_avail_crit = 1
+# The monitor would stop by itself on a disk that is 99 % full, however much is left.
+mon_data_avail_crit = -1
+mon_data_avail_warn = -1
 # A pool costs a round of the monitor, which waits a second for company by default.
 paxos_propose_interval = 0.01
 paxos_min_wait = 0.005
@@ -70,25 +72,40 @@ mkdir -p "$1/mon" "$1/osd" "$1/rgw"
 DIR=$(cd "$1" && pwd)
 cd "$DIR"
 # Waiting too, so that none of them stays behind as a zombie of whoever started us.
-trap 'kill -KILL $(jobs -p) 2> /dev/null || true; wait' EXIT
+trap 'exec 2> /dev/null; kill -KILL $(jobs -p) || true; wait' EXIT
+
+# Says what the daemons wrote last, on the error output that we began with.
+exec 9>&2
+give_up() {
+    echo "radosgw.sh: $*" >&9
+    tail -v -n 5 "$DIR"/*.out "$DIR"/*.log >&9
+    exit 1
+}
+
+# Ceph's tools wait for ever for a daemon that is gone.
+limited() {
+    timeout 60 "$@" || give_up "failed or took more than a minute: $*"
+}
+
 write_config
 export CEPH_CONF=$DIR/ceph.conf
-monmaptool --create --fsid $FSID --addv a "[v2:127.0.0.1:$((PORT + 1))]" monmap > /dev/null
-ceph-mon --mkfs -i a --monmap monmap
+limited monmaptool --create --fsid $FSID --addv a "[v2:127.0.0.1:$((PORT + 1))]" monmap > mkfs.out
+limited ceph-mon --mkfs -i a --monmap monmap
 ceph-mon -f -i a > mon.out 2>&1 < /dev/null &
-ceph osd new $OSD > /dev/null
-ceph-osd -i 0 --mkfs --osd-uuid $OSD > osd.out 2>&1
+limited ceph osd new $OSD > new.out
+limited ceph-osd -i 0 --mkfs --osd-uuid $OSD > osd.out 2>&1
 ceph-osd -f -i 0 >> osd.out 2>&1 < /dev/null &
 for user in writer forensic auditor stranger; do
-    radosgw-admin user create --uid=$user --display-name=$user \
-        --access-key=$user --secret-key=$user-secret > /dev/null 2>> admin.log
+    limited radosgw-admin user create --uid=$user --display-name=$user \
+        --access-key=$user --secret-key=$user-secret > user.out 2>> admin.log
 done
 radosgw -f -n client.rgw > rgw.out 2>&1 < /dev/null &
 for _ in $(seq 300); do
     if (exec 3<> "/dev/tcp/127.0.0.1/$PORT") 2> /dev/null; then
         echo ready
-        break
+        cat > /dev/null
+        exit
     fi
     sleep 0.1
 done
-cat > /dev/null
+give_up "nobody listens at port $PORT after half a minute"
