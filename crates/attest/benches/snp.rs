@@ -17,7 +17,7 @@ use aws_lc_rs::signature::{
 };
 use lucarne_attest::Time;
 use lucarne_attest::snp::{
-    Accepted, Collateral, Expect, Need, Policy, Product, REPORT_BYTES, Tcb, verify,
+    Collateral, Expect, Measurements, Need, Policy, Product, REPORT_BYTES, Tcb, verify,
 };
 
 const ROUNDS: u32 = 7;
@@ -94,7 +94,7 @@ fn report(rounds: u32, count: u32, files: [&str; 3], product: Product, now: Time
     collateral.add(&leaf).expect("a certificate");
     collateral.add(&issuer).expect("a certificate");
     let policy = Policy {
-        measurements: Accepted::DangerAny,
+        measurements: Measurements::DangerAny,
         products: [(product, Tcb::ZERO)].into(),
         version_min: 2,
         protections: Vec::new(),

@@ -26,6 +26,11 @@ impl CollateralFiles {
         self.0.is_empty()
     }
 
+    /// The files, in their order.
+    pub fn into_files(self) -> Vec<Vec<u8>> {
+        self.0
+    }
+
     /// Deterministic CBOR: `[1, [file, …]]`.
     pub fn to_cbor(&self) -> Vec<u8> {
         let mut out = Writer::new();

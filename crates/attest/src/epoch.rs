@@ -76,14 +76,12 @@ impl EpochClaims {
     }
 
     pub(crate) fn of_tdx(claims: &tdx::Claims) -> Self {
-        let [rtmr0, rtmr1, rtmr2, rtmr3] = claims.rtmr;
         Self {
             kind: Kind::Tdx,
-            // A TD that can be debugged is refused by every policy.
-            insecure: false,
+            insecure: claims.insecure(),
             signed_time: None,
             judged_at: claims.judged_at,
-            registers: (0..).zip([claims.mr_td, rtmr0, rtmr1, rtmr2, rtmr3]).collect(),
+            registers: claims.registers(),
             identity: claims.identity,
         }
     }

@@ -131,7 +131,7 @@ pub fn fuzz_snp(bytes: &[u8]) {
     }
     let products = [snp::Product::Milan, snp::Product::Genoa, snp::Product::Turin];
     let policy = snp::Policy {
-        measurements: snp::Accepted::DangerAny,
+        measurements: snp::Measurements::DangerAny,
         products: products.map(|product| (product, snp::Tcb::ZERO)).into(),
         version_min: 0,
         vlek: snp::Allowance::Allow,

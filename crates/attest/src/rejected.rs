@@ -417,8 +417,12 @@ impl Rejected {
             self,
             Self::Measurement { .. }
                 | Self::NotAuthorised { .. }
-                | Self::Tdx(tdx::Rejected::Measurement { .. })
-                | Self::Snp(snp::Rejected::Measurement { .. })
+                | Self::Tdx(
+                    tdx::Rejected::Measurement { .. } | tdx::Rejected::NotAuthorised { .. }
+                )
+                | Self::Snp(
+                    snp::Rejected::Measurement { .. } | snp::Rejected::NotAuthorised { .. }
+                )
         )
     }
 }

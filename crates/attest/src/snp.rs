@@ -28,6 +28,7 @@ use self::chain::Chain;
 use self::product::{AMD, Roots};
 use self::report::Report;
 use self::revocation::Revocations;
+use crate::register::Fingerprint;
 use crate::revocation::Revoked;
 use crate::time::Time;
 use crate::verified::Verified;
@@ -35,7 +36,7 @@ use crate::verified::Verified;
 pub use claims::{Caveat, Claims};
 pub use collateral::{CERTIFICATES_MAX, Collateral, NotCollateral};
 pub use extension::Extension;
-pub use policy::{Accepted, Allowance, Need, Policy};
+pub use policy::{Accepted, Allowance, Measurements, Need, Policy};
 pub use product::Product;
 pub use rejected::{CertificateFault, Field, Place, Protection, Rejected};
 pub use report::{GuestPolicy, KeyClass, PlatformInfo, REPORT_BYTES};
@@ -80,9 +81,7 @@ pub fn verify_unless_revoked(
     expect: Expect,
     revoked: &[Revoked],
 ) -> Result<Verified<Claims>, Rejected> {
-    let verified = verify_under(&AMD, report, collateral, policy, now, expect)?;
-    Chain::authenticate(&Report::parse(report)?, collateral, &AMD)?.check_not_revoked(revoked)?;
-    Ok(verified)
+    verify_under(&AMD, report, collateral, policy, now, expect, revoked)
 }
 
 /// Everything that was read and found genuine.
@@ -108,9 +107,11 @@ fn verify_under<'a>(
     policy: &Policy,
     now: Time,
     expect: Expect,
+    revoked: &[Revoked],
 ) -> Result<Verified<Claims>, Rejected> {
     policy.check_usable()?;
-    let parts = Parts::authenticate(roots, report, collateral)?;
+    let parts = Parts::authenticate(roots, report, collateral, &policy.insecure_roots)?;
+    parts.chain.check_not_revoked(revoked)?;
     parts.chain.check_at(now)?;
     if let Some(revocations) = &parts.revocations {
         revocations.check_at(now)?;
@@ -131,9 +132,10 @@ impl<'a> Parts<'a> {
         roots: &Roots<'a>,
         report: &'a [u8],
         collateral: &'a Collateral,
+        insecure: &[Fingerprint],
     ) -> Result<Self, Rejected> {
         let report = Report::parse(report)?;
-        let chain = Chain::authenticate(&report, collateral, roots)?;
+        let chain = Chain::authenticate(&report, collateral, roots, insecure)?;
         report.check_signature(chain.report_key)?;
         extension::check_tcb(&chain.leaf, &report, chain.product)?;
         extension::check_chip(&chain.leaf, &report, chain.product)?;

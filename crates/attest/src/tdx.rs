@@ -40,6 +40,7 @@ pub use rejected::{
 };
 pub use tcb::{Component, Shortfall, Tcb, TcbStatus};
 
+use crate::baseline::Standing;
 use crate::register::Fingerprint;
 use crate::revocation::Revoked;
 use crate::time::Time;
@@ -137,7 +138,7 @@ fn check_usable(policy: &Policy) -> Result<(), Rejected> {
     }
     match &policy.measurements {
         Measurements::OneOf(list) if list.is_empty() => Err(Rejected::NoMeasurements),
-        Measurements::OneOf(_) | Measurements::DangerAny => Ok(()),
+        Measurements::OneOf(_) | Measurements::Baseline(_) | Measurements::DangerAny => Ok(()),
     }
 }
 
@@ -174,6 +175,12 @@ fn platform(pck: &Chain<'_>) -> Result<Platform, Rejected> {
 fn check_measurement(claims: &Claims, measurements: &Measurements) -> Result<(), Rejected> {
     let list = match measurements {
         Measurements::DangerAny => return Ok(()),
+        Measurements::Baseline(authority) => {
+            return match authority.standing(&claims.registers(), claims.judged_at) {
+                Standing::Authorised { .. } => Ok(()),
+                standing => Err(Rejected::NotAuthorised { standing }),
+            };
+        }
         Measurements::OneOf(list) => list,
     };
     let differences = list.iter().map(|measurement| {

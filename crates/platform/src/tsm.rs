@@ -156,7 +156,17 @@ impl Tsm {
     /// # Errors
     /// When there are some and they cannot be used.
     pub fn open() -> Result<Option<Self>, TsmError> {
-        let tree = Configfs { root: ROOT.into() };
+        Self::open_at(Path::new(ROOT))
+    }
+}
+
+impl Tsm {
+    /// The reports of a kernel whose configfs is mounted elsewhere; nothing if it has none there.
+    ///
+    /// # Errors
+    /// When there are some and they cannot be used.
+    pub fn open_at(root: &Path) -> Result<Option<Self>, TsmError> {
+        let tree = Configfs { root: root.to_owned() };
         if tree.root.is_dir() { Self::over(tree).map(Some) } else { Ok(None) }
     }
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 pub struct Postgres {
     dir: PathBuf,
     server: Child,
+    password: Option<String>,
 }
 
 /// The user and group `nobody` of Debian.
@@ -28,6 +29,19 @@ impl Postgres {
     /// When it does not start.
     #[must_use]
     pub fn start() -> Self {
+        Self::start_for(None)
+    }
+
+    /// The same, which lets nobody in without this password, by SCRAM-SHA-256.
+    ///
+    /// # Panics
+    /// When it does not start.
+    #[must_use]
+    pub fn start_with_password(password: &str) -> Self {
+        Self::start_for(Some(password.to_owned()))
+    }
+
+    fn start_for(password: Option<String>) -> Self {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("lucarne-pg-{}-{number}", std::process::id());
@@ -37,8 +51,11 @@ impl Postgres {
         if is_root {
             chown(&dir, Some(NOBODY), Some(NOBODY)).expect("root may hand it on");
         }
+        std::fs::write(dir.join("password"), password.as_deref().unwrap_or("none"))
+            .expect("the folder is there");
+        let login = if password.is_some() { "scram-sha-256" } else { "trust" };
         let made = program("initdb", &dir, is_root)
-            .args(["--no-sync", "-A", "trust", "-U", "desk", "-D"])
+            .args(["--no-sync", "-A", login, "--pwfile=password", "-U", "desk", "-D"])
             .arg(dir.join("data"))
             .status()
             .expect("install Debian package postgresql");
@@ -50,7 +67,7 @@ impl Postgres {
             .arg(&dir)
             .spawn()
             .expect("the server can be started");
-        let server = Self { dir, server };
+        let server = Self { dir, server, password };
         server.wait();
         server
     }
@@ -58,7 +75,9 @@ impl Postgres {
     /// How a client finds it.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("host={} user=desk dbname=postgres", self.dir.display())
+        let password = self.password.as_ref().map(|it| format!(" password={it}"));
+        let password = password.unwrap_or_default();
+        format!("host={} user=desk dbname=postgres{password}", self.dir.display())
     }
 
     fn wait(&self) {

@@ -23,6 +23,8 @@ use crate::time::Time;
 /// A chain in which each certificate is signed by the one before it, and the first is AMD's.
 pub(super) struct Chain<'a> {
     pub(super) product: Product,
+    /// Whether the root is one that the policy calls insecure.
+    pub(super) insecure_root: bool,
     pub(super) root: Certificate<'a>,
     /// Key of the root.
     pub(super) root_key: &'a [u8],
@@ -38,21 +40,27 @@ impl<'a> Chain<'a> {
         report: &Report<'_>,
         collateral: &'a Collateral,
         roots: &Roots<'a>,
+        insecure: &[Fingerprint],
     ) -> Result<Self, Rejected> {
         let supplied = read(collateral)?;
-        refuse_other_roots(&supplied, roots)?;
+        refuse_other_roots(&supplied, roots, insecure)?;
         let leaf = leaf(&supplied, report.key)?;
         let product = product(&leaf, report)?;
         let name = product.issuer_name(report.key);
         let issuer = named(&supplied, name)?.ok_or(Rejected::IssuerMissing { name })?;
-        let root = Certificate::parse(roots.of(product)).map_err(fault_at(Place::Root))?;
+        let other = insecure_root(&supplied, product, insecure);
+        let insecure_root = other.is_some();
+        let root = match other {
+            Some(root) => root,
+            None => Certificate::parse(roots.of(product)).map_err(fault_at(Place::Root))?,
+        };
 
         let root_key = root.issuing_key().map_err(fault_at(Place::Root))?;
         let issuer_key = issuer.issuing_key().map_err(fault_at(Place::Issuer))?;
         let report_key = leaf.report_key().map_err(fault_at(Place::Leaf))?;
         check_link(&root, root_key, &issuer, Place::Issuer)?;
         check_link(&issuer, issuer_key, &leaf, Place::Leaf)?;
-        Ok(Self { product, root, root_key, issuer, leaf, report_key })
+        Ok(Self { product, insecure_root, root, root_key, issuer, leaf, report_key })
     }
 
     /// That the relying party itself has revoked none of it.
@@ -118,12 +126,27 @@ fn read(collateral: &Collateral) -> Result<Vec<Certificate<'_>>, Rejected> {
 }
 
 /// A root that came along is not used, and if it is another one, somebody wants it to be.
-fn refuse_other_roots(supplied: &[Certificate<'_>], roots: &Roots<'_>) -> Result<(), Rejected> {
+fn refuse_other_roots(
+    supplied: &[Certificate<'_>],
+    roots: &Roots<'_>,
+    insecure: &[Fingerprint],
+) -> Result<(), Rejected> {
     let mut named = supplied.iter().filter(|found| found.name.starts_with(ROOT_PREFIX));
-    match named.find(|found| !roots.contain(found.der)) {
+    let known = |der| roots.contain(der) || insecure.contains(&Fingerprint::of(der));
+    match named.find(|found| !known(found.der)) {
         Some(other) => Err(Rejected::RootDiffers { got: Fingerprint::of(other.der) }),
         None => Ok(()),
     }
+}
+
+/// The root of this product that came along and that the policy calls insecure by its fingerprint.
+fn insecure_root<'a>(
+    supplied: &[Certificate<'a>],
+    product: Product,
+    insecure: &[Fingerprint],
+) -> Option<Certificate<'a>> {
+    let mut named = supplied.iter().filter(|found| found.name == product.root_name());
+    named.find(|found| insecure.contains(&Fingerprint::of(found.der))).cloned()
 }
 
 /// The certificate of the key that signed, by the class that the report says it is of.

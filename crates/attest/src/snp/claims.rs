@@ -5,7 +5,7 @@ use core::fmt;
 
 use lucarne_ledger::hash::{Hash, to_hex};
 
-use super::policy::{Accepted, Policy};
+use super::policy::{Accepted, Measurements, Policy};
 use super::product::Product;
 use super::report::{GuestPolicy, KeyClass, PlatformInfo};
 use super::tcb::Tcb;
@@ -24,7 +24,8 @@ pub struct Claims {
     pub version: u32,
     /// What sort of key signed.
     pub key: KeyClass,
-    /// Whether nothing protects the guest from its host: debug mode. Show it in every verdict.
+    /// Whether nothing protects the guest from its host: debug mode, or a root that is not AMD's.
+    /// Show it in every verdict.
     pub insecure: bool,
     /// What weakens this verdict, in a fixed order.
     pub caveats: Vec<Caveat>,
@@ -115,7 +116,7 @@ impl Claims {
             root: Fingerprint::of(chain.root.der),
             version: report.version,
             key: report.key,
-            insecure: report.policy.debug(),
+            insecure: report.policy.debug() || chain.insecure_root,
             caveats: Vec::new(),
             measurement: report.measurement,
             host_data: report.host_data,
@@ -158,7 +159,7 @@ impl Claims {
             (Caveat::NoAliasCheck, !self.platform.alias_check()),
             (Caveat::NoRevocationList, no_list),
             (Caveat::NoTcbFloor, floor == Some(&Tcb::ZERO)),
-            (Caveat::MeasurementUnchecked, policy.measurements == Accepted::DangerAny),
+            (Caveat::MeasurementUnchecked, policy.measurements == Measurements::DangerAny),
             (Caveat::ReportDataUnchecked, *expect == Expect::DangerAny),
             (Caveat::InstanceNotBound, unbound == [true, true]),
         ];

@@ -3,6 +3,7 @@
 //! Every demand is a field, so that a policy says all of what it asks for. [`Policy::strict`]
 //! refuses whatever a guest can do without; an empty list accepts nothing.
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
@@ -12,13 +13,17 @@ use super::product::Product;
 use super::rejected::{Field, Protection, Rejected};
 use super::report::KeyClass;
 use super::tcb::Tcb;
-use crate::register::Register;
+use crate::baseline::{Authority, Standing};
+use crate::register::{Fingerprint, Register};
 
 /// What a relying party trusts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Policy {
     /// Launch measurements of accepted code.
-    pub measurements: Accepted<Register>,
+    pub measurements: Measurements,
+    /// Roots besides AMD's, by the SHA-256 of their certificates, which then come with the
+    /// evidence. What is verified under one of them is marked insecure.
+    pub insecure_roots: Vec<Fingerprint>,
     /// Accepted products, each with the least firmware, part by part. Compared with the versions
     /// that the certificate vouches for, not with those that the machine says it runs.
     /// Naming [`Product::Milan`] accepts that its reports may be forged.
@@ -63,6 +68,17 @@ pub struct Policy {
     pub image_id: Accepted<[u8; 16]>,
 }
 
+/// Which measurements a relying party accepts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Measurements {
+    /// Whatever runs in the guest. The claims must be compared with something afterwards.
+    DangerAny,
+    /// One of these. An empty list accepts nothing.
+    OneOf(Vec<Register>),
+    /// What a baseline authorises at the time that the report is judged at.
+    Baseline(Box<Authority>),
+}
+
 /// Which values a relying party accepts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Accepted<T> {
@@ -98,7 +114,8 @@ impl Policy {
     /// There is no floor for the firmware: which one is right changes with each bulletin of AMD.
     pub fn strict(measurements: Vec<Register>) -> Self {
         Self {
-            measurements: Accepted::OneOf(measurements),
+            measurements: Measurements::OneOf(measurements),
+            insecure_roots: Vec::new(),
             products: BTreeMap::from([(Product::Genoa, Tcb::ZERO), (Product::Turin, Tcb::ZERO)]),
             version_min: 3,
             debug: Allowance::Refuse,
@@ -128,8 +145,8 @@ impl Policy {
             return Err(Rejected::NoProducts);
         }
         match &self.measurements {
-            Accepted::OneOf(list) if list.is_empty() => Err(Rejected::NoMeasurements),
-            Accepted::OneOf(_) | Accepted::DangerAny => Ok(()),
+            Measurements::OneOf(list) if list.is_empty() => Err(Rejected::NoMeasurements),
+            Measurements::OneOf(_) | Measurements::Baseline(_) | Measurements::DangerAny => Ok(()),
         }
     }
 
@@ -192,7 +209,7 @@ impl Policy {
         if got == Register::ZERO {
             return Err(Rejected::MeasurementZero);
         }
-        self.measurements.check(&got, Rejected::Measurement { got })?;
+        self.measurements.check(claims)?;
         let (got, min) = (claims.guest_svn, self.guest_svn_min);
         if got < min {
             return Err(Rejected::GuestSvn { got, min });
@@ -206,6 +223,23 @@ impl Policy {
         self.author_key_digest.check(&claims.author_key_digest, refused(Field::AuthorKeyDigest))?;
         self.family_id.check(&claims.family_id, refused(Field::FamilyId))?;
         self.image_id.check(&claims.image_id, refused(Field::ImageId))
+    }
+}
+
+impl Measurements {
+    fn check(&self, claims: &Claims) -> Result<(), Rejected> {
+        let got = claims.measurement;
+        match self {
+            Self::DangerAny => Ok(()),
+            Self::OneOf(list) if list.contains(&got) => Ok(()),
+            Self::OneOf(_) => Err(Rejected::Measurement { got }),
+            Self::Baseline(authority) => {
+                match authority.standing(&BTreeMap::from([(0, got)]), claims.judged_at) {
+                    Standing::Authorised { .. } => Ok(()),
+                    standing => Err(Rejected::NotAuthorised { standing }),
+                }
+            }
+        }
     }
 }
 

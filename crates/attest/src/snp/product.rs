@@ -49,6 +49,15 @@ impl Product {
         }
     }
 
+    /// Common name of its root.
+    pub(super) const fn root_name(self) -> &'static str {
+        match self {
+            Self::Milan => "ARK-Milan",
+            Self::Genoa => "ARK-Genoa",
+            Self::Turin => "ARK-Turin",
+        }
+    }
+
     /// Common name of what issues keys of this class.
     pub(super) const fn issuer_name(self, class: KeyClass) -> &'static str {
         match (self, class) {

@@ -11,6 +11,7 @@ use super::extension::Extension;
 use super::product::Product;
 use super::report::KeyClass;
 use super::tcb::{Component, Level, Shortfall};
+use crate::baseline::Standing;
 use crate::register::{Fingerprint, Register};
 use crate::rejected::Class;
 use crate::time::Time;
@@ -259,6 +260,11 @@ pub enum Rejected {
         /// Measurement found.
         got: Register,
     },
+    /// The measurement is not one that the baseline authorises at that time.
+    NotAuthorised {
+        /// What the baseline says about it.
+        standing: Standing,
+    },
     /// The report was made at a lesser privilege than the policy allows.
     Vmpl {
         /// Level found.
@@ -447,6 +453,7 @@ impl Rejected {
             | Self::MigrationAgent
             | Self::MeasurementZero
             | Self::Measurement { .. }
+            | Self::NotAuthorised { .. }
             | Self::Vmpl { .. }
             | Self::Smt
             | Self::SeveralSockets

@@ -4,3 +4,4 @@ mod forge;
 mod forged;
 mod genuine;
 mod past;
+mod roots;

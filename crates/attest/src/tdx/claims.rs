@@ -1,9 +1,11 @@
 //! Claims: what a quote says once it is verified, and until when that verdict holds.
 
+use alloc::collections::BTreeMap;
+
 use lucarne_ledger::hash::Hash;
 
 use super::platform::Platform;
-use super::policy::RegisterName;
+use super::policy::{INTEL_SGX_ROOT, RegisterName};
 use super::rejected::Source;
 use super::tcb::Tcb;
 use crate::register::{Fingerprint, Register};
@@ -59,6 +61,18 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Whether nothing vouches for the machine: a root that is not Intel's. Show it in every
+    /// verdict. A TD that can be debugged is refused by every policy.
+    pub fn insecure(&self) -> bool {
+        self.root != INTEL_SGX_ROOT
+    }
+
+    /// The registers by number, as baselines have them: MRTD, then RTMR0 to RTMR3.
+    pub fn registers(&self) -> BTreeMap<u8, Register> {
+        let [rtmr0, rtmr1, rtmr2, rtmr3] = self.rtmr;
+        (0..).zip([self.mr_td, rtmr0, rtmr1, rtmr2, rtmr3]).collect()
+    }
+
     /// The value of a register.
     pub const fn register(&self, name: RegisterName) -> Register {
         let [rtmr0, rtmr1, rtmr2, rtmr3] = self.rtmr;

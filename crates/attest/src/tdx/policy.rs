@@ -3,18 +3,21 @@
 //! The strict one accepts nothing but a machine that is up to date; every leniency is a named
 //! field. Nothing means "any" by being empty.
 
+use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use super::tcb::TcbStatus;
+use crate::baseline::Authority;
 use crate::register::{Fingerprint, Register};
 
 /// What a relying party trusts.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Policy {
-    /// Roots, by the SHA-256 of their certificates; without one, everything is refused.
+    /// Roots, by the SHA-256 of their certificates; without one, everything is refused. What is
+    /// verified under another than [`INTEL_SGX_ROOT`] is marked insecure.
     pub roots: Vec<Fingerprint>,
     /// Measurements; an empty list refuses everything.
     pub measurements: Measurements,
@@ -53,6 +56,8 @@ pub enum Measurements {
     DangerAny,
     /// One of these. An empty list accepts nothing.
     OneOf(Vec<Measurement>),
+    /// What a baseline authorises at the time that the quote is judged at.
+    Baseline(Box<Authority>),
 }
 
 /// Register values that belong together. Always names MRTD, never as zero.

@@ -16,6 +16,7 @@ pub use fault::{
 };
 
 use super::tcb::{Component, Shortfall, TcbStatus};
+use crate::baseline::Standing;
 use crate::register::{Fingerprint, Register};
 use crate::rejected::Class;
 use crate::time::Time;
@@ -324,6 +325,11 @@ pub enum Rejected {
         /// Registers that differ from the measurement that comes closest.
         differences: Vec<Difference>,
     },
+    /// The measurement is not one that the baseline authorises at that time.
+    NotAuthorised {
+        /// What the baseline says about it.
+        standing: Standing,
+    },
     /// The quote is about other report data: a replay, or a key of another.
     ReportData,
 }
@@ -386,6 +392,7 @@ impl Rejected {
             | Self::Xfam { .. }
             | Self::ServiceTd { .. }
             | Self::Measurement { .. }
+            | Self::NotAuthorised { .. }
             | Self::ReportData => Class::Mismatch,
             Self::NoRoots | Self::NoMeasurements => Class::Policy,
         }

@@ -117,6 +117,7 @@ impl Rejected {
             Self::MigrationAgent => write!(f, "a migration agent can read the guest"),
             Self::MeasurementZero => write!(f, "nothing was measured"),
             Self::Measurement { got } => write!(f, "measurement {got} is not an accepted one"),
+            Self::NotAuthorised { standing } => write!(f, "the baseline: {standing}"),
             Self::Vmpl { got, max } => write!(f, "made at VMPL {got}, at most {max} is allowed"),
             Self::Smt => write!(f, "the guest may run with simultaneous multithreading"),
             Self::SeveralSockets => write!(f, "the guest may run on several sockets"),

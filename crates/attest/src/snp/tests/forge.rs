@@ -301,7 +301,7 @@ impl Forge {
         let root = self.root.sign(&Rsa::root());
         let roots = Roots { milan: &root, genoa: &root, turin: &root };
         let (policy, now, expect) = (&self.policy, self.now, self.expect);
-        verify_under(&roots, report, collateral, policy, now, expect).map(Verified::into_inner)
+        verify_under(&roots, report, collateral, policy, now, expect, &[]).map(Verified::into_inner)
     }
 }
 

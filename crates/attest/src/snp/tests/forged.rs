@@ -12,7 +12,7 @@ use crate::register::{Fingerprint, Register};
 use crate::rejected::Class;
 use crate::snp::{
     Accepted, Allowance, Caveat, CertificateFault, Collateral, Component, Expect, Extension, Field,
-    KeyClass, Level, Need, Place, Product, Protection, Rejected, Shortfall, Tcb,
+    KeyClass, Level, Measurements, Need, Place, Product, Protection, Rejected, Shortfall, Tcb,
 };
 use crate::time::Time;
 
@@ -472,10 +472,13 @@ fn what_a_policy_asks_for() {
     check(|forge| forge.policy.guest_svn_min = 5, Rejected::GuestSvn { got: 4, min: 5 });
     check(|forge| forge.put(0x90, &[0; 48]), Rejected::MeasurementZero);
     check(
-        |forge| forge.policy.measurements = Accepted::OneOf(vec![Register([9; 48])]),
+        |forge| forge.policy.measurements = Measurements::OneOf(vec![Register([9; 48])]),
         Rejected::Measurement { got: Register([1; 48]) },
     );
-    check(|forge| forge.policy.measurements = Accepted::OneOf(vec![]), Rejected::NoMeasurements);
+    check(
+        |forge| forge.policy.measurements = Measurements::OneOf(vec![]),
+        Rejected::NoMeasurements,
+    );
     check(|forge| forge.policy.products.clear(), Rejected::NoProducts);
     check(
         |forge| forge.policy.products = [(Product::Turin, Tcb::ZERO)].into(),
@@ -486,7 +489,7 @@ fn what_a_policy_asks_for() {
     check(
         |forge| {
             forge.put(0x90, &[0; 48]);
-            forge.policy.measurements = Accepted::DangerAny;
+            forge.policy.measurements = Measurements::DangerAny;
         },
         Rejected::MeasurementZero,
     );
@@ -531,7 +534,7 @@ fn what_is_allowed_is_said() {
     forge.policy.migration_agent = Allowance::Allow;
     forge.policy.protections.clear();
     forge.policy.revocation = Need::Optional;
-    forge.policy.measurements = Accepted::DangerAny;
+    forge.policy.measurements = Measurements::DangerAny;
     forge.policy.products = [(Product::Genoa, Tcb::ZERO)].into();
     forge.expect = Expect::DangerAny;
     let claims = forge.judge().unwrap();

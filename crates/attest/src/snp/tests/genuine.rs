@@ -15,8 +15,8 @@ use crate::rejected::Class;
 use crate::revocation::Revoked;
 use crate::snp::certificate::Certificate;
 use crate::snp::{
-    Accepted, Allowance, Caveat, Claims, Collateral, Expect, KeyClass, Need, NotCollateral, Place,
-    Policy, Product, Rejected, Tcb, verify, verify_unless_revoked,
+    Allowance, Caveat, Claims, Collateral, Expect, KeyClass, Measurements, Need, NotCollateral,
+    Place, Policy, Product, Rejected, Tcb, verify, verify_unless_revoked,
 };
 use crate::time::Time;
 use crate::verified::Verified;
@@ -102,7 +102,7 @@ pub(super) fn judge(
 pub(super) fn trusting() -> Policy {
     let products = [Product::Milan, Product::Genoa, Product::Turin];
     Policy {
-        measurements: Accepted::DangerAny,
+        measurements: Measurements::DangerAny,
         products: products.map(|product| (product, Tcb::ZERO)).into(),
         version_min: 2,
         vlek: Allowance::Allow,
@@ -461,7 +461,7 @@ fn the_chains_that_amd_publishes_are_read() {
 fn measurements_are_compared_whole() {
     let mut wanted = TURIN.judge(&trusting()).unwrap().measurement;
     let with = |wanted: Register| {
-        TURIN.judge(&Policy { measurements: Accepted::OneOf(vec![wanted]), ..trusting() })
+        TURIN.judge(&Policy { measurements: Measurements::OneOf(vec![wanted]), ..trusting() })
     };
     assert_eq!(with(wanted).unwrap().measurement, wanted);
     let got = wanted;

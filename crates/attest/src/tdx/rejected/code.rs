@@ -62,6 +62,7 @@ impl Rejected {
             Self::ServiceTd { .. } => "service-td",
             Self::NoMeasurements => "no-measurements",
             Self::Measurement { .. } => "measurement",
+            Self::NotAuthorised { .. } => "not-authorised",
             Self::ReportData => "report-data",
         }
     }

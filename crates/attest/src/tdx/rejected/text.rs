@@ -135,6 +135,7 @@ impl fmt::Display for Rejected {
                 f.write_str("the measurement is not one of the policy")?;
                 differences.iter().try_for_each(|difference| write!(f, ", {difference}"))
             }
+            Self::NotAuthorised { standing } => write!(f, "the baseline: {standing}"),
             Self::ReportData => write!(f, "the quote is about other report data"),
         }
     }

@@ -1,12 +1,17 @@
 //! Quotes that vouch for an epoch, by way of what a relying party accepts of any kind.
 
+use alloc::boxed::Box;
 use alloc::vec;
 
 use lucarne_ledger::binding::EpochBinding;
+use lucarne_ledger::key::{Ed25519Key, Signer as _};
 use lucarne_ledger::report_data::{ChannelEnd, ReportData};
 
 use super::forge::*;
 use super::*;
+use crate::baseline::{
+    Approval, Approver, Approvers, Authority, Baseline, Entry, Version, approval_message,
+};
 use crate::register::Register;
 use crate::rejected::Class;
 use crate::revocation::Revoked;
@@ -74,10 +79,7 @@ fn a_quote_of_each_purpose_is_believed_for_that_purpose_alone() {
             let keys = verdict.unwrap();
             assert_eq!((keys.epoch, &keys.binding), (bound.epoch_id(), &bound));
             let claims = keys.claims;
-            assert_eq!(
-                (claims.kind, claims.insecure, claims.signed_time),
-                (Kind::Tdx, false, None)
-            );
+            assert_eq!((claims.kind, claims.insecure, claims.signed_time), (Kind::Tdx, true, None));
             assert_eq!((claims.time(), claims.identity), (NOW, Hash::of(&quote[..632])));
             let registers = [1, 5, 6, 7, 8].map(|fill| Register([fill; 48]));
             assert_eq!(claims.registers, (0..).zip(registers).collect());
@@ -159,4 +161,58 @@ fn a_certificate_that_the_relying_party_revoked_is_refused_by_its_place() {
     let refused = accepts.verify_epoch(&exhibit, LIVE, ANY).map(|_| ());
     let place = Place::PckIssuer;
     assert_eq!(refused, Err(crate::Rejected::Tdx(Rejected::CertificateRevoked { place })));
+}
+
+/// A baseline whose one version has this MRTD, approved by two people.
+fn authority(mr_td: Register) -> Authority {
+    let key = |seed: u8| Ed25519Key::from_seed(&[seed; 32]).unwrap();
+    let public = |seed| -> [u8; 32] { key(seed).public_key().raw().try_into().unwrap() };
+    let entry = Entry {
+        version: "v1".into(),
+        any_of: vec![[(0, mr_td), (4, Register([8; 48]))].into()],
+        valid_from: Time::from_unix_ms(NOW.unix_ms() - 1_000),
+        valid_until: None,
+        deployment: None,
+        change: None,
+        git_commit: None,
+        build_digest: None,
+    };
+    let people = [("alice", 1), ("bob", 2)];
+    let at = Time::from_unix_ms(NOW.unix_ms() - 2_000);
+    let approvals = people.map(|(by, seed)| {
+        let signature = key(seed).sign(&approval_message(&entry.digest(), by, at)).unwrap();
+        Approval { by: by.into(), key: public(seed), at, signature }
+    });
+    let approvers = people.map(|(name, seed)| Approver { name: name.into(), key: public(seed) });
+    let version = Version { entry, approvals: approvals.into(), retirement: None };
+    Authority {
+        baseline: Baseline::new(vec![version]).unwrap(),
+        approvers: Approvers::new(approvers.into()).unwrap(),
+    }
+}
+
+/// Registers are MRTD and RTMR0 to 3 by number, and the time is that of the judgement.
+#[test]
+fn a_baseline_authorises_a_td_by_its_registers_at_its_time() {
+    let bound = binding();
+    let (quote, collateral, mut accepts, _) = made(&ReportData::epoch(&bound));
+    let exhibit = Exhibit { evidence: &quote, collateral: &collateral, binding: &bound };
+    let mut judge = |mr_td, at| {
+        let measurements = Measurements::Baseline(Box::new(authority(Register([mr_td; 48]))));
+        accepts.tdx.as_mut().unwrap().measurements = measurements;
+        accepts.verify_epoch(&exhibit, At::Replay { shown: Some(at) }, ANY).map(|_| ())
+    };
+    assert_eq!(judge(1, NOW), Ok(()));
+    let early = Time::from_unix_ms(NOW.unix_ms() - 1_500);
+    for (verdict, standing) in [(judge(2, NOW), "unknown"), (judge(1, early), "not-yet-valid")] {
+        let refused = verdict.unwrap_err();
+        assert!(refused.is_measurement(), "{refused:?}");
+        assert_eq!(refused.class(), Class::Mismatch);
+        match refused {
+            crate::Rejected::Tdx(Rejected::NotAuthorised { standing: found }) => {
+                assert_eq!(found.as_str(), standing);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
