@@ -3,8 +3,8 @@
 //! A file is written again as its next revision, with commitments and a signed authorisation in the
 //! place of the payloads; statement, root and proofs stay valid. Only when that revision is durable
 //! the ones that tell the payload are removed. A kill in between leaves both, and the same order
-//! again removes what is left. A hold on the file, or a batch that does not verify, stops it before
-//! anything is written.
+//! again removes what is left. In a bucket they are locked and stay: the outcome says what still
+//! tells. A hold on the file, or a batch that does not verify, stops it before anything is written.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -14,7 +14,7 @@ use lucarne_ledger::key::{Signer, SigningFailed};
 use lucarne_ledger::record::Stream;
 use lucarne_ledger::statement::Withholding;
 
-use crate::hold::{HoldError, Holds};
+use crate::hold::{Clearance, HoldError, Holds};
 use crate::name::SealName;
 use crate::segment::{SegmentError, SegmentReader, SegmentWriter};
 use crate::{Archive, ArchiveError, Directory, Name, Put};
@@ -43,6 +43,8 @@ pub struct Outcome {
     pub withheld: u64,
     /// Files that told them and are gone.
     pub removed: Vec<SealName>,
+    /// Files that still tell them: what a store has locked stays as it is.
+    pub locked: Vec<SealName>,
 }
 
 /// Why nothing, or not everything, was left out.
@@ -134,12 +136,55 @@ pub fn withhold(
     revisions: &[SealName],
     order: &Order<'_>,
 ) -> Result<Option<Outcome>, WithholdError> {
+    let Some((mut outcome, telling)) = put_without(archive, holds, revisions, order)? else {
+        return Ok(None);
+    };
+    for clearance in telling {
+        archive.remove(&clearance)?;
+        outcome.removed.push(clearance.seal().clone());
+    }
+    Ok(Some(outcome))
+}
+
+/// As [`withhold`], in an archive from which nothing can be removed: the revision without the
+/// records is written after the others, and those that tell them are named as locked.
+///
+/// `None` when no revision tells any of them, or the last one leaves all of them out already.
+///
+/// # Errors
+/// As for [`withhold`]; after an error the same call may be made again.
+pub fn withhold_locked(
+    archive: &dyn Archive,
+    holds: &Holds,
+    revisions: &[SealName],
+    order: &Order<'_>,
+) -> Result<Option<Outcome>, WithholdError> {
+    let Some(last) = revisions.last() else { return Ok(None) };
+    if told(archive, last, order)? == 0 {
+        return Ok(None);
+    }
+    let done = put_without(archive, holds, revisions, order)?;
+    Ok(done.map(|(mut outcome, telling)| {
+        outcome.locked.extend(telling.iter().map(|clearance| clearance.seal().clone()));
+        outcome
+    }))
+}
+
+/// Makes sure that there is a revision without the records; gives those that tell them.
+fn put_without(
+    archive: &dyn Archive,
+    holds: &Holds,
+    revisions: &[SealName],
+    order: &Order<'_>,
+) -> Result<Option<(Outcome, Vec<Clearance>)>, WithholdError> {
     let mut telling = Vec::new();
     let mut silent = None;
     for name in revisions {
         let rewritten = rewrite(archive, name, order)?;
         if rewritten.told > 0 {
             telling.push((holds.clear(name).map_err(WithholdError::Hold)?, rewritten));
+            // What comes after it is what readers take.
+            silent = None;
         } else {
             silent = Some((name.clone(), rewritten.withheld)).filter(|(_, count)| *count > 0);
         }
@@ -151,12 +196,8 @@ pub fn withhold(
             (put_next(archive, newest.seal(), revisions, &rewritten.bytes)?, rewritten.withheld)
         }
     };
-    let mut removed = Vec::new();
-    for (clearance, _) in telling {
-        removed.push(clearance.seal().clone());
-        archive.remove(&clearance)?;
-    }
-    Ok(Some(Outcome { kept, withheld, removed }))
+    let outcome = Outcome { kept, withheld, removed: Vec::new(), locked: Vec::new() };
+    Ok(Some((outcome, telling.into_iter().map(|(clearance, _)| clearance).collect())))
 }
 
 /// How many of the wanted records a file still tells.
@@ -251,7 +292,7 @@ fn words(
 }
 
 fn put_next(
-    archive: &Directory,
+    archive: &dyn Archive,
     newest: &SealName,
     revisions: &[SealName],
     bytes: &[u8],

@@ -16,6 +16,8 @@ mod s3;
 mod s3_double;
 #[path = "it/s3_faults.rs"]
 mod s3_faults;
+#[path = "it/s3_orders.rs"]
+mod s3_orders;
 #[path = "it/s3_roles.rs"]
 mod s3_roles;
 #[path = "it/s3_versions.rs"]
@@ -41,6 +43,7 @@ fn no_file_is_forgotten() {
         "s3.rs",
         "s3_double.rs",
         "s3_faults.rs",
+        "s3_orders.rs",
         "s3_roles.rs",
         "s3_versions.rs",
         "withhold.rs",

@@ -20,7 +20,7 @@ mod succession;
 #[cfg(test)]
 mod tests;
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -31,6 +31,7 @@ use crate::audit::finding::{Finding, SeqRange, Subject};
 use crate::audit::ledger::LedgerAudit;
 use crate::audit::report::{LedgerSummary, Report};
 use crate::batch::EpochKey;
+use crate::hash::Hash;
 use crate::identity::{EpochId, Instance, LedgerKind};
 use crate::key::PublicKey;
 use crate::trust_policy::TrustPolicy;
@@ -98,6 +99,8 @@ pub struct Audit<'p> {
     findings: Vec<Finding>,
     ledgers: Vec<LedgerSummary>,
     epochs: BTreeSet<(Instance, EpochId)>,
+    // digest of what vouches for an epoch's keys
+    evidence: BTreeMap<(Instance, EpochId), Hash>,
     // those that are there and whose keys are not believed
     unjudged: BTreeSet<(Instance, EpochId)>,
 }
@@ -110,6 +113,7 @@ impl<'p> Audit<'p> {
             findings: Vec::new(),
             ledgers: Vec::new(),
             epochs: BTreeSet::new(),
+            evidence: BTreeMap::new(),
             unjudged: BTreeSet::new(),
         }
     }
@@ -117,6 +121,12 @@ impl<'p> Audit<'p> {
     /// Notes that an epoch's keys are attested. Its required ledgers must follow.
     pub fn epoch(&mut self, instance: &Instance, epoch: EpochId) {
         self.epochs.insert((instance.clone(), epoch));
+    }
+
+    /// Notes the digest of the evidence that vouched for an epoch's keys: what the epoch sealed,
+    /// and what the register has, must name no other.
+    pub fn evidence(&mut self, instance: &Instance, epoch: EpochId, sha256: Hash) {
+        self.evidence.insert((instance.clone(), epoch), sha256);
     }
 
     /// Starts on one ledger of an attested epoch; hand the result back to [`add`](Self::add).
@@ -151,6 +161,7 @@ impl<'p> Audit<'p> {
     /// The conclusion.
     pub fn finish(mut self) -> Report {
         self.require_ledgers();
+        self.compare_openings();
         self.follow_predecessors();
         if self.findings.is_empty()
             && self.ledgers.iter().all(|ledger| ledger.verified == 0 && ledger.from == 0)
@@ -162,6 +173,31 @@ impl<'p> Audit<'p> {
             self.findings.retain(|finding| concerns(finding, &range));
         }
         Report { ledgers: self.ledgers, findings: self.findings }
+    }
+
+    // Evidence can be genuine and still have been put in the place of another: `open` tells.
+    fn compare_openings(&mut self) {
+        let named = self.ledgers.iter().filter_map(|ledger| {
+            Some((ledger.id.clone(), ledger.evidence.as_ref()?.parse::<Hash>()))
+        });
+        for (id, stated) in named.collect::<Vec<_>>() {
+            match stated {
+                Ok(stated) => self.compare_evidence(&id.instance, id.epoch, stated),
+                Err(_) if self.evidence.contains_key(&(id.instance.clone(), id.epoch)) => {
+                    self.note(subject_finding(Subject::Ledger(id), None, Cause::ControlUnreadable));
+                }
+                Err(_) => {}
+            }
+        }
+    }
+
+    // Both ledgers and the register name it: a difference is one finding.
+    fn compare_evidence(&mut self, instance: &Instance, epoch: EpochId, stated: Hash) {
+        let Some(found) = self.evidence.get(&(instance.clone(), epoch)).copied() else { return };
+        if found != stated {
+            let subject = Subject::Epoch { instance: instance.clone(), epoch };
+            self.note_quietly(subject, Cause::EvidenceDiffers { stated, found });
+        }
     }
 
     fn accept_ends(&mut self) {

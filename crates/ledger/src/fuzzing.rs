@@ -3,6 +3,7 @@
 //! What is read must be written as it came: a second spelling is a finding of the fuzzer.
 
 use crate::batch::{self, encrypted};
+use crate::canary;
 use crate::checkpoint::Checkpoint;
 use crate::control::Control;
 use crate::encryption::KeyId;
@@ -45,6 +46,19 @@ fn take_apart_and_together(bytes: &[u8]) {
         let same = encrypted::put_together(&hidden, apart.secret());
         assert_eq!(same.as_deref(), Ok(bytes));
     }
+}
+
+/// Looks for a canary in the bytes, and in the same with one put among them.
+///
+/// # Panics
+/// When one that is there is not found, or one is found that stands in no part: both are bugs.
+pub fn fuzz_canary(bytes: &[u8]) {
+    let planted = canary::of([0xa5; 16]);
+    let (before, after) = bytes.split_at(bytes.len() / 2);
+    assert!(canary::occurs_in(&[before, planted.as_bytes(), after].concat()));
+    let length = planted.len();
+    let somewhere = bytes.windows(length).any(canary::occurs_in);
+    assert_eq!(canary::occurs_in(bytes), somewhere);
 }
 
 /// Reads the bytes as a signed note under a key that has signed nothing.
@@ -189,7 +203,11 @@ pub fn fuzz_add_checkpoint(bytes: &[u8]) {
 /// When it has a second spelling, which is a bug.
 pub fn fuzz_add_epoch(bytes: &[u8]) {
     if let Ok(enrolment) = Enrolment::from_cbor(bytes) {
-        let again = Enrolment::write(&enrolment.binding.to_cbor(), &enrolment.evidence);
+        let again = Enrolment::write(
+            &enrolment.binding.to_cbor(),
+            &enrolment.evidence,
+            enrolment.collateral.as_deref(),
+        );
         assert_eq!(again, bytes);
     }
 }
@@ -208,32 +226,14 @@ pub fn fuzz_register(bytes: &[u8]) {
 mod tests {
     extern crate std;
 
-    use std::path::Path;
+    use lucarne_testkit::replay;
 
     use super::*;
-
-    #[track_caller]
-    fn replay(topic: &str, fuzz: fn(&[u8])) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(topic);
-        let mut count = 0;
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-            fuzz(&bytes);
-            // Every seed also cut and bent, so that a replay reaches the refusals too.
-            for at in 0..bytes.len().min(512) {
-                fuzz(bytes.get(..at).unwrap_or_default());
-                let mut bent = bytes.clone();
-                bent[at] ^= 0x41;
-                fuzz(&bent);
-            }
-            count += 1;
-        }
-        assert!(count >= 2, "corpus of {topic} has {count} files");
-    }
 
     #[test]
     fn corpora_are_replayed() {
         replay("ledger_batch", fuzz_batch);
+        replay("ledger_canary", fuzz_canary);
         replay("ledger_note", fuzz_note);
         replay("ledger_checkpoint", fuzz_checkpoint);
         replay("ledger_register", fuzz_register);

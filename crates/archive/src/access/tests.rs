@@ -2,6 +2,8 @@
 
 use std::io::Write as _;
 
+use lucarne_testkit::replay;
+
 use super::*;
 
 const LINE: &str = "79a59df9 archive [21/Nov/2026:06:33:51 +0000] 192.0.2.3 \
@@ -144,11 +146,6 @@ fn a_key_is_unescaped_as_often_as_it_was_escaped() {
 
 #[test]
 fn the_corpora_replay() {
-    let replay = |topic: &str, run: fn(&[u8])| {
-        let folder = format!("{}/../../fuzz/corpus/{topic}", env!("CARGO_MANIFEST_DIR"));
-        let entries = std::fs::read_dir(folder).unwrap();
-        entries.map(|entry| run(&std::fs::read(entry.unwrap().path()).unwrap())).count()
-    };
-    assert_eq!(replay("archive_access", crate::fuzzing::fuzz_access), 3);
-    assert_eq!(replay("archive_policy", crate::fuzzing::fuzz_policy), 2);
+    replay("archive_access", crate::fuzzing::fuzz_access);
+    replay("archive_policy", crate::fuzzing::fuzz_policy);
 }

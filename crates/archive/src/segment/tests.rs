@@ -1,5 +1,6 @@
 //! Segments round trip, and not one bit of a file can change unseen.
 
+use lucarne_testkit::replay;
 use proptest::prelude::*;
 
 use super::*;
@@ -170,11 +171,6 @@ proptest! {
 
 #[test]
 fn the_corpora_replay() {
-    let replay = |topic: &str, run: fn(&[u8])| {
-        let folder = format!("{}/../../fuzz/corpus/{topic}", env!("CARGO_MANIFEST_DIR"));
-        let entries = std::fs::read_dir(folder).unwrap();
-        entries.map(|entry| run(&std::fs::read(entry.unwrap().path()).unwrap())).count()
-    };
-    assert_eq!(replay("archive_segment", crate::fuzzing::fuzz_segment), 3);
-    assert_eq!(replay("archive_name", crate::fuzzing::fuzz_name), 4);
+    replay("archive_segment", crate::fuzzing::fuzz_segment);
+    replay("archive_name", crate::fuzzing::fuzz_name);
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use lucarne_archive::hold::Hold;
 use lucarne_archive::name::{Date, SealName};
 use lucarne_archive::segment::{SegmentReader, SegmentWriter};
-use lucarne_archive::withhold::{Order, Outcome, WithholdError, told, withhold};
+use lucarne_archive::withhold::{Order, Outcome, WithholdError, told, withhold, withhold_locked};
 use lucarne_archive::{Archive, ArchiveError, Directory, Name, Put};
 use lucarne_ledger::batch::{self, Content, EpochKey};
 use lucarne_ledger::control::{Control, Open};
@@ -122,7 +122,8 @@ fn a_withheld_record_is_nowhere_and_the_batch_still_verifies() {
     let archive = place.archive();
     assert_eq!(place.tells(&archive), [(0, true)]);
     let kept = SealName { revision: 1, ..place.seal.clone() };
-    let outcome = Outcome { kept: kept.clone(), withheld: 1, removed: vec![place.seal.clone()] };
+    let (removed, locked) = (vec![place.seal.clone()], vec![]);
+    let outcome = Outcome { kept: kept.clone(), withheld: 1, removed, locked };
     assert_eq!(place.run(&archive, &[3, 900]).unwrap(), Some(outcome));
     assert_eq!(place.tells(&archive), [(1, false)]);
     // The neighbours are told as before, and the hole has the word of the order.
@@ -142,6 +143,28 @@ fn a_withheld_record_is_nowhere_and_the_batch_still_verifies() {
         1
     );
     assert_eq!(place.run(&archive, &[3]).unwrap(), None, "a second time there is nothing to do");
+}
+
+/// What a bucket has locked stays, and everybody is told so; another order begins where it ended.
+#[test]
+fn where_nothing_can_be_removed_the_last_revision_leaves_the_record_out() {
+    let place = place();
+    let archive = place.archive();
+    let run = |records: &[u64]| {
+        let records: BTreeSet<u64> = records.iter().copied().collect();
+        let (time_ms, signer) = (TIME_MS, &place.signer);
+        let order = Order { records: &records, rule: RULE, time_ms, signer, epoch: &place.epoch };
+        withhold_locked(&archive, &archive.holds(), &place.revisions(&archive), &order)
+    };
+    let revision = |revision| SealName { revision, ..place.seal.clone() };
+    let locked = vec![revision(0)];
+    let done = Outcome { kept: revision(1), withheld: 1, removed: vec![], locked };
+    assert_eq!(run(&[3]).unwrap(), Some(done));
+    assert_eq!(place.tells(&archive), [(0, true), (1, false)]);
+    assert_eq!(run(&[3]).unwrap(), None, "a second time there is nothing to do");
+    let locked = vec![revision(0), revision(1)];
+    let more = Outcome { kept: revision(2), withheld: 2, removed: vec![], locked };
+    assert_eq!(run(&[2, 3]).unwrap(), Some(more));
 }
 
 #[test]

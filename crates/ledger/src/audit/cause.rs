@@ -76,6 +76,14 @@ pub enum Cause {
         /// The data key that is named.
         key: KeyId,
     },
+    /// Payloads are encrypted, the data keys of the site were given, theirs is not among them, and
+    /// nobody ordered its end.
+    DataKeyAbsent {
+        /// The key.
+        key: KeyId,
+        /// How many records.
+        count: u64,
+    },
     /// An order to destroy a data key is not signed by a key of the policy, or not of its name.
     ErasureRefused {
         /// What its reader said.
@@ -164,6 +172,11 @@ pub enum Cause {
         /// How long, in milliseconds.
         ms: u64,
     },
+    /// The newest statement of a ledger that goes on is old.
+    HeadOld {
+        /// How old it was when somebody looked, in milliseconds.
+        age_ms: u64,
+    },
     /// A record names another leaf before it than there is.
     ChainBroken {
         /// The leaf there is.
@@ -201,6 +214,14 @@ pub enum Cause {
     MeasurementRefused {
         /// Why.
         detail: String,
+    },
+    /// Evidence for the epoch's key is genuine, and not the one that the epoch itself, or the
+    /// register, names.
+    EvidenceDiffers {
+        /// The digest that was sealed.
+        stated: Hash,
+        /// That of what is there.
+        found: Hash,
     },
     /// There is no evidence for the epoch's key.
     EvidenceAbsent {
@@ -297,6 +318,7 @@ impl Cause {
             | Self::StampRefused { .. }
             | Self::ErasureRefused { .. }
             | Self::JsonRefused { .. }
+            | Self::EvidenceDiffers { .. }
             | Self::NameDiffers { .. } => FindingKind::Modified,
             Self::FilesAbsent { .. }
             | Self::BatchesAbsent
@@ -323,7 +345,7 @@ impl Cause {
             Self::BeforeEvidence { .. } | Self::AfterWitnesses { .. } => {
                 FindingKind::TimeInconsistent
             }
-            Self::Silence { .. } => FindingKind::Stale,
+            Self::Silence { .. } | Self::HeadOld { .. } => FindingKind::Stale,
             Self::AnchorBeyond { .. } => FindingKind::Truncated,
             Self::Foreign { .. } => FindingKind::Replayed,
             Self::EvidenceRefused { .. } => FindingKind::KeyNotAttested,
@@ -341,6 +363,7 @@ impl Cause {
             | Self::AnchorsUncompared
             | Self::ClockStepped { .. }
             | Self::StampUntrusted
+            | Self::DataKeyAbsent { .. }
             | Self::TooMany => FindingKind::Incomplete,
             Self::Withheld { .. } => FindingKind::Withheld,
             Self::Erased { .. } => FindingKind::Erased,
@@ -360,6 +383,7 @@ impl Cause {
             | Self::EvidenceAbsent { .. }
             | Self::RevisionAbsent { .. }
             | Self::EpochAbsent
+            | Self::DataKeyAbsent { .. }
             | Self::PredecessorAbsent { .. } => Some(Likely::StorageDeletion),
             Self::BatchRefused(_)
             | Self::CheckpointRefused(_)
@@ -387,11 +411,13 @@ impl Cause {
             | Self::WrongDay
             | Self::AfterClose
             | Self::EvidenceRefused { .. }
+            | Self::EvidenceDiffers { .. }
             | Self::MeasurementRefused { .. } => Some(Likely::Forgery),
             Self::NoClose { .. } => Some(Likely::Crash),
             Self::BeyondAnchor { .. }
             | Self::BeyondWitnesses { .. }
             | Self::Silence { .. }
+            | Self::HeadOld { .. }
             | Self::GapDeclared { .. } => Some(Likely::PipelineLoss),
             Self::Register(fault) => fault.likely(),
             Self::RangeBeyondEnd { .. }
@@ -434,6 +460,9 @@ impl Cause {
             Self::LedgerAbsent | Self::AnchorBeyond { .. } => {
                 "the storage's access log and versions, and the gateway's write-ahead log"
             }
+            Self::DataKeyAbsent { .. } => {
+                "a copy of the data key, or the order to destroy it, from the gateway's host"
+            }
             Self::HoleUnauthorised { .. } => "the authorisation, or another copy of the file",
             Self::EncryptionUnauthorised { .. } => "the data key, or another copy of the file",
             Self::TwoSuccessors { .. } | Self::HeadForgotten { .. } => {
@@ -445,6 +474,9 @@ impl Cause {
             Self::BeforeEvidence { .. }
             | Self::AfterWitnesses { .. }
             | Self::ClockStepped { .. } => "the host's log of its clock",
+            Self::HeadOld { .. } => {
+                "the gateway's log and the host's: whether enclave, channel or archive stands still"
+            }
             Self::Silence { .. } => "the host's log of that time: what stopped the enclave",
             Self::TwoRoots { .. } | Self::TwoLeaves { .. } | Self::ChainBroken { .. } => {
                 "nothing: both sides are signed; the epoch's key or code cannot be trusted"
@@ -459,7 +491,7 @@ impl Cause {
                 "a cosigned checkpoint or a time stamp of the epoch, and `witnesses` or \
                  `time_stamps` in the policy to believe it by"
             }
-            Self::EvidenceAbsent { .. } => {
+            Self::EvidenceAbsent { .. } | Self::EvidenceDiffers { .. } => {
                 "the evidence of the epoch, from the gateway or a backup"
             }
             Self::NoClose { .. } => {
@@ -496,7 +528,8 @@ impl Cause {
             Self::BatchRefused(
                 BatchError::PrevRoot { stated, .. } | BatchError::Root { stated, .. },
             )
-            | Self::NameDiffers { stated, .. } => Some(*stated),
+            | Self::NameDiffers { stated, .. }
+            | Self::EvidenceDiffers { stated, .. } => Some(*stated),
             Self::FilesAbsent { root } => *root,
             Self::RecordAbsent { leaf, .. } | Self::ChainBroken { leaf, .. } => Some(*leaf),
             Self::AnchorBeyond { root, .. } => Some(*root),
@@ -511,7 +544,8 @@ impl Cause {
             Self::BatchRefused(
                 BatchError::PrevRoot { found, .. } | BatchError::Root { found, .. },
             )
-            | Self::NameDiffers { found, .. } => Some(*found),
+            | Self::NameDiffers { found, .. }
+            | Self::EvidenceDiffers { found, .. } => Some(*found),
             Self::HoleUnauthorised { commitment } => Some(*commitment),
             Self::TwoRoots { other, .. } => Some(*other),
             Self::ChainBroken { named, .. } => Some(*named),
@@ -575,6 +609,9 @@ impl fmt::Display for Cause {
             Self::ErasureRefused { detail } => {
                 write!(f, "order to destroy a data key is not accepted: {detail}")
             }
+            Self::DataKeyAbsent { key, count } => {
+                write!(f, "{count} encrypted under {key}, which is gone without an order")
+            }
             Self::LedgerAbsent => write!(f, "ledger is not in the archive, though its epoch ended"),
             Self::AnchorBeyond { size, .. } => {
                 write!(f, "a signed head speaks of {size} records, the archive has fewer")
@@ -614,6 +651,9 @@ impl fmt::Display for Cause {
             Self::Silence { ms } => {
                 write!(f, "nothing was sealed for {} s, not even a heartbeat", ms / 1_000)
             }
+            Self::HeadOld { age_ms } => {
+                write!(f, "newest statement is {} s old, and there is no end", age_ms / 1_000)
+            }
             Self::ChainBroken { .. } => {
                 write!(f, "record names another leaf before it than there is")
             }
@@ -629,6 +669,9 @@ impl fmt::Display for Cause {
             Self::EvidenceRefused { detail } => write!(f, "key is not attested: {detail}"),
             Self::MeasurementRefused { detail } => {
                 write!(f, "code is not the expected one: {detail}")
+            }
+            Self::EvidenceDiffers { .. } => {
+                write!(f, "evidence is genuine, and not the one that was sealed with the epoch")
             }
             Self::EvidenceUndated { detail } => {
                 write!(f, "the time of the evidence cannot be told: {detail}")

@@ -2,7 +2,7 @@
 //! of it.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -28,6 +28,8 @@ pub(crate) struct Content {
     pub(crate) closed_at: Option<u64>,
     /// The epoch before, as `open` names it.
     pub(crate) previous: Option<Previous>,
+    /// SHA-256 of the evidence, as `open` names it.
+    pub(crate) evidence: Option<String>,
     /// When it opened, by its own word.
     pub(crate) opened_ms: Option<u64>,
     /// Whether the last record is a control record that was left out without authority: it may
@@ -40,6 +42,13 @@ pub(crate) struct Content {
     orders: BTreeMap<KeyId, String>,
     withheld: Tallies,
     erased: Tallies,
+    // what the revisions of the file being read leave out with authority
+    left_out: BTreeSet<u64>,
+    // whether the keys of what is encrypted should be there
+    has_keys: bool,
+    // keys that an order names which is refused: a finding of its own
+    excused: Vec<KeyId>,
+    absent: BTreeMap<KeyId, Tally>,
 }
 
 /// Counts by rule.
@@ -49,6 +58,17 @@ type Tallies = BTreeMap<String, Tally>;
 struct Tally {
     count: u64,
     range: SeqRange,
+}
+
+impl Tally {
+    const fn from(seq: u64) -> Self {
+        Self { count: 0, range: SeqRange { first: seq, last: seq } }
+    }
+
+    fn add(&mut self, seq: u64) {
+        self.count = self.count.saturating_add(1);
+        self.range.last = self.range.last.max(seq);
+    }
 }
 
 /// Something about one record that belongs into the report.
@@ -91,6 +111,22 @@ impl Content {
         remarks
     }
 
+    /// A file begins that is no later revision of the one before.
+    pub(crate) fn begin_file(&mut self) {
+        self.left_out.clear();
+    }
+
+    /// Counts what a later revision leaves out with authority, though an earlier one still has it.
+    pub(crate) fn reconsider(&mut self, batch: &VerifiedBatch<'_>, policy: &Policy) {
+        let statement = batch.statement();
+        for (seq, record) in (statement.first..).zip(batch.records()) {
+            if let RecordContent::Withheld { authorisation } = record.content {
+                // Without authority it is no loss here: the earlier revision has the record.
+                drop(self.hole(&statement.ledger, seq, record, authorisation, policy));
+            }
+        }
+    }
+
     /// How many records were left out with authority.
     pub(crate) fn authorised(&self) -> u64 {
         self.withheld.values().map(|tally| tally.count).sum()
@@ -101,6 +137,11 @@ impl Content {
         let of = |order: &&Erasure| order.instance == id.instance && order.kind == id.kind;
         self.orders =
             orders.iter().filter(of).map(|order| (order.key, order.rule.clone())).collect();
+    }
+
+    /// Says that the data keys of the site were given, but for those that a refused order names.
+    pub(crate) fn expect_keys(&mut self, excused: &[KeyId]) {
+        (self.has_keys, self.excused) = (true, excused.to_vec());
     }
 
     /// How many records each rule left out.
@@ -121,7 +162,10 @@ impl Content {
         let erased = self.erased.iter().map(|(rule, tally)| {
             (tally.range, Cause::Erased { rule: rule.clone(), count: tally.count })
         });
-        withheld.chain(erased).collect()
+        let absent = (self.absent.iter()).map(|(key, tally)| {
+            (tally.range, Cause::DataKeyAbsent { key: *key, count: tally.count })
+        });
+        withheld.chain(erased).chain(absent).collect()
     }
 
     // The key of a batch with encrypted payloads, and the order to destroy it, once a key of the
@@ -133,7 +177,7 @@ impl Content {
         if !policy.withholding_keys.iter().any(signs) {
             return Unread::Unauthorised(Some(key));
         }
-        self.orders.get(&key).map_or(Unread::Encrypted, |rule| Unread::Erased(rule.clone()))
+        self.orders.get(&key).map_or(Unread::Encrypted(key), |rule| Unread::Erased(rule.clone()))
     }
 
     fn unread(&mut self, seq: u64, why: &Unread) -> Option<Cause> {
@@ -142,7 +186,13 @@ impl Content {
             Unread::Unauthorised(key) => {
                 return key.map(|key| Cause::EncryptionUnauthorised { key });
             }
-            Unread::Encrypted => self.encrypted = self.encrypted.saturating_add(1),
+            Unread::Encrypted(key) => {
+                self.encrypted = self.encrypted.saturating_add(1);
+                let known = self.absent.contains_key(key) || self.absent.len() < RULES_MAX;
+                if self.has_keys && known && !self.excused.contains(key) {
+                    self.absent.entry(*key).or_insert_with(|| Tally::from(seq)).add(seq);
+                }
+            }
             Unread::Erased(rule) => count(&mut self.erased, rule.clone(), seq),
         }
         None
@@ -159,7 +209,9 @@ impl Content {
         match withholding_rule(ledger, seq, record.commitment, authorisation, policy) {
             None => Some(Cause::HoleUnauthorised { commitment: record.commitment }),
             Some(rule) => {
-                count(&mut self.withheld, rule, seq);
+                if self.left_out.insert(seq) {
+                    count(&mut self.withheld, rule, seq);
+                }
                 None
             }
         }
@@ -170,6 +222,7 @@ impl Content {
         match (seq, Control::parse(payload, ledger.kind)) {
             (0, Ok(Control::Open(open))) if is_of(&open, ledger) => {
                 self.previous = open.previous;
+                self.evidence = Some(open.evidence_sha256);
                 self.opened_ms = Some(open.time_ms);
                 None
             }
@@ -190,8 +243,8 @@ impl Content {
 enum Unread {
     /// Nobody with the authority to do so encrypted it.
     Unauthorised(Option<KeyId>),
-    /// The key was not given.
-    Encrypted,
+    /// This key was not given.
+    Encrypted(KeyId),
     /// Its key was to be destroyed, by this order.
     Erased(String),
 }
@@ -199,10 +252,7 @@ enum Unread {
 fn count(tallies: &mut Tallies, rule: String, seq: u64) {
     let known = tallies.contains_key(&rule) || tallies.len() < RULES_MAX;
     let rule = if known { rule } else { OTHER_RULES.to_owned() };
-    let range = SeqRange { first: seq, last: seq };
-    let tally = tallies.entry(rule).or_insert(Tally { count: 0, range });
-    tally.count = tally.count.saturating_add(1);
-    tally.range.last = tally.range.last.max(seq);
+    tallies.entry(rule).or_insert_with(|| Tally::from(seq)).add(seq);
 }
 
 fn counts(tallies: &Tallies) -> BTreeMap<String, u64> {

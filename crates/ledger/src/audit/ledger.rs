@@ -33,7 +33,7 @@ use crate::audit::{AttestedKeys, Policy, push_bounded};
 use crate::batch::{self, BatchError, VerifiedBatch};
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::cose::SignatureError;
-use crate::encryption::Erasure;
+use crate::encryption::{Erasure, KeyId};
 use crate::hash::Hash;
 use crate::identity::{LedgerId, LedgerKind};
 use crate::note::{NoteError, NoteKey};
@@ -205,10 +205,19 @@ impl<'p> LedgerAudit<'p> {
         self.content.take_orders(orders, &self.id);
     }
 
+    /// Says that the site's data keys were given: what is encrypted under another one, whose end
+    /// nobody ordered, cannot be read by anybody. `excused` are those that a refused order names.
+    pub fn data_keys_given(&mut self, excused: &[KeyId]) {
+        self.content.expect_keys(excused);
+    }
+
     /// Begins a segment; they come in the order of their names.
     pub fn begin_segment(&mut self, name: SegmentName) {
         self.end_segment();
         let skipped = self.skips_revisions(&name);
+        if name.revision == 0 || skipped {
+            self.content.begin_file();
+        }
         let reached = self.reached();
         self.segment = Some(Segment {
             name,
@@ -322,6 +331,7 @@ impl<'p> LedgerAudit<'p> {
             erased: self.content.erased(),
             encrypted: self.content.encrypted,
             previous: self.content.previous.take(),
+            evidence: self.content.evidence.take(),
             opened_ms: self.content.opened_ms,
             ended: self.content.closed_at.map(|at| at.saturating_add(1)),
             ends: core::mem::take(&mut self.ends),

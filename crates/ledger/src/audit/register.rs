@@ -167,8 +167,9 @@ impl Audit<'_> {
         let mut followed: BTreeMap<(Instance, EpochId), EpochId> = BTreeMap::new();
         for entry in entries {
             match entry {
-                Entry::Epoch { instance, epoch, predecessor, .. } => {
+                Entry::Epoch { instance, epoch, predecessor, evidence_sha256, .. } => {
                     listed.entry((instance.clone(), *epoch)).or_default().times += 1;
+                    self.compare_evidence(instance, *epoch, *evidence_sha256);
                     let Some(before) = predecessor else { continue };
                     let place = (instance.clone(), before.epoch);
                     let of = listed.entry(place.clone()).or_default();
@@ -202,6 +203,7 @@ impl Audit<'_> {
             let told = (self.findings.iter().filter(|other| known(other)))
                 .any(|other| other.kind() == cause.kind());
             if !told {
+                self.explain_end(ledger, &cause);
                 self.note(subject_finding(Subject::Ledger(ledger.clone()), range, cause));
             }
         }
@@ -213,7 +215,7 @@ impl Audit<'_> {
     }
 
     // Findings of the register say nothing about whether the epoch's ledgers were judged.
-    fn note_quietly(&mut self, subject: Subject, cause: Cause) {
+    pub(super) fn note_quietly(&mut self, subject: Subject, cause: Cause) {
         let same = |other: &Finding| other.subject == subject && other.cause == cause;
         if !self.findings.iter().any(same) {
             super::push_bounded(&mut self.findings, subject_finding(subject, None, cause));

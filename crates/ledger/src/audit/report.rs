@@ -57,6 +57,8 @@ pub struct LedgerSummary {
     pub previous: Option<Previous>,
     // whether records or files at its end are missing or broken, so that its size says little
     pub(crate) tail_damaged: bool,
+    // the evidence that its `open` names
+    pub(crate) evidence: Option<String>,
     // when it opened, and its size with its last record, by its own word
     pub(crate) opened_ms: Option<u64>,
     pub(crate) ended: Option<u64>,

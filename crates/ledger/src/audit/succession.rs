@@ -72,6 +72,8 @@ impl Audit<'_> {
                     let found = contradiction(end, word);
                     let found =
                         found.filter(|(_, cause)| !(forked && cause.kind() == FindingKind::Forked));
+                    // The register may have told it already.
+                    let found = found.filter(|(_, cause)| !self.is_told(&word.before, cause));
                     if let Some((range, cause)) = found {
                         self.explain_end(&word.before, &cause);
                         self.add_finding(Subject::Ledger(word.before.clone()), range, cause);
@@ -127,8 +129,16 @@ impl Audit<'_> {
         }
     }
 
+    // Of what lies beyond the end of a ledger, several may speak.
+    fn is_told(&self, id: &LedgerId, cause: &Cause) -> bool {
+        let subject = Subject::Ledger(id.clone());
+        matches!(cause, Cause::AnchorBeyond { .. })
+            && (self.findings.iter())
+                .any(|known| known.subject == subject && known.kind() == cause.kind())
+    }
+
     // What shows that the end was removed explains that there is none.
-    fn explain_end(&mut self, id: &LedgerId, cause: &Cause) {
+    pub(super) fn explain_end(&mut self, id: &LedgerId, cause: &Cause) {
         if matches!(cause, Cause::AnchorBeyond { .. }) {
             let subject = Subject::Ledger(id.clone());
             self.findings.retain(|found| {
@@ -152,7 +162,7 @@ impl Audit<'_> {
             if epoch != word.id.epoch && late && told.insert(word.id.epoch) {
                 let (instance, epoch) = (word.id.instance.clone(), word.id.epoch);
                 let cause = Cause::TwoSuccessors { epoch: word.before.epoch };
-                self.add_finding(Subject::Epoch { instance, epoch }, None, cause);
+                self.note_quietly(Subject::Epoch { instance, epoch }, cause);
             }
         }
     }

@@ -23,6 +23,7 @@ use crate::testing::{
 };
 
 mod attacks;
+mod causes;
 mod clock;
 mod epochs;
 mod extent;

@@ -60,6 +60,9 @@ impl LedgerAudit<'_> {
             self.fork(SeqRange::before(first, size), cause);
         } else {
             self.fill(batch, common);
+            if self.segment.as_ref().is_some_and(|at| at.name.revision > 0 && !at.skipped) {
+                self.content.reconsider(batch, self.policy);
+            }
             let compared = known.map_or(0, |(size, _)| size);
             if let Some(segment) = self.segment.as_mut() {
                 segment.uncompared = found.unknown.is_some_and(|seq| seq >= compared);

@@ -56,6 +56,36 @@ fn a_register_that_names_what_is_there_says_nothing() {
     assert_eq!(judged(vec![], vec![], &part), quiet);
 }
 
+/// Evidence can be genuine and still not be that of the boot: three signed words name it.
+#[test]
+fn evidence_that_another_digest_was_sealed_for_is_one_finding() {
+    let site = site();
+    let of = |found: Hash, entries: Vec<Entry>| {
+        let policy = policy();
+        let mut audit = Audit::new(&policy);
+        audit.evidence(&instance(), epoch(), found);
+        let mut ledger = audit.ledger(LedgerKind::Audit, &keys(&site.key));
+        feed(&mut ledger, &site.files);
+        audit.add(ledger);
+        audit.register(&RegisterLog { entries, faults: vec![] });
+        verdict(&audit.finish())
+    };
+    // What `open` of the site names, and what its register would.
+    let (sealed, listed_as) = (Hash([0x11; 32]), Hash([3; 32]));
+    let named = |sha256: Hash| match listed(epoch(), None) {
+        Entry::Epoch { instance, epoch, binding_sha256, predecessor, time_ms, .. } => {
+            let evidence_sha256 = sha256;
+            Entry::Epoch { instance, epoch, binding_sha256, evidence_sha256, predecessor, time_ms }
+        }
+        end @ Entry::End { .. } => end,
+    };
+    assert_eq!(of(sealed, vec![named(sealed)]), (5, vec![]));
+    let modified = (Modified, None);
+    assert_eq!(of(Hash([9; 32]), vec![named(sealed)]), (1, vec![modified]));
+    assert_eq!(of(sealed, vec![named(listed_as)]), (1, vec![modified]));
+    assert_eq!(of(Hash([9; 32]), vec![named(listed_as)]), (1, vec![modified, modified]));
+}
+
 #[test]
 fn an_epoch_that_is_missing_unlisted_doubled_or_a_second_successor_is_named() {
     let first = || listed(epoch(), None);
