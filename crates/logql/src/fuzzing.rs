@@ -12,7 +12,7 @@ use crate::stage::{
     Fields, Input, Outcome, Pipeline, Scratch, Shredding, json_fields, logfmt_fields,
 };
 use crate::template::{Dot, Facts, Template, WORK_MAX};
-use crate::{Mode, parse, parse_filter, parse_selector};
+use crate::{Mode, parse, parse_filter, parse_selector, traceql};
 
 /// Whatever parses is printed as something that parses to the same and prints the same.
 pub fn fuzz_parse(data: &[u8]) {
@@ -35,6 +35,24 @@ pub fn fuzz_parse(data: &[u8]) {
     let _outcome = parse_filter(source);
     if let Ok(selector) = parse_selector(source) {
         assert_eq!(parse_selector(&selector.to_string()), Ok(selector));
+    }
+}
+
+/// Whatever parses as TraceQL is printed as something that parses to the same.
+pub fn fuzz_traceql(data: &[u8]) {
+    let Ok(source) = core::str::from_utf8(data) else { return };
+    match traceql::parse(source) {
+        Ok(query) => {
+            let canonical = query.to_string();
+            assert_eq!(traceql::parse(&canonical), Ok(query), "{canonical}");
+        }
+        Err(error) => {
+            assert!(error.span.start <= error.span.end && error.span.end <= source.len());
+            assert!(source.get(error.span.start..error.span.end).is_some(), "{error:?}");
+        }
+    }
+    if let Ok(field) = traceql::parse_field(source) {
+        assert_eq!(traceql::parse_field(&field.to_string()), Ok(field));
     }
 }
 

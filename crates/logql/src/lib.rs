@@ -49,6 +49,7 @@ mod print;
 pub mod stage;
 mod suggestion;
 pub mod template;
+pub mod traceql;
 
 pub use error::{ParseError, Span};
 pub use parser::{MAX_QUERY_BYTES, Mode, Parsed, parse, parse_filter, parse_selector};

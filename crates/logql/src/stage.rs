@@ -8,6 +8,7 @@
 mod capture;
 mod convert;
 mod decolorize;
+mod early;
 mod error;
 mod fields;
 mod format;
@@ -42,6 +43,7 @@ pub use unwrap::{Sample, SamplePipeline};
 pub use working::{Class, ERROR, ERROR_DETAILS, LABEL_BYTES_MAX};
 
 use decolorize::Decolorize;
+use early::Early;
 use error::{FULL, JSON_PARSER, LOGFMT_PARSER, PARSER};
 use format::{LabelFormat, Rendered};
 use label_filter::LabelFilter;
@@ -56,6 +58,7 @@ pub struct Pipeline {
     /// The line filters before everything else, which need no labels.
     head: Vec<LineFilter>,
     steps: Vec<Step>,
+    early: Early,
     literals: Vec<String>,
 }
 
@@ -92,6 +95,8 @@ pub struct Scratch {
     logfmt: logfmt::Buffers,
     slots: capture::Slots,
     rendered: Rendered,
+    /// A field that is looked at before it is extracted.
+    value: String,
     now_ns: i64,
 }
 
@@ -171,7 +176,7 @@ impl Pipeline {
         literals.retain(|literal: &String| !literal.is_empty());
         literals.sort();
         literals.dedup();
-        Ok(Self { head, steps, literals })
+        Ok(Self { head, steps, early: Early::of(stages)?, literals })
     }
 
     /// Texts that every line that is kept contains, as it was stored: for filters of blocks, and
@@ -195,8 +200,11 @@ impl Pipeline {
         if !self.head.iter().all(|filter| filter.keeps(input.line)) {
             return false;
         }
+        if !self.early.may_keep(input, &mut scratch.value) {
+            return false;
+        }
         // The labels borrow the working set; everything else of the scratch is free beside it.
-        let Scratch { working, texts, json, logfmt, slots, rendered, now_ns } = scratch;
+        let Scratch { working, texts, json, logfmt, slots, rendered, value: _, now_ns } = scratch;
         let labels = Labels::begin(input, working);
         let mut run = Run { labels, texts, json, logfmt, slots, rendered, now_ns: *now_ns };
         self.steps.iter().all(|step| run.step(step))

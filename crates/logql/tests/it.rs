@@ -10,3 +10,5 @@ mod refused;
 mod round_trip;
 #[path = "it/seeds.rs"]
 mod seeds;
+#[path = "it/traceql.rs"]
+mod traceql;

@@ -79,6 +79,18 @@ pub struct Row {
     pub metadata: Vec<(String, String)>,
 }
 
+impl Row {
+    /// A row; of two labels with one name the first stays.
+    pub fn new<N: Into<String>, V: Into<String>>(
+        labels: impl IntoIterator<Item = (N, V)>,
+        time_ns: i64,
+        line: String,
+        metadata: Vec<(String, String)>,
+    ) -> Self {
+        Self { labels: LabelSet::from_pairs(labels), time_ns, line, metadata }
+    }
+}
+
 /// Bytes of all metadata values of a record, as Loki's `max_structured_metadata_size`.
 pub(crate) const METADATA_BYTES_MAX: usize = 64 * 1024;
 

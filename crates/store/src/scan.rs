@@ -4,10 +4,13 @@
 //! all of its lines at once, so that lines without it cost what the search costs and nothing else;
 //! columns are read only when a row is left. In order of time, a block is opened when the scan
 //! comes to its first row, so that few are open at once; what is open counts as memory of the
-//! query.
+//! query. In any order, a second thread opens blocks while the first shows rows.
 
+mod ahead;
 mod merge;
 mod piece;
+#[cfg(test)]
+mod tests;
 
 use std::ops::ControlFlow;
 use std::sync::Arc;
@@ -51,17 +54,7 @@ impl Source for Store {
             merge::in_order(self, &pieces, what, direction, &mut stats, visit);
             return Ok(stats);
         }
-        for piece in &pieces {
-            let opened = match self.open(piece, what, &mut stats) {
-                ControlFlow::Break(()) => break,
-                ControlFlow::Continue(None) => continue,
-                ControlFlow::Continue(Some(opened)) => opened,
-            };
-            if opened.visit_all(visit).is_break() {
-                break;
-            }
-        }
-        Ok(stats)
+        Ok(stats.and(ahead::in_any_order(self, &pieces, what, visit)))
     }
 }
 

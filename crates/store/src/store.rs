@@ -4,6 +4,7 @@
 //! copies) and reads outside of it. Nothing here starts a thread: whoever writes also cuts blocks,
 //! and [`Store::maintain`] is called from time to time.
 
+mod keyed;
 mod open;
 mod state;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod tests;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use self::keyed::{KeyedError, open_keyed};
 pub use self::open::{DirectoryError, open_directory};
 pub(crate) use self::state::{BlockMeta, State};
 use crate::block::BlockId;
@@ -45,10 +47,12 @@ pub struct Store {
 pub struct Report {
     /// Streams that have rows.
     pub streams: u64,
-    /// Blocks.
+    /// Blocks of rows and of spans.
     pub blocks: u64,
     /// Rows in blocks and heads.
     pub records: u64,
+    /// Spans, in blocks or not.
+    pub spans: u64,
     /// Stored bytes of blocks.
     pub stored_bytes: u64,
     /// Bytes of heads, filters and labels: memory, whatever the backend.
@@ -127,7 +131,7 @@ impl Store {
     }
 
     /// Brings the store back within its bounds after rows came in.
-    fn settle(&self, state: &mut State, now_ns: i64) {
+    pub(crate) fn settle(&self, state: &mut State, now_ns: i64) {
         while state.head_bytes() > self.config.head_bytes && state.cut_largest() {}
         if state.log_bytes() > WAL_BYTES_MAX {
             state.cut_all();
@@ -144,7 +148,7 @@ impl Store {
     }
 }
 
-fn log(
+pub(crate) fn log(
     state: &mut State,
     content: Content,
     now_ns: i64,

@@ -1,7 +1,8 @@
 //! The HTTP face of a store: a request as plain values in, a response as plain values out.
 //!
-//! Decided here: the Loki API as its clients use it, and an endpoint of our own that keeps order,
-//! so that whatever carries HTTP (a server outside, the attested channel inside) answers the same.
+//! Decided here: the Loki and Tempo APIs as their clients use them, and an endpoint of our own that
+//! keeps order, so that whatever carries HTTP (a server outside, the attested channel inside)
+//! answers the same.
 //! Refused here: an HTTP library, content encodings, identities; the caller has dealt with them.
 //! What a request may use is in its [`Asker`].
 
@@ -12,6 +13,7 @@ mod names;
 mod native;
 mod parameters;
 mod push;
+mod tempo;
 mod time;
 mod volume;
 
@@ -26,11 +28,12 @@ pub use lucarne_logql::Mode;
 use self::error::Refusal;
 use self::parameters::Parameters;
 pub(crate) use self::push::read_push;
-pub use self::push::{Doors, push};
+pub use self::push::{Doors, complete, push};
 use crate::engine::Engine;
 use crate::engine::answer::json::Labels;
 use crate::engine::limits::{Cancel, Limits};
 use crate::engine::source::Source;
+use crate::trace::TraceSource;
 
 /// A request whose body is complete and has no content encoding any more.
 #[derive(Clone, Copy)]
@@ -115,13 +118,20 @@ struct Call<'a> {
     parameters: Parameters,
     engine: Engine<'a>,
     source: &'a dyn Source,
+    traces: &'a dyn TraceSource,
     asker: &'a Asker<'a>,
     labels: Labels,
+    /// Whether the asker wants protobuf where there is JSON and protobuf.
+    protobuf: bool,
 }
 
 /// Answers what reads. A path that only writes is not found here; see [`push`].
 #[must_use]
-pub fn answer(request: &Request<'_>, source: &dyn Source, asker: &Asker<'_>) -> Response {
+pub fn answer(
+    request: &Request<'_>,
+    source: &(impl Source + TraceSource),
+    asker: &Asker<'_>,
+) -> Response {
     let over = || (asker.elapsed)().as_millis() >= u128::from(asker.limits.time_ms);
     let engine = Engine::new(source, asker.limits, asker.cancel, &over, asker.now_ns);
     let answered = Parameters::of(request).and_then(|parameters| {
@@ -130,7 +140,10 @@ pub fn answer(request: &Request<'_>, source: &dyn Source, asker: &Asker<'_>) -> 
         }
         let categorized = request.encoding_flags.split(',').any(|flag| flag.trim() == CATEGORIZE);
         let labels = if categorized { Labels::Categorized } else { Labels::Merged };
-        route(request.path, &Call { parameters, engine, source, asker, labels })
+        let protobuf = request.accept.starts_with("application/protobuf");
+        let traces = source;
+        let call = Call { parameters, engine, source, traces, asker, labels, protobuf };
+        route(request.path, &call)
     });
     answered.unwrap_or_else(|refusal| refusal.response())
 }
@@ -142,6 +155,9 @@ fn route(path: &str, call: &Call<'_>) -> Result<Response, Refusal> {
         "/ready" => return Ok(Response::text(200, "ready\n")),
         "/api/v1/query" => return native::query(call),
         _ => {}
+    }
+    if let Some(rest) = path.strip_prefix("/api/") {
+        return tempo::route(rest, call);
     }
     let Some(rest) = path.strip_prefix("/loki/api/v1/") else { return Err(Refusal::NotFound) };
     let parts: Vec<&str> = rest.split('/').collect();

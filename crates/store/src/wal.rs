@@ -38,6 +38,7 @@ pub(crate) struct Frame {
 pub(crate) enum Content {
     Logs,
     Rows,
+    Spans,
 }
 
 /// The log of one store.
@@ -135,6 +136,7 @@ impl Frame {
         out.push(match self.content {
             Content::Logs => 0,
             Content::Rows => 1,
+            Content::Spans => 2,
         });
         put_varint(&mut out, self.sequence);
         put_varint(&mut out, zigzag(self.now_ns));
@@ -147,6 +149,7 @@ impl Frame {
         let content = match cursor.byte().ok()? {
             0 => Content::Logs,
             1 => Content::Rows,
+            2 => Content::Spans,
             _ => return None,
         };
         let sequence = cursor.varint().ok()?;

@@ -25,7 +25,7 @@ impl fmt::Display for TextError {
 }
 
 /// Bytes of the string in front, quotes included. `None` if it has no end.
-pub(super) fn length(text: &str) -> Option<usize> {
+pub(crate) fn length(text: &str) -> Option<usize> {
     let body = text.get(1..)?;
     if text.starts_with('`') {
         return body.find('`')?.checked_add(2);

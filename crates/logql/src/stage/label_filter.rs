@@ -118,7 +118,7 @@ fn ordered(op: CompareOp, order: Ordering) -> bool {
 }
 
 /// No number is neither equal to, above nor below another, but it differs from every one.
-fn number(op: CompareOp, have: f64, want: f64) -> bool {
+pub(super) fn number(op: CompareOp, have: f64, want: f64) -> bool {
     have.partial_cmp(&want).map_or(op == CompareOp::Ne, |order| ordered(op, order))
 }
 

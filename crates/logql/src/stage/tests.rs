@@ -6,6 +6,7 @@
 
 mod columns;
 mod corpora;
+mod early;
 mod filters;
 mod parsers;
 mod rewriting;

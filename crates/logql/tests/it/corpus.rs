@@ -1,19 +1,14 @@
-//! The inputs of the fuzzer, and each of their prefixes, hold what must hold for any input.
+//! Replays the inputs of the fuzzer.
 
-use std::fs;
-
-use lucarne_logql::fuzzing::fuzz_parse;
+use lucarne_logql::fuzzing::{fuzz_parse, fuzz_traceql};
+use lucarne_testkit::replay;
 
 #[test]
 fn corpus_of_parse_replays() {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/logql_parse");
-    let mut count = 0_usize;
-    for entry in fs::read_dir(folder).unwrap() {
-        let input = fs::read(entry.unwrap().path()).unwrap();
-        for end in 0..=input.len() {
-            fuzz_parse(&input[..end]);
-        }
-        count += 1;
-    }
-    assert!(count >= 20, "corpus of logql_parse has {count} files");
+    replay("logql_parse", fuzz_parse);
+}
+
+#[test]
+fn corpus_of_traceql_replays() {
+    replay("logql_traceql", fuzz_traceql);
 }

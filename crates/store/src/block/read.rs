@@ -1,5 +1,7 @@
 //! A block to rows: each part is decompressed when it is asked for, and checked as a whole.
 
+use std::cell::RefCell;
+
 use zstd::bulk::Decompressor;
 
 use super::footer::{Class, Footer, MAGIC, Section};
@@ -75,8 +77,12 @@ impl<'a> Block<'a> {
     }
 
     pub(crate) fn read_rows(&self) -> Result<Rows, Malformed> {
+        self.rows_of(self.lines()?)
+    }
+
+    /// The rows, given their lines.
+    pub(crate) fn rows_of(&self, lines: Vec<u8>) -> Result<Rows, Malformed> {
         let times = self.times()?;
-        let lines = self.lines()?;
         let lines = String::from_utf8(lines).map_err(|_| Malformed::Utf8)?;
         let line_ends = self.line_ends(&lines)?;
         Ok(Rows { times, lines, line_ends })
@@ -163,9 +169,20 @@ impl<'a> Block<'a> {
         if !section.compressed {
             return Ok(stored.to_vec());
         }
-        let failed = Malformed::Compression { what };
-        let mut zstd = Decompressor::new().map_err(|_| failed)?;
-        let raw = zstd.decompress(stored, section.raw).map_err(|_| failed)?;
-        if raw.len() == section.raw { Ok(raw) } else { Err(failed) }
+        let raw = decompress(stored, section.raw);
+        raw.filter(|raw| raw.len() == section.raw).ok_or(Malformed::Compression { what })
     }
+}
+
+/// Undoes the compression of one part, with tables that a thread makes once.
+fn decompress(stored: &[u8], raw: usize) -> Option<Vec<u8>> {
+    thread_local! {
+        static ZSTD: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    }
+    ZSTD.with_borrow_mut(|slot| {
+        if slot.is_none() {
+            *slot = Some(Decompressor::new().ok()?);
+        }
+        slot.as_mut()?.decompress(stored, raw).ok()
+    })
 }

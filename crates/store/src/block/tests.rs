@@ -104,16 +104,7 @@ fn ids_have_one_spelling() {
     assert_eq!((first.kind(), first.life(), first.next().block), (Kind::Traces, 3, 1));
 }
 
-/// Each input of the corpus, and each of its prefixes, is read to its end or to an error.
 #[test]
 fn the_corpus_is_replayed() {
-    let folder =
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus/store_block");
-    let mut inputs = 0;
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let input = std::fs::read(entry.unwrap().path()).unwrap();
-        (0..=input.len()).for_each(|end| fuzzing::fuzz_block(&input[..end]));
-        inputs += 1;
-    }
-    assert!(inputs >= 4, "{inputs} inputs");
+    lucarne_testkit::replay("store_block", fuzzing::fuzz_block);
 }

@@ -15,6 +15,7 @@ use crate::block::{Block, BlockId, Kind};
 use crate::crypt::BlockCipher;
 use crate::cursor::Malformed;
 use crate::ingest;
+use crate::trace::{self, TraceBlock};
 use crate::vault::{Fault, Vault, VaultError};
 use crate::wal::{Content, Frame, Wal};
 
@@ -86,12 +87,13 @@ fn adopt_blocks(state: &mut State, vault: &Vault) -> Result<(), VaultError> {
     let mut life = 0;
     for id in vault.left_behind()? {
         life = life.max(id.life() + 1);
-        if id.kind() != Kind::Logs {
-            continue;
-        }
         match vault.adopt(id) {
             Ok(plain) => {
-                if adopt(state, id, &plain).is_err() {
+                let adopted = match id.kind() {
+                    Kind::Logs => adopt(state, id, &plain),
+                    Kind::Traces => adopt_spans(state, id, &plain),
+                };
+                if adopted.is_err() {
                     state.note_fault(id, Fault::Malformed);
                 }
             }
@@ -100,6 +102,13 @@ fn adopt_blocks(state: &mut State, vault: &Vault) -> Result<(), VaultError> {
         }
     }
     state.begin_life(life);
+    Ok(())
+}
+
+fn adopt_spans(state: &mut State, id: BlockId, plain: &[u8]) -> Result<(), Malformed> {
+    let head = TraceBlock::open(plain)?;
+    state.traces.adopt(id, plain.len() as u64, head);
+    state.sequence = state.traces.through().max(state.sequence);
     Ok(())
 }
 
@@ -142,6 +151,7 @@ fn replay(state: &mut State, config: &Config, frame: &Frame) {
                 let _ = ingest::apply_rows(state, &rows);
             }
         }
+        Content::Spans => trace::replay(state, &frame.request),
     }
     state.sequence = state.sequence.max(newest);
 }

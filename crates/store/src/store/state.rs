@@ -13,6 +13,7 @@ use crate::head::Head;
 use crate::postings::Postings;
 use crate::retention::{self, Candidate, Evicted, Hold, Retention};
 use crate::stream::{Stream, Streams};
+use crate::trace::TraceState;
 use crate::vault::{Fault, Vault};
 use crate::wal::Wal;
 
@@ -51,6 +52,7 @@ pub(crate) struct State {
     /// By stream, how many blocks it has.
     counts: HashMap<u32, u32>,
     writer: BlockWriter,
+    pub(crate) traces: TraceState,
     next: BlockId,
     /// Records that ever entered, those included that were left out.
     pub(crate) sequence: u64,
@@ -87,6 +89,7 @@ impl State {
             cut: BTreeMap::new(),
             counts: HashMap::new(),
             writer: BlockWriter::new()?,
+            traces: TraceState::new()?,
             next: BlockId::first(0, Kind::Logs),
             sequence: 0,
             known: HashMap::new(),
@@ -147,8 +150,9 @@ impl State {
         }
     }
 
+    /// Bytes of rows and spans that are in no block.
     pub(crate) const fn head_bytes(&self) -> usize {
-        self.head_bytes
+        self.head_bytes + self.traces.recent_bytes()
     }
 
     pub(crate) fn log_bytes(&self) -> u64 {
@@ -159,14 +163,28 @@ impl State {
         self.heads.get(&stream)
     }
 
-    /// Cuts the largest head into a block; `false` when there is none.
+    /// Cuts the largest head into a block, or the spans if they are more; `false` when there is
+    /// none.
     pub(crate) fn cut_largest(&mut self) -> bool {
-        let largest = self.heads.iter().max_by_key(|(_, slot)| slot.counted).map(|(&id, _)| id);
-        largest.is_some_and(|id| self.cut_stream(id))
+        let largest = self.heads.iter().max_by_key(|(_, slot)| slot.counted);
+        let largest = largest.map(|(&id, slot)| (id, slot.counted));
+        match largest {
+            Some((id, bytes)) if bytes >= self.traces.recent_bytes() => self.cut_stream(id),
+            Some(_) | None => self.cut_spans(),
+        }
+    }
+
+    /// Makes blocks of the spans that are in none; `false` when there are none.
+    fn cut_spans(&mut self) -> bool {
+        let cut = self.traces.cut(self.sequence);
+        let some = !cut.is_empty();
+        self.cut.extend(cut);
+        some
     }
 
     /// Cuts every head.
     pub(crate) fn cut_all(&mut self) {
+        self.cut_spans();
         while let Some((&id, _)) = self.heads.first_key_value() {
             self.cut_stream(id);
         }
@@ -229,24 +247,35 @@ impl State {
         head_bytes: usize,
         now_ns: i64,
     ) {
-        let candidates = self.blocks.values().map(|block| Candidate {
+        let spans = self.traces.blocks.values().map(|block| Candidate {
+            id: block.id,
+            first_ns: block.head.first_ns,
+            last_ns: block.head.last_ns,
+            bytes: vault.stored_bytes(0) + block.stored + block.head.memory_bytes(),
+        });
+        let rows = self.blocks.values().map(|block| Candidate {
             id: block.id,
             first_ns: block.first_ns,
             last_ns: block.last_ns,
             bytes: vault.stored_bytes(0) + block.stored + block.bloom.bytes() as u64 + META_BYTES,
         });
-        let other = (self.head_bytes.max(head_bytes) + self.streams.bytes) as u64;
-        for id in retention::choose(candidates, other, retention, now_ns, &self.holds) {
+        let other = (self.head_bytes().max(head_bytes) + self.streams.bytes) as u64;
+        for id in retention::choose(rows.chain(spans), other, retention, now_ns, &self.holds) {
             self.drop_block(vault, id);
         }
     }
 
     fn drop_block(&mut self, vault: &Vault, id: BlockId) {
-        let Some(meta) = self.blocks.remove(&id) else { return };
         if self.cut.remove(&id).is_none() {
             // A host that keeps what it was told to forget keeps ciphertext without a name.
             drop(vault.remove(id));
         }
+        if let Some(meta) = self.traces.blocks.remove(&id) {
+            self.evicted.blocks += 1;
+            self.evicted.records += meta.head.spans;
+            self.evicted.bytes += meta.stored;
+        }
+        let Some(meta) = self.blocks.remove(&id) else { return };
         self.evicted.blocks += 1;
         self.evicted.records += meta.rows;
         self.evicted.bytes += meta.stored;
@@ -263,7 +292,7 @@ impl State {
 
     /// Removes the log when blocks have everything that is in it.
     pub(crate) fn trim_log(&mut self) {
-        let idle = self.heads.is_empty() && self.cut.is_empty();
+        let idle = self.heads.is_empty() && self.traces.recent_bytes() == 0 && self.cut.is_empty();
         if let Some(wal) = self.wal.as_mut().filter(|wal| idle && wal.has_files()) {
             // What cannot be removed is read again, and its records are known then.
             drop(wal.clear());
@@ -272,6 +301,7 @@ impl State {
 
     pub(super) const fn begin_life(&mut self, life: u32) {
         self.next = BlockId::first(life, Kind::Logs);
+        self.traces.begin_life(life);
     }
 
     pub(super) fn hold(&mut self, name: &str, from_ns: i64, to_ns: i64) {
@@ -294,13 +324,19 @@ impl State {
         let in_heads: usize = self.heads.values().map(|slot| slot.head.rows()).sum();
         let index: u64 =
             self.blocks.values().map(|block| block.bloom.bytes() as u64 + META_BYTES).sum();
+        let spans = self.traces.blocks.values();
+        let index = index + spans.clone().map(|block| block.head.memory_bytes()).sum::<u64>();
+        let mut evicted = self.evicted;
+        evicted.records += self.traces.lost();
         Report {
             streams: self.streams.len() as u64,
-            blocks: self.blocks.len() as u64,
+            blocks: (self.blocks.len() + spans.len()) as u64,
             records: self.blocks.values().map(|block| block.rows).sum::<u64>() + in_heads as u64,
-            stored_bytes: self.blocks.values().map(|block| block.stored).sum(),
-            memory_bytes: (self.head_bytes + self.streams.bytes) as u64 + index,
-            evicted: self.evicted,
+            spans: self.traces.spans(),
+            stored_bytes: self.blocks.values().map(|block| block.stored).sum::<u64>()
+                + spans.map(|block| block.stored).sum::<u64>(),
+            memory_bytes: (self.head_bytes() + self.streams.bytes) as u64 + index,
+            evicted,
             failed_puts: self.failed_puts,
             faults: self.faults.clone(),
         }

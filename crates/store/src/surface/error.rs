@@ -37,8 +37,15 @@ pub(super) enum Refusal {
         /// What is allowed.
         allowed: u64,
     },
-    /// The query is no LogQL.
+    /// The query is no LogQL or TraceQL.
     Parse(ParseError),
+    /// There is no such trace.
+    NoTrace,
+    /// A query for spans where numbers are asked for, or the reverse.
+    Kind {
+        /// What the query should be.
+        expected: &'static str,
+    },
     /// The query has no answer.
     Query(QueryError),
 }
@@ -56,6 +63,8 @@ impl Refusal {
                  ({asked} > {allowed})"
             ),
             Self::Parse(error) => error.to_string(),
+            Self::NoTrace => "trace not found".to_owned(),
+            Self::Kind { expected } => format!("the query must be {expected}"),
             Self::Query(error) => error.to_string(),
         };
         Response::text(self.status(), &format!("{text}\n"))
@@ -63,7 +72,7 @@ impl Refusal {
 
     fn status(&self) -> u16 {
         match self {
-            Self::NotFound => 404,
+            Self::NotFound | Self::NoTrace => 404,
             Self::Method => 405,
             Self::Query(QueryError::Cancelled) => 499,
             Self::Query(QueryError::Exceeded(at)) if at.limit == Limit::Time => 504,
@@ -73,6 +82,7 @@ impl Refusal {
             | Self::Parameter { .. }
             | Self::TooManyRows { .. }
             | Self::Parse(_)
+            | Self::Kind { .. }
             | Self::Query(_) => 400,
         }
     }

@@ -14,18 +14,16 @@ use lucarne_logql::ParseError;
 use lucarne_otlp::Signal;
 use lucarne_otlp::wire::WireError;
 
+pub use self::level::complete;
 use super::{Request, Response};
 use crate::ingest::{IngestError, Ingested, Row};
 use crate::store::Store;
-use crate::trace::Traces;
 
 /// Where pushes go.
 #[derive(Clone, Copy, Debug)]
 pub struct Doors<'a> {
-    /// Logs.
+    /// Logs and spans.
     pub store: &'a Store,
-    /// Spans.
-    pub traces: Option<&'a Traces>,
     /// Rows of Loki's push get no label and no metadata that they did not come with.
     pub as_pushed: bool,
 }
@@ -84,7 +82,7 @@ pub fn push(request: &Request<'_>, doors: &Doors<'_>, now_ns: i64) -> Option<Res
     {
         "/loki/api/v1/push" => take_rows,
         "/otlp/v1/logs" | "/v1/logs" => take_logs,
-        "/v1/traces" if doors.traces.is_some() => take_traces,
+        "/v1/traces" => take_traces,
         _ => return None,
     };
     if request.method != "POST" {
@@ -105,11 +103,13 @@ fn take_logs(request: &Request<'_>, doors: &Doors<'_>, now_ns: i64) -> Result<Re
     Ok(otlp_response(request))
 }
 
-fn take_traces(request: &Request<'_>, doors: &Doors<'_>, _: i64) -> Result<Response, PushError> {
+fn take_traces(
+    request: &Request<'_>,
+    doors: &Doors<'_>,
+    now_ns: i64,
+) -> Result<Response, PushError> {
     let body = otlp(request, Signal::Traces)?;
-    if let Some(traces) = doors.traces {
-        traces.ingest(&body)?;
-    }
+    doors.store.ingest_spans(&body, now_ns).map_err(PushError::Ingest)?;
     Ok(otlp_response(request))
 }
 
@@ -117,7 +117,7 @@ fn rows(request: &Request<'_>, as_pushed: bool) -> Result<Vec<Row>, PushError> {
     let mut rows =
         if is_json(request) { json::rows(request.body)? } else { protobuf::rows(request.body)? };
     if !as_pushed {
-        rows.iter_mut().for_each(level::complete);
+        rows.iter_mut().for_each(complete);
     }
     Ok(rows)
 }
@@ -126,7 +126,7 @@ fn rows(request: &Request<'_>, as_pushed: bool) -> Result<Vec<Row>, PushError> {
 pub(crate) fn read_push(data: &[u8]) -> [Option<usize>; 2] {
     let count = |read: Result<Vec<Row>, PushError>| {
         let mut rows = read.ok()?;
-        rows.iter_mut().for_each(level::complete);
+        rows.iter_mut().for_each(complete);
         Some(rows.len())
     };
     [count(json::rows(data)), count(protobuf::rows(data))]

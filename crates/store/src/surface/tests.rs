@@ -57,7 +57,7 @@ fn filled() -> Store {
         ] },
         { "stream": { "job": "b" }, "values": [["999500000000", "plain words"]] },
     ] });
-    let doors = Doors { store: &store, traces: None, as_pushed: true };
+    let doors = Doors { store: &store, as_pushed: true };
     let bytes = streams.to_string();
     let request = request("POST", "/loki/api/v1/push", bytes.as_bytes());
     let taken = push(&request, &doors, NOW).unwrap();
@@ -178,11 +178,11 @@ fn extensions_are_answered_with_what_was_evaluated() {
 #[test]
 fn a_push_that_is_asked_for_is_not_taken() {
     let store = store();
-    let doors = Doors { store: &store, traces: None, as_pushed: true };
+    let doors = Doors { store: &store, as_pushed: true };
     let body = br#"{"streams":[{"stream":{"a":"b"},"values":[["1","x"]]}]}"#;
     let get = request("GET", "/loki/api/v1/push", body);
     assert_eq!(push(&get, &doors, NOW).unwrap().status, 405);
-    assert_eq!(push(&request("POST", "/v1/traces", b"{}"), &doors, NOW), None);
+    assert_eq!(push(&request("POST", "/v1/metrics", b"{}"), &doors, NOW), None);
     assert_eq!(store.report().records, 0);
 }
 

@@ -30,8 +30,8 @@ const LEVEL: [&str; 8] =
 /// Bytes of a line in which its level is looked for.
 const LOOKED_AT_MAX: usize = 4096;
 
-/// Adds `service_name` and `detected_level`.
-pub(super) fn complete(row: &mut Row) {
+/// Adds `service_name` and `detected_level`, as Loki does and Grafana relies on.
+pub fn complete(row: &mut Row) {
     if row.metadata.iter().all(|(name, _)| name != "detected_level") {
         let level = level(row).unwrap_or("unknown");
         row.metadata.push(("detected_level".to_owned(), level.to_owned()));
