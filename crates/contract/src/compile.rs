@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_saphyr::Spanned;
 
 use crate::contract::{Attributes, Bodies, Contract, Metric, Named};
+use crate::egress;
 use crate::error::{ContractError, Problem};
 use crate::file;
 use crate::file::{Body, File, Limits, Number, Rule, RuleKind};
@@ -32,9 +33,6 @@ pub(crate) fn compile(source: &str) -> Result<Contract> {
         return Err(whole_file(Problem::TooLong { bytes: source.len() }));
     }
     let file = read(source)?;
-    if let Some(egress) = &file.egress {
-        return Err(at(egress, "egress", Problem::NotImplemented));
-    }
     if file.contract.value.is_empty() {
         return Err(at(&file.contract, "contract", Problem::Empty));
     }
@@ -64,6 +62,7 @@ pub(crate) fn compile(source: &str) -> Result<Contract> {
         round_nanos: round_nanos(&file)?,
         audit_scope: file.audit.map(|audit| audit.select.scope.value.into_boxed_str()),
         events: Names::new(events),
+        egress: file.egress.as_ref().map(egress::compile).transpose()?,
         keys: keys.into_names(),
     })
 }
@@ -379,7 +378,13 @@ fn checked(path: &str, text: &Spanned<String>, guard: &Guard) -> Result<Box<str>
 
 fn round_nanos(file: &File) -> Result<u64> {
     let Some(given) = &file.traces.round_times else { return Ok(1) };
-    let text = given.value.as_str();
+    nanos(&given.value)
+        .filter(|nanos| *nanos > 0)
+        .ok_or_else(|| at(given, "traces.round_times", Problem::Duration))
+}
+
+/// A duration such as `10s`, in nanoseconds.
+pub(crate) fn nanos(text: &str) -> Option<u64> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let nanos = match unit {
@@ -388,14 +393,9 @@ fn round_nanos(file: &File) -> Result<u64> {
         "ms" => 1_000_000,
         "s" => 1_000_000_000,
         "m" => 60_000_000_000,
-        _ => 0,
+        _ => return None,
     };
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(nanos))
-        .filter(|nanos| *nanos > 0)
-        .ok_or_else(|| at(given, "traces.round_times", Problem::Duration))
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(nanos))
 }
 
 fn camel_case(name: &str) -> String {
@@ -409,7 +409,7 @@ fn camel_case(name: &str) -> String {
     camel
 }
 
-fn at<T>(place: &Spanned<T>, key: &str, problem: Problem) -> ContractError {
+pub(crate) fn at<T>(place: &Spanned<T>, key: &str, problem: Problem) -> ContractError {
     ContractError {
         line: place.referenced.line(),
         column: place.referenced.column(),

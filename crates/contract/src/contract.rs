@@ -9,6 +9,7 @@ use lucarne_otlp::view::AnyValue;
 use lucarne_otlp::wire::Writer;
 
 use crate::compile::compile;
+use crate::egress::Egress;
 use crate::error::ContractError;
 use crate::file::GaugeRule;
 use crate::names::Names;
@@ -34,6 +35,7 @@ pub struct Contract {
     pub(crate) round_nanos: u64,
     pub(crate) audit_scope: Option<Box<str>>,
     pub(crate) events: Names,
+    pub(crate) egress: Option<Egress>,
     pub(crate) keys: Arc<[Box<str>]>,
 }
 
@@ -97,6 +99,11 @@ impl Contract {
     /// The contract's own name, such as `credit-engine/3`.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// How sealed bytes leave; `None`: when there are some.
+    pub const fn egress(&self) -> Option<Egress> {
+        self.egress
     }
 
     /// An empty tally with the names of this contract.

@@ -68,6 +68,13 @@ impl Contract {
                 "records of another scope as audit events",
             ));
         }
+        if before.egress.is_some() && self.egress != before.egress {
+            let what = match self.egress {
+                None => "lengths and times of what leaves, which were constant",
+                Some(_) => "another constant size or rate, which tells of the change alone",
+            };
+            found.push(new_thing("egress".to_owned(), what));
+        }
         Ok(found)
     }
 }

@@ -30,8 +30,6 @@ pub enum Problem {
         /// What the reader of the file says was found and expected.
         detail: String,
     },
-    /// A setting that the design knows and this version does not implement.
-    NotImplemented,
     /// A pattern that is not one, or needs too large a table.
     Pattern {
         /// What the parser of patterns says.
@@ -70,6 +68,22 @@ pub enum Problem {
     ValueTooLong,
     /// Not a duration such as `1ms`, `10s`, `5m`.
     Duration,
+    /// Not a size such as `4096B`, `64KiB`, `1MiB`.
+    Size,
+    /// Out of the range of a setting that has a unit.
+    Between {
+        /// Smallest value.
+        least: &'static str,
+        /// Largest value.
+        most: &'static str,
+        /// The step between two values.
+        each: &'static str,
+    },
+    /// A constant egress that would not carry the enclave's own records.
+    Rate {
+        /// Bytes a second that it has to carry.
+        least: u64,
+    },
     /// Out of the range of the setting.
     Range {
         /// Smallest value.
@@ -99,9 +113,6 @@ impl fmt::Display for Problem {
                 write!(f, "contract has {bytes} bytes, expected at most {most}")
             }
             Self::Yaml { detail } => f.write_str(detail),
-            Self::NotImplemented => {
-                f.write_str("not implemented in this version, expected the key to be absent")
-            }
             Self::Pattern { detail } => write!(f, "expected a pattern, found {detail}"),
             Self::FreeSlot => {
                 let most = crate::limits::BODY_TEXTS_MAX;
@@ -124,6 +135,14 @@ impl fmt::Display for Problem {
             Self::Rejected => f.write_str("expected a text that the reject list does not refuse"),
             Self::ValueTooLong => f.write_str("expected a text no longer than limits.value_bytes"),
             Self::Duration => f.write_str("expected a duration such as 1ms, 10s or 5m"),
+            Self::Size => f.write_str("expected a size such as 4096B, 64KiB or 1MiB"),
+            Self::Between { least, most, each } => {
+                write!(f, "expected {least} to {most} in steps of {each}")
+            }
+            Self::Rate { least } => write!(
+                f,
+                "expected a frame and an interval that carry at least {least} bytes a second"
+            ),
             Self::Range { least, most } => write!(f, "expected a number from {least} to {most}"),
         }
     }

@@ -8,7 +8,7 @@ use core::fmt;
 
 use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_saphyr::Spanned;
 
 /// A whole file.
@@ -33,7 +33,7 @@ pub(crate) struct File {
     #[serde(default)]
     pub(crate) audit: Option<Audit>,
     #[serde(default)]
-    pub(crate) egress: Option<Spanned<IgnoredAny>>,
+    pub(crate) egress: Option<crate::egress::File>,
 }
 
 /// `limits`.

@@ -106,3 +106,20 @@ fn what_is_more_is_named_with_a_text_that_leaves_anew() {
     let found = newly(|text| text.replace("labels: [outcome]", "labels: [outcome, node_type]"));
     assert_eq!(found, ["labels.node_type: a new name", "metrics.m.labels: the label node_type"]);
 }
+
+#[test]
+fn giving_up_constant_egress_is_new_and_taking_it_up_is_not() {
+    let constant = "egress: { shape: constant, interval: 1s, frame: 64KiB }\n";
+    assert_eq!(newly(|old| old + constant), [""; 0]);
+    let before = Contract::parse(&(OLD.to_owned() + constant)).unwrap();
+    let told = |new: &str| {
+        let found = Contract::parse(new).unwrap().newly_leaving(&before).unwrap();
+        found.into_iter().map(|it| format!("{}: {}", it.path, it.what)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(before.source()), [""; 0]);
+    assert_eq!(told(OLD), ["egress: lengths and times of what leaves, which were constant"]);
+    assert_eq!(
+        told(&before.source().replace("64KiB", "32KiB")),
+        ["egress: another constant size or rate, which tells of the change alone"]
+    );
+}

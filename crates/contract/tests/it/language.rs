@@ -1,6 +1,6 @@
 //! The language of contracts: the design's example, and a place and a reason for every mistake.
 
-use lucarne_contract::Contract;
+use lucarne_contract::{Contract, Egress};
 use lucarne_otlp::Signal;
 
 use crate::capture::capture;
@@ -246,11 +246,52 @@ fn names_lists_and_settings_that_cannot_be() {
 }
 
 #[test]
-fn settings_of_the_design_that_are_not_implemented_are_named() {
-    refused(
-        "contract: a/1\negress: { shape: constant, interval: 1s, frame: 64KiB }\n",
-        "line 2, column 9: egress: not implemented in this version, expected the key to be absent",
+fn constant_egress_is_read_and_its_mistakes_are_named() {
+    let read = |egress: &str| Contract::parse(&format!("contract: a/1\negress: {{ {egress} }}\n"));
+    let egress = read("shape: constant, interval: 1s, frame: 64KiB").unwrap().egress();
+    assert_eq!(egress, Some(Egress { interval_ms: 1_000, frame_bytes: 65_536 }));
+    assert_eq!(egress.unwrap().bytes_a_second(), 65_536);
+    let egress = read("shape: constant, interval: 10ms, frame: 1024B").unwrap().egress();
+    assert_eq!(egress, Some(Egress { interval_ms: 10, frame_bytes: 1_024 }));
+    assert_eq!(Contract::parse("contract: a/1\n").unwrap().egress(), None);
+    let wrong = |egress: &str, said: &str| {
+        assert_eq!(read(egress).unwrap_err().to_string(), said, "{egress}");
+    };
+    let interval = "line 2, column 38: egress.interval: expected";
+    wrong(
+        "shape: constant, interval:           soon, frame: 64KiB",
+        "line 2, column 48: egress.interval: expected a duration such as 1ms, 10s or 5m",
     );
+    for out in ["9ms ", "61s ", "10ns", "1500us"] {
+        wrong(
+            &format!("shape: constant, interval: {out}, frame: 64KiB"),
+            &format!("{interval} 10ms to 1m in steps of 1ms"),
+        );
+    }
+    wrong(
+        "shape: constant, interval: 1s, frame: 64k",
+        "line 2, column 49: egress.frame: expected a size such as 4096B, 64KiB or 1MiB",
+    );
+    for out in ["1023B", "1025KiB"] {
+        wrong(
+            &format!("shape: constant, interval: 1s, frame: {out}"),
+            "line 2, column 49: egress.frame: expected 1KiB to 1MiB in steps of 1B",
+        );
+    }
+    wrong(
+        "shape: constant, interval: 60s, frame: 32KiB",
+        "line 2, column 50: egress: expected a frame and an interval that carry at least 1024 \
+         bytes a second",
+    );
+    wrong(
+        "shape: bursts, interval: 1s, frame: 1KiB",
+        "line 2, column 18: egress.shape: unknown variant `bursts`, expected one of constant",
+    );
+    wrong("shape: constant, interval: 1s", "line 2, column 28: egress: missing field `frame`");
+}
+
+#[test]
+fn cohorts_and_gauges_are_checked() {
     for cohort in ["0", "1", "1000001"] {
         refused(
             &format!("contract: a/1\nmetrics:\n  m: {{ labels: [], min_cohort: {cohort} }}\n"),

@@ -3,6 +3,8 @@
 
 use alloc::vec::Vec;
 
+use lucarne_testkit::replay;
+
 use super::*;
 use crate::fuzzing;
 use crate::limits::VALUE_DEPTH_MAX;
@@ -114,23 +116,4 @@ fn corpora_are_replayed() {
     replay("otlp_traces", fuzzing::fuzz_traces);
     replay("otlp_value", fuzzing::fuzz_value);
     replay("otlp_json", fuzzing::fuzz_json);
-}
-
-fn replay(target: &str, run: fn(&[u8])) {
-    let inputs = corpus(target);
-    assert!(inputs.len() >= 4, "{target} has a corpus");
-    for input in inputs {
-        for end in 0..=input.len() {
-            run(&input[..end]);
-        }
-    }
-}
-
-fn corpus(target: &str) -> Vec<Vec<u8>> {
-    let folder =
-        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(target);
-    std::fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| std::fs::read(entry.unwrap().path()).unwrap())
-        .collect()
 }

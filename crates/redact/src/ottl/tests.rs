@@ -122,28 +122,5 @@ fn holds(signal: Signal, context: Option<Context>, condition: &str, payload: &[u
 
 #[test]
 fn the_corpus_replays() {
-    let corpus = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/redact_ottl");
-    let mut count = 0;
-    for entry in std::fs::read_dir(corpus).unwrap() {
-        let data = std::fs::read(entry.unwrap().path()).unwrap();
-        // Every prefix as well: a statement or a payload may end anywhere.
-        for end in 0..=data.len() {
-            crate::fuzzing::fuzz_ottl(&data[..end]);
-        }
-        damaged(&data);
-        count += 1;
-    }
-    assert_eq!(count, 8);
-}
-
-/// Single bytes exchanged, by a fixed sequence.
-fn damaged(data: &[u8]) {
-    let mut state = 0x9e37_79b9_u32;
-    for _ in 0..200 {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        let mut copy = data.to_vec();
-        let at = (state >> 8) as usize % copy.len();
-        copy[at] = state.to_le_bytes()[3];
-        crate::fuzzing::fuzz_ottl(&copy);
-    }
+    lucarne_testkit::replay("redact_ottl", crate::fuzzing::fuzz_ottl);
 }
