@@ -18,6 +18,7 @@ use lucarne_ledger::identity::Instance;
 use lucarne_ledger::json_batch::JSON_RECORDS_MAX;
 use lucarne_ledger::key::PublicKey;
 use lucarne_ledger::trust_policy::{PolicyError, TrustPolicy};
+use lucarne_link::constant::Shape;
 use lucarne_platform::Address;
 use serde::Deserialize;
 use serde_saphyr::Spanned;
@@ -60,7 +61,10 @@ struct File {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Tee {
-    insecure_software: Software,
+    #[serde(default)]
+    insecure_software: Option<Software>,
+    #[serde(default)]
+    tsm_reports: Option<PathBuf>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -133,8 +137,12 @@ pub struct Config {
     pub deployment: Option<String>,
     /// Where the INSECURE software TEE keeps its root; `None`: the hardware of the machine speaks.
     pub insecure_software: Option<PathBuf>,
+    /// Where the kernel's reports of TDX and SEV-SNP are, if not where configfs is by default.
+    pub tsm_reports: Option<PathBuf>,
     /// What may leave.
     pub contract: Contract,
+    /// How batches leave, from the contract; `None`: as soon as they are sealed.
+    pub egress: Option<Shape>,
     /// SHA-256 of the contract's text.
     pub contract_sha256: [u8; 32],
     /// SHA-256 of this configuration's text.
@@ -271,13 +279,16 @@ impl Config {
             return Err(wrong("log_prefix", prefix, "a host name or path without spaces"));
         }
         let (grpc, http) = (&file.otlp.grpc, &file.otlp.http);
+        let (insecure_software, tsm_reports) = tee(path, file.tee)?;
         let (uplink, key) = (&file.uplink.address, &file.uplink.acknowledgement_key);
         Ok(Self {
             instance: (file.instance.value.parse())
                 .map_err(|_| wrong("instance", &file.instance, "1 to 63 of a-z, 0-9 and -"))?,
             log_prefix: file.log_prefix.value,
             deployment: file.deployment,
-            insecure_software: file.tee.map(|tee| beside(path, &tee.insecure_software.dir)),
+            insecure_software,
+            tsm_reports,
+            egress: shape(&contract),
             contract_sha256: Hash::of(contract.source().as_bytes()).0,
             contract,
             sha256: Hash::of(text.as_bytes()).0,
@@ -310,6 +321,29 @@ impl Config {
                 }
             },
         })
+    }
+}
+
+/// The contract's bounds are those of the uplink, which a test compares.
+fn shape(contract: &Contract) -> Option<Shape> {
+    let egress = contract.egress()?;
+    Shape::new(egress.interval_ms, egress.frame_bytes)
+}
+
+/// The folder of the software TEE, or that of the kernel's reports: never both.
+fn tee(path: &Path, tee: Option<Tee>) -> Result<(Option<PathBuf>, Option<PathBuf>), ConfigError> {
+    match tee {
+        None => Ok((None, None)),
+        Some(Tee { insecure_software: Some(software), tsm_reports: None }) => {
+            Ok((Some(beside(path, &software.dir)), None))
+        }
+        Some(Tee { insecure_software: None, tsm_reports: Some(reports) }) => {
+            Ok((None, Some(beside(path, &reports))))
+        }
+        Some(_) => {
+            let problem = "tee: expected either insecure_software or tsm_reports".to_owned();
+            Err(fault(path, None, problem))
+        }
     }
 }
 
@@ -451,3 +485,25 @@ const SOCKET: &str = "an address like 127.0.0.1:4317";
 const ADDRESS: &str = "vsock:CID:PORT, unix:/path or tcp:127.0.0.1:PORT";
 const KEY: &str = "an Ed25519 key as 64 lower-case hex digits";
 const CHECK: &str = "http://host:port/path, grpc://host:port or tcp:host:port";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shape_that_a_contract_can_name_is_one_of_the_uplink() {
+        for (interval, frame, ms, bytes) in [
+            ("10ms", "1KiB", 10, 1 << 10),
+            ("10ms", "1MiB", 10, 1 << 20),
+            ("60s", "1MiB", 60_000, 1 << 20),
+            ("1s", "1KiB", 1_000, 1 << 10),
+        ] {
+            let egress = format!("shape: constant, interval: {interval}, frame: {frame}");
+            let text = format!("contract: a/1\negress: {{ {egress} }}\n");
+            let contract = Contract::parse(&text).unwrap();
+            assert_eq!(shape(&contract), Shape::new(ms, bytes), "{egress}");
+            assert!(shape(&contract).is_some(), "{egress}");
+        }
+        assert_eq!(shape(&Contract::parse("contract: a/1\n").unwrap()), None);
+    }
+}

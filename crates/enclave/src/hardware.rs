@@ -68,7 +68,11 @@ impl std::error::Error for SourceError {}
 /// # Errors
 /// When it has none, or one that cannot be used.
 pub fn choose(config: &Config) -> Result<Source, SourceError> {
-    choose_from(config, Nsm::open, Tsm::open)
+    match &config.tsm_reports {
+        // Somebody says which device it is.
+        Some(root) => choose_from(config, || Ok::<Option<Nsm>, _>(None), || Tsm::open_at(root)),
+        None => choose_from(config, Nsm::open, Tsm::open),
+    }
 }
 
 /// The same with other devices.

@@ -5,6 +5,9 @@
 //! slows or refuses what the ledger takes. Only the attested channel reads, by leave of the
 //! measured configuration and with a record of who did.
 
+#[cfg(test)]
+mod memory;
+
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -16,7 +19,6 @@ use bytes::Bytes;
 use lucarne_otlp::Signal;
 use lucarne_store::retention::Retention;
 use lucarne_store::stream::Mapping;
-use lucarne_store::trace::Traces;
 use lucarne_store::vault::Vault;
 use lucarne_store::{Config, Store};
 
@@ -29,7 +31,7 @@ use crate::intake::Raw;
 pub struct Bounds {
     /// Bytes of memory for everything: the queue, log records and spans. 0 keeps nothing.
     pub bytes: usize,
-    /// Age at which log records are dropped; spans go by room alone.
+    /// Age at which log records and spans are dropped.
     pub retention: Duration,
     /// The label `job` of every stream.
     pub job: String,
@@ -40,7 +42,7 @@ const QUEUE_REQUESTS: usize = 1024;
 /// Bytes of requests that wait: room for one of the usual 4 MiB even under a small bound, and half
 /// a second of a high rate under a large one.
 const QUEUE_BYTES: std::ops::RangeInclusive<usize> = 4 << 20..=16 << 20;
-/// Rows in no block yet: less makes blocks that compress badly, more is slower to search.
+/// Rows and spans in no block yet: less makes blocks that compress badly, more is slower to search.
 const HEAD_BYTES: std::ops::RangeInclusive<usize> = 256 << 10..=16 << 20;
 /// How long the store rests before what is too old is looked for.
 const IDLE: Duration = Duration::from_secs(600);
@@ -62,8 +64,7 @@ struct Item {
 
 /// What the thread writes and questions read.
 pub(crate) struct Kept {
-    pub(crate) logs: Store,
-    pub(crate) traces: Traces,
+    pub(crate) store: Store,
     done: Mutex<u64>,
     progress: Condvar,
 }
@@ -83,19 +84,16 @@ impl InsideStore {
         if bounds.bytes == 0 {
             return Ok(Self::nothing());
         }
-        let traces = bounds.bytes / 4;
-        let logs = bounds.bytes - traces;
         let config = Config {
             mapping: Mapping::with_job(&bounds.job),
             retention: Retention {
-                bytes: logs as u64,
+                bytes: bounds.bytes as u64,
                 age_ns: i64::try_from(bounds.retention.as_nanos()).unwrap_or(i64::MAX),
             },
-            head_bytes: within(logs / 8, &HEAD_BYTES),
+            head_bytes: within(bounds.bytes / 8, &HEAD_BYTES),
         };
         let kept = Arc::new(Kept {
-            logs: Store::new(config, Vault::memory())?,
-            traces: Traces::new(traces as u64, traces / 8)?,
+            store: Store::new(config, Vault::memory())?,
             done: Mutex::new(0),
             progress: Condvar::new(),
         });
@@ -119,10 +117,7 @@ impl InsideStore {
     /// queue had no room counts as one.
     pub fn evicted(&self) -> u64 {
         let missed = self.missed.load(Ordering::Acquire);
-        let dropped = |kept: &Arc<Kept>| {
-            let records = kept.logs.report().evicted.records;
-            records.saturating_add(kept.traces.evicted())
-        };
+        let dropped = |kept: &Arc<Kept>| kept.store.report().evicted.records;
         self.kept.as_ref().map_or(0, dropped).saturating_add(missed)
     }
 
@@ -146,7 +141,7 @@ impl Kept {
                     *self.done.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                     self.progress.notify_all();
                 }
-                Err(RecvTimeoutError::Timeout) => self.logs.maintain(now_ns()),
+                Err(RecvTimeoutError::Timeout) => self.store.maintain(now_ns()),
                 Err(RecvTimeoutError::Disconnected) => return,
             }
         }
@@ -157,8 +152,8 @@ impl Kept {
     fn take(&self, item: &Item) {
         let request = item.request.inner();
         match item.signal {
-            Signal::Logs => drop(self.logs.ingest_logs(request, now_ns())),
-            Signal::Traces => drop(self.traces.ingest(request)),
+            Signal::Logs => drop(self.store.ingest_logs(request, now_ns())),
+            Signal::Traces => drop(self.store.ingest_spans(request, now_ns())),
             Signal::Metrics => {}
         }
     }
@@ -206,7 +201,7 @@ mod tests {
         }
         store.offer(Signal::Metrics, Raw::new(Bytes::from_static(b"kept nowhere")));
         let kept = store.caught_up(PATIENCE).unwrap();
-        assert_eq!((kept.logs.report().records, store.evicted()), (500, 0));
+        assert_eq!((kept.store.report().records, store.evicted()), (500, 0));
     }
 
     #[test]
@@ -215,7 +210,7 @@ mod tests {
         store.offer(Signal::Logs, Raw::new(Bytes::from(vec![0; 5 << 20])));
         assert_eq!(store.evicted(), 1);
         let kept = store.caught_up(PATIENCE).unwrap();
-        assert_eq!(kept.logs.report().records, 0);
+        assert_eq!(kept.store.report().records, 0);
     }
 
     #[test]

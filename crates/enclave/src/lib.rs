@@ -7,6 +7,7 @@ pub mod channel;
 pub mod clock;
 pub mod command;
 pub mod config;
+mod egress;
 pub mod entropy;
 pub mod epoch;
 #[doc(hidden)]

@@ -135,6 +135,7 @@ async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, 
     let witnesses = config.witnesses.map(|policy| epoch.witnesses(policy, &config.log_prefix));
     let progress = parts.progress(witnesses.as_ref());
     let inside = InsideStore::start(&config.inside).map_err(LifeError::Runtime)?;
+    let shape = config.egress;
     let pipeline = pipeline(config.contract, config.limits, inside, parts.queue, progress);
     let pipeline = if json.is_some() { pipeline.with_json_batches() } else { pipeline };
     let pipeline = Arc::new(pipeline);
@@ -151,6 +152,7 @@ async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, 
             witnesses,
             parts.to_uplink,
         )
+        .shaped(shape)
         .run(),
     );
     let sealer = Sealer::new(sealer::Parts {

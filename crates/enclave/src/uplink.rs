@@ -15,6 +15,7 @@ use lucarne_ledger::identity::{EpochId, Instance};
 use lucarne_ledger::json_batch::taken::Fate;
 use lucarne_ledger::key::PublicKey;
 use lucarne_ledger::report_data::ReportData;
+use lucarne_link::constant::{ConstantError, Shape};
 use lucarne_link::frame::{self, BadLength, DOWN_BYTES_MAX, FrameReader};
 use lucarne_link::json_outbox::JsonOutbox;
 use lucarne_link::message::{PreviousHead, Up};
@@ -27,6 +28,7 @@ use tokio::task::{self, JoinHandle};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::budget::Reservation;
+use crate::egress::{Departure, Egress};
 use crate::journal;
 use crate::progress::Position;
 use crate::quote::{Question, Quote, QuoteError, Quoted};
@@ -113,6 +115,8 @@ pub enum LinkError {
     Length(BadLength),
     /// The host sent what has no place in the session.
     Session(SessionError),
+    /// Constant egress was asked for and cannot be had.
+    Egress(ConstantError),
     /// The host acknowledged what it may not.
     Acknowledgement(AckError),
     /// The host showed as cosigned what is not.
@@ -130,6 +134,7 @@ impl std::fmt::Display for LinkError {
             Self::TimedOut => write!(f, "the gateway took too long"),
             Self::Length(error) => write!(f, "{error}"),
             Self::Session(error) => write!(f, "{error}"),
+            Self::Egress(error) => write!(f, "{error}"),
             Self::Acknowledgement(error) => write!(f, "{error}"),
             Self::Cosignature(error) => write!(f, "cosigned checkpoint: {error}"),
             Self::Quote(error) => write!(f, "{error}"),
@@ -173,6 +178,8 @@ pub async fn previous_heads(
 pub struct Uplink {
     address: Address,
     identity: Arc<Identity>,
+    pinned: PublicKey,
+    shape: Option<Shape>,
     hold: Hold,
     archived: watch::Sender<Position>,
     witnesses: Option<Witnesses>,
@@ -304,8 +311,15 @@ impl Uplink {
     ) -> Self {
         let (instance, epoch) = (identity.instance.clone(), identity.epoch);
         let json = JsonOutbox::new(key.clone(), instance, epoch);
-        let hold = Hold { outbox: Outbox::new(key), json, ended: false };
-        Self { address, identity, hold, archived, witnesses, outgoing }
+        let hold = Hold { outbox: Outbox::new(key.clone()), json, ended: false };
+        let (pinned, shape) = (key, None);
+        Self { address, identity, pinned, shape, hold, archived, witnesses, outgoing }
+    }
+
+    /// The same with constant egress, if a shape is given.
+    pub const fn shaped(mut self, shape: Option<Shape>) -> Self {
+        self.shape = shape;
+        self
     }
 
     /// Runs until the sealer has ended and everything is archived.
@@ -364,17 +378,21 @@ impl Uplink {
     ) -> Result<(), LinkError> {
         let Line { mut read, mut write, mut frames } = line;
         let mut buffer = vec![0; READ_BYTES];
-        let mut writing: Option<(Vec<u8>, usize)> = None;
+        let (mut egress, offer) = Egress::begin(self.shape, self.identity.epoch)?;
+        let mut writing: Option<(Vec<u8>, usize)> = offer.map(|offer| (frame::encode(&offer), 0));
         let mut monitor = Monitored::default();
         let mut deadline = Instant::now() + STALL;
         loop {
-            while let Some(body) = frames.next_frame().map_err(LinkError::Length)? {
-                match streaming.on_frame(body)? {
+            while let Some(body) = egress.incoming(&mut frames)? {
+                match streaming.on_frame(&body)? {
                     Told::Ledger(message) => *moved |= self.acknowledge(&message)?,
                     Told::JsonBatch(message) => *moved |= self.acknowledge_json(&message)?,
                     Told::Cosigned(note) => {
                         self.witnessed(&note)?;
                         continue;
+                    }
+                    Told::Constant { key, signature } => {
+                        egress = egress.answered(&key, &signature, &self.pinned)?;
                     }
                     // It proves nothing about batches, so it buys no patience for them.
                     Told::Monitor(nonce) => {
@@ -385,8 +403,14 @@ impl Uplink {
                 deadline = Instant::now() + STALL;
             }
             if writing.is_none() {
-                let frame = monitor.answer.take().or_else(|| self.hold.next_frame());
-                writing = frame.map(|frame| (frame, 0));
+                let idle = self.hold.is_empty();
+                let next = || monitor.answer.take().or_else(|| self.hold.next_frame());
+                let departs = egress.outgoing(next)?;
+                // Until it is written the link is busy, and nothing but the host is waited for.
+                if departs.as_ref().is_some_and(|it| it.moves || (idle && self.shape.is_some())) {
+                    deadline = Instant::now() + STALL;
+                }
+                writing = departs.map(|Departure { frame, .. }| (frame, 0));
             }
             if writing.is_none() && self.hold.is_done() {
                 return Ok(());
@@ -415,6 +439,7 @@ impl Uplink {
                     }
                     frames.feed(buffer.get(..count).unwrap_or_default());
                 }
+                () = egress.moment(), if writing.is_none() => {}
                 () = monitor.make(), if monitor.asked.is_some() => {
                     if !busy {
                         deadline = Instant::now() + STALL;

@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use crate::access::Certificate;
 use crate::channel::message::{Ask, Tell};
+use crate::constant;
 use crate::frame::{BadLength, FrameReader};
 use crate::message::{Down, Up};
 
@@ -64,6 +65,19 @@ pub fn fuzz_access_certificate(bytes: &[u8]) {
     }
 }
 
+/// Reads the bytes as the content of a decrypted cell.
+///
+/// # Panics
+/// When what is read could have been padded otherwise, which is a bug.
+pub fn fuzz_cell(bytes: &[u8]) {
+    if let Ok(content) = constant::content(bytes) {
+        let length = u32::try_from(content.len()).unwrap_or(u32::MAX);
+        let mut written = [&length.to_be_bytes()[..], content].concat();
+        written.resize(bytes.len(), 0);
+        assert_eq!(written, bytes);
+    }
+}
+
 /// Reads the bytes as a stream of frames, at once and byte by byte.
 ///
 /// # Panics
@@ -94,34 +108,16 @@ fn frames(bytes: &[u8], step: usize) -> (Vec<Vec<u8>>, Option<BadLength>) {
 mod tests {
     extern crate std;
 
-    use std::path::Path;
+    use lucarne_testkit::replay;
 
     use super::*;
-
-    #[track_caller]
-    fn replay(topic: &str, fuzz: fn(&[u8])) {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(topic);
-        let mut count = 0;
-        for entry in std::fs::read_dir(folder).unwrap() {
-            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-            fuzz(&bytes);
-            // Every seed also cut and bent, so that a replay reaches the refusals too.
-            for at in 0..bytes.len().min(512) {
-                fuzz(bytes.get(..at).unwrap_or_default());
-                let mut bent = bytes.clone();
-                bent[at] ^= 0x41;
-                fuzz(&bent);
-            }
-            count += 1;
-        }
-        assert!(count >= 3, "corpus of {topic} has {count} files");
-    }
 
     #[test]
     fn corpora_are_replayed() {
         replay("link_up", fuzz_up);
         replay("link_down", fuzz_down);
         replay("link_frame", fuzz_frame);
+        replay("link_cell", fuzz_cell);
         replay("link_channel_ask", fuzz_channel_ask);
         replay("link_channel_tell", fuzz_channel_tell);
         replay("link_access_certificate", fuzz_access_certificate);

@@ -11,6 +11,7 @@ extern crate alloc;
 
 pub mod access;
 pub mod channel;
+pub mod constant;
 pub mod der;
 pub mod frame;
 #[doc(hidden)]

@@ -7,6 +7,8 @@ use alloc::vec::Vec;
 use lucarne_ledger::cbor::{CborError, Reader, Writer};
 use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
 
+use crate::constant::Shape;
+
 /// Version of the protocol. A peer with another one is refused by name.
 pub const PROTOCOL_VERSION: u64 = 2;
 /// Most checkpoints of the epoch before, and most acknowledgements at the start: one a ledger.
@@ -60,6 +62,13 @@ pub enum Up<'a> {
     NoEvidence {
         /// Why not.
         fault: Fault,
+    },
+    /// Asks for constant egress, before anything else is sent.
+    Constant {
+        /// Sizes and times.
+        shape: Shape,
+        /// An X25519 key for this session.
+        key: [u8; 32],
     },
 }
 
@@ -140,6 +149,13 @@ pub enum Down {
         /// Fresh random bytes that the evidence must carry.
         nonce: [u8; 32],
     },
+    /// Answer to [`Up::Constant`]; what follows in both directions is cells.
+    Constant {
+        /// An X25519 key for this session.
+        key: [u8; 32],
+        /// Over both keys, the shape and the epoch, by the gateway's pinned key.
+        signature: [u8; 64],
+    },
     /// The gateway will not go on, and why.
     Refused {
         /// For the operator; it comes from the host and is not to be believed.
@@ -166,6 +182,7 @@ const BATCH: u8 = 3;
 const JSON_BATCH: u8 = 4;
 const FRESH: u8 = 5;
 const NO_EVIDENCE: u8 = 6;
+const CONSTANT: u8 = 7;
 const CHALLENGE: u8 = 65;
 const ACCEPTED: u8 = 66;
 const ARCHIVED: u8 = 67;
@@ -173,6 +190,7 @@ const REFUSED: u8 = 68;
 const JSON_TAKEN: u8 = 69;
 const MONITOR: u8 = 70;
 const COSIGNED: u8 = 71;
+const CONSTANT_ANSWER: u8 = 72;
 
 /// The version that the first message of a peer names, if it is another one than ours.
 pub(crate) fn other_version(body: &[u8]) -> Option<u64> {
@@ -217,6 +235,10 @@ impl<'a> Up<'a> {
             Self::NoEvidence { fault } => {
                 out = Writer::after(alloc::vec![NO_EVIDENCE]);
                 out.array(1).uint(fault.code());
+            }
+            Self::Constant { shape, key } => {
+                out = Writer::after(alloc::vec![CONSTANT]);
+                out.array(3).uint(shape.interval_ms()).uint(shape.frame_bytes()).bytes(key);
             }
         }
         out.finish()
@@ -265,6 +287,12 @@ impl<'a> Up<'a> {
                 let fault = Fault::from_code(reader.uint()?).ok_or(CborError::Value)?;
                 Self::NoEvidence { fault }
             }
+            CONSTANT => {
+                array_of(&mut reader, 3)?;
+                let (interval, bytes) = (reader.uint()?, reader.uint()?);
+                let shape = Shape::new(interval, bytes).ok_or(CborError::Value)?;
+                Self::Constant { shape, key: reader.array_of()? }
+            }
             _ => return Err(CborError::Value),
         };
         reader.end()?;
@@ -309,6 +337,10 @@ impl Down {
                 out = Writer::after(alloc::vec![MONITOR]);
                 out.array(1).bytes(nonce);
             }
+            Self::Constant { key, signature } => {
+                out = Writer::after(alloc::vec![CONSTANT_ANSWER]);
+                out.array(2).bytes(key).bytes(signature);
+            }
             Self::Refused { reason } => {
                 out = Writer::after(alloc::vec![REFUSED]);
                 let end = reason.floor_char_boundary(REASON_BYTES_MAX);
@@ -351,6 +383,10 @@ impl Down {
             MONITOR => {
                 array_of(&mut reader, 1)?;
                 Self::Monitor { nonce: reader.array_of()? }
+            }
+            CONSTANT_ANSWER => {
+                array_of(&mut reader, 2)?;
+                Self::Constant { key: reader.array_of()?, signature: reader.array_of()? }
             }
             REFUSED => {
                 array_of(&mut reader, 1)?;

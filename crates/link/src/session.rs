@@ -8,6 +8,7 @@ use core::fmt;
 use lucarne_ledger::cbor::CborError;
 use lucarne_ledger::identity::{EpochId, Instance};
 
+use crate::constant::Shape;
 use crate::message::{Down, Fault, PROTOCOL_VERSION, PreviousHead, Up, other_version};
 
 /// Why a session ends.
@@ -101,6 +102,7 @@ impl AwaitChallenge {
             | Down::Archived { .. }
             | Down::JsonTaken { .. }
             | Down::Monitor { .. }
+            | Down::Constant { .. }
             | Down::Cosigned { .. } => Err(SessionError::OutOfOrder),
         }
     }
@@ -139,6 +141,7 @@ impl AwaitAccepted {
             | Down::Archived { .. }
             | Down::JsonTaken { .. }
             | Down::Monitor { .. }
+            | Down::Constant { .. }
             | Down::Cosigned { .. } => Err(SessionError::OutOfOrder),
         }
     }
@@ -155,6 +158,13 @@ pub enum Told {
     Monitor([u8; 32]),
     /// What witnesses say of a checkpoint, as a signed note; nothing of it has been checked.
     Cosigned(String),
+    /// The answer to an offer of constant egress.
+    Constant {
+        /// The gateway's key.
+        key: [u8; 32],
+        /// What is to be the word of its pinned key for that.
+        signature: [u8; 64],
+    },
 }
 
 impl Streaming {
@@ -168,6 +178,7 @@ impl Streaming {
             Down::JsonTaken { acknowledgement } => Ok(Told::JsonBatch(acknowledgement)),
             Down::Monitor { nonce } => Ok(Told::Monitor(nonce)),
             Down::Cosigned { note } => Ok(Told::Cosigned(note)),
+            Down::Constant { key, signature } => Ok(Told::Constant { key, signature }),
             Down::Refused { reason } => Err(SessionError::Refused(reason)),
             Down::Challenge { .. } | Down::Accepted { .. } => Err(SessionError::OutOfOrder),
         }
@@ -207,6 +218,7 @@ impl AwaitHello {
             | Up::Batch { .. }
             | Up::JsonBatch { .. }
             | Up::Fresh { .. }
+            | Up::Constant { .. }
             | Up::NoEvidence { .. } => Err(SessionError::OutOfOrder),
         }
     }
@@ -228,9 +240,11 @@ impl AwaitEvidence {
                 Ok([binding, evidence, fresh, collateral])
             }
             Up::NoEvidence { fault } => Err(SessionError::NoEvidence(fault)),
-            Up::Hello { .. } | Up::Batch { .. } | Up::JsonBatch { .. } | Up::Fresh { .. } => {
-                Err(SessionError::OutOfOrder)
-            }
+            Up::Hello { .. }
+            | Up::Batch { .. }
+            | Up::JsonBatch { .. }
+            | Up::Fresh { .. }
+            | Up::Constant { .. } => Err(SessionError::OutOfOrder),
         }
     }
 }
@@ -240,6 +254,8 @@ impl AwaitEvidence {
 pub struct Receiving {
     // the question that is open: an answer has a place only behind one
     asked: Option<[u8; 32]>,
+    // whether anything has come: the shape of what comes is agreed on before
+    begun: bool,
 }
 
 /// What the enclave sends once it is accepted; nothing of it has been checked.
@@ -249,6 +265,13 @@ pub enum Incoming<'a> {
     Batch(Received<'a>),
     /// A signed log batch in JSON.
     JsonBatch(&'a [u8]),
+    /// An offer of constant egress.
+    Constant {
+        /// Sizes and times.
+        shape: Shape,
+        /// The enclave's key.
+        key: [u8; 32],
+    },
     /// The answer to the question that was open.
     Answer {
         /// What was asked with.
@@ -286,7 +309,7 @@ pub struct Received<'a> {
 impl AwaitEvidence {
     /// The gateway has verified the evidence: the state, and the message to send.
     pub fn accept(self, archived: Vec<Vec<u8>>) -> (Receiving, Vec<u8>) {
-        (Receiving { asked: None }, Down::Accepted { archived }.encode())
+        (Receiving { asked: None, begun: false }, Down::Accepted { archived }.encode())
     }
 }
 
@@ -307,14 +330,18 @@ impl Receiving {
     /// # Errors
     /// For any other message.
     pub fn on_frame<'a>(&mut self, body: &'a [u8]) -> Result<Incoming<'a>, SessionError> {
+        let begun = core::mem::replace(&mut self.begun, true);
         let answer = match Up::decode(body)? {
+            Up::Constant { shape, key } if !begun => return Ok(Incoming::Constant { shape, key }),
             Up::Batch { urgent, bytes, note } => {
                 return Ok(Incoming::Batch(Received { urgent, bytes, note }));
             }
             Up::JsonBatch { bytes } => return Ok(Incoming::JsonBatch(bytes)),
             Up::Fresh { evidence, collateral } => Answer::Fresh { evidence, collateral },
             Up::NoEvidence { fault } => Answer::None(fault),
-            Up::Hello { .. } | Up::Evidence { .. } => return Err(SessionError::OutOfOrder),
+            Up::Hello { .. } | Up::Evidence { .. } | Up::Constant { .. } => {
+                return Err(SessionError::OutOfOrder);
+            }
         };
         let nonce = self.asked.take().ok_or(SessionError::OutOfOrder)?;
         Ok(Incoming::Answer { nonce, answer })

@@ -4,6 +4,7 @@
 //! the role. Streams that the role may not see do not exist for the engine.
 
 mod allowed;
+mod http;
 mod labels;
 mod lines;
 mod spans;
@@ -59,12 +60,13 @@ impl Answers for Inside {
     fn answer(&self, permit: &Permit, rows: &mut Rows) -> Result<(), AnswerError> {
         match permit.query().verb {
             Verb::Attestation => self.attestation(permit, rows),
-            Verb::Recent => lines::recent(&self.kept()?.logs, permit, rows),
-            Verb::Logs => lines::logs(&self.kept()?.logs, permit, rows),
-            Verb::Logql => lines::logql(&self.kept()?.logs, permit, rows),
-            Verb::Labels => labels::labels(&self.kept()?.logs, permit, rows),
-            Verb::Trace => spans::trace(&self.kept()?.traces, permit, rows),
-            Verb::Loki | Verb::Tempo => Err(AnswerError::Unavailable),
+            Verb::Recent => lines::recent(&self.kept()?.store, permit, rows),
+            Verb::Logs => lines::logs(&self.kept()?.store, permit, rows),
+            Verb::Logql => lines::logql(&self.kept()?.store, permit, rows),
+            Verb::Labels => labels::labels(&self.kept()?.store, permit, rows),
+            Verb::Trace => spans::trace(&self.kept()?.store, permit, rows),
+            Verb::Loki => http::request(&self.kept()?.store, &["/loki/", "/ready"], permit, rows),
+            Verb::Tempo => http::request(&self.kept()?.store, &["/api/"], permit, rows),
         }
     }
 }

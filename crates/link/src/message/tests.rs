@@ -20,6 +20,7 @@ enum Owned {
     JsonBatch(Vec<u8>),
     Fresh(Vec<u8>, Vec<u8>),
     NoEvidence(Fault),
+    Constant(Shape, [u8; 32]),
 }
 
 impl Owned {
@@ -35,6 +36,7 @@ impl Owned {
             Self::JsonBatch(bytes) => Up::JsonBatch { bytes },
             Self::Fresh(evidence, collateral) => Up::Fresh { evidence, collateral },
             Self::NoEvidence(fault) => Up::NoEvidence { fault: *fault },
+            Self::Constant(shape, key) => Up::Constant { shape: *shape, key: *key },
         }
     }
 }
@@ -49,6 +51,9 @@ fn ups() -> impl Strategy<Value = Owned> {
         blob().prop_map(Owned::JsonBatch),
         (blob(), blob()).prop_map(|(evidence, with)| Owned::Fresh(evidence, with)),
         (1..=3_u64).prop_map(|code| Owned::NoEvidence(Fault::from_code(code).unwrap())),
+        (10..=60_000_u64, 1024..=1_048_576_u64, any::<[u8; 32]>()).prop_map(
+            |(interval, bytes, key)| Owned::Constant(Shape::new(interval, bytes).unwrap(), key)
+        ),
     ]
 }
 
@@ -70,6 +75,10 @@ fn downs() -> impl Strategy<Value = Down> {
         blob().prop_map(|acknowledgement| Down::Archived { acknowledgement }),
         blob().prop_map(|acknowledgement| Down::JsonTaken { acknowledgement }),
         any::<[u8; 32]>().prop_map(|nonce| Down::Monitor { nonce }),
+        (any::<[u8; 32]>(), any::<[u8; 32]>(), any::<[u8; 32]>()).prop_map(|(key, one, two)| {
+            let signature = [one, two].concat().try_into().unwrap();
+            Down::Constant { key, signature }
+        }),
         ".{0,100}".prop_map(|reason| Down::Refused { reason }),
     ]
 }
@@ -214,4 +223,23 @@ fn an_enclave_without_evidence_says_so_in_place_of_it() {
     let state = AwaitHello::begin().on_frame(&hello, [0; 32]).unwrap();
     let body = Up::NoEvidence { fault: Fault::TimedOut }.encode();
     assert_eq!(state.on_frame(&body), Err(SessionError::NoEvidence(Fault::TimedOut)));
+}
+
+#[test]
+fn constant_egress_is_asked_for_before_anything_else_and_once() {
+    let shape = Shape::new(100, 4096).unwrap();
+    let asked = Up::Constant { shape, key: [4; 32] }.encode();
+    let batch = Up::Batch { urgent: false, bytes: b"b", note: "n" }.encode();
+    let mut gateway = receiving();
+    assert_eq!(gateway.on_frame(&asked), Ok(Incoming::Constant { shape, key: [4; 32] }));
+    assert_eq!(gateway.on_frame(&asked), Err(SessionError::OutOfOrder));
+    let mut gateway = receiving();
+    assert!(matches!(gateway.on_frame(&batch), Ok(Incoming::Batch(_))));
+    assert_eq!(gateway.on_frame(&asked), Err(SessionError::OutOfOrder));
+    let state = AwaitHello::begin().on_frame(&hello(), [0; 32]).unwrap();
+    assert_eq!(state.on_frame(&asked), Err(SessionError::OutOfOrder));
+}
+
+fn hello() -> Vec<u8> {
+    AwaitChallenge::begin("a".parse().unwrap(), EpochId([0; 16])).1
 }

@@ -6,13 +6,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use lucarne_logql::ast::Matcher;
 use lucarne_logql::labels::LabelSet;
+use lucarne_store::Store;
+use lucarne_store::engine::limits::Meter;
 use lucarne_store::engine::source::{Entry, ScanError, ScanStats, Selection, Source, TimeRange};
+
+use lucarne_otlp::view::{AnyValue, Resource, View as _};
+use lucarne_otlp::wire::WireError;
+use lucarne_store::trace::{StoredSpan, Trace, TraceId, TraceSource};
 
 use crate::channel::config::Streams;
 
 /// A source within the bounds of a role.
 pub(super) struct Allowed<'a> {
-    source: &'a dyn Source,
+    store: &'a Store,
     streams: &'a Streams,
     span_ns_max: u64,
     now_ns: i64,
@@ -21,12 +27,12 @@ pub(super) struct Allowed<'a> {
 
 impl<'a> Allowed<'a> {
     pub(super) const fn new(
-        source: &'a dyn Source,
+        store: &'a Store,
         streams: &'a Streams,
         span_ns_max: u64,
         now_ns: i64,
     ) -> Self {
-        Self { source, streams, span_ns_max, now_ns, went_too_far: AtomicBool::new(false) }
+        Self { store, streams, span_ns_max, now_ns, went_too_far: AtomicBool::new(false) }
     }
 
     /// Whether a scan was refused because it began too early.
@@ -58,7 +64,7 @@ fn may_see(streams: &Streams, labels: &LabelSet) -> bool {
 impl Source for Allowed<'_> {
     fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Result<Vec<LabelSet>, ScanError> {
         self.check(range)?;
-        let mut streams = self.source.streams(matchers, range)?;
+        let mut streams = self.store.streams(matchers, range)?;
         streams.retain(|labels| may_see(self.streams, labels));
         Ok(streams)
     }
@@ -69,9 +75,69 @@ impl Source for Allowed<'_> {
         visit: &mut dyn FnMut(&Entry<'_>) -> ControlFlow<()>,
     ) -> Result<ScanStats, ScanError> {
         self.check(what.range)?;
-        self.source.scan(what, &mut |entry| match may_see(self.streams, entry.stream) {
+        self.store.scan(what, &mut |entry| match may_see(self.streams, entry.stream) {
             true => visit(entry),
             false => ControlFlow::Continue(()),
         })
     }
+}
+
+impl TraceSource for Allowed<'_> {
+    /// Spans that began longer ago than the role may look are left out, and that is said.
+    fn trace(&self, id: TraceId) -> Trace {
+        let oldest_ns =
+            self.now_ns.saturating_sub(i64::try_from(self.span_ns_max).unwrap_or(i64::MAX));
+        let mut trace = self.seen(self.store.trace(id));
+        let before = trace.spans.len();
+        trace.spans.retain(|span| span.times().1 >= oldest_ns);
+        trace.is_partial |= trace.spans.len() < before;
+        trace
+    }
+
+    fn each_trace(
+        &self,
+        range: TimeRange,
+        meter: &Meter<'_>,
+        visit: &mut dyn FnMut(TraceId, Trace) -> ControlFlow<(), i64>,
+    ) -> bool {
+        if self.check(range).is_err() {
+            return false;
+        }
+        self.store.each_trace(range, meter, &mut |id, trace| {
+            let trace = self.seen(trace);
+            if trace.spans.is_empty() {
+                return ControlFlow::Continue(i64::MIN);
+            }
+            visit(id, trace)
+        })
+    }
+}
+
+impl Allowed<'_> {
+    /// What the role may see of a trace; that something else is there is nothing it may know.
+    fn seen(&self, mut trace: Trace) -> Trace {
+        trace.spans.retain(|span| may_see_span(self.streams, span));
+        trace
+    }
+}
+
+/// Whether a role may see a span; one that cannot be read is not shown.
+pub(super) fn may_see_span(streams: &Streams, span: &StoredSpan) -> bool {
+    has_label(streams, &span.resource).unwrap_or(false)
+}
+
+/// Labels are attributes of the resource, with dots written as underlines.
+fn has_label(streams: &Streams, resource: &[u8]) -> Result<bool, WireError> {
+    let Streams::OneOf(pairs) = streams else { return Ok(true) };
+    for attribute in Resource::parse(resource)?.attributes() {
+        let attribute = attribute?;
+        if let AnyValue::String(text) = attribute.value
+            && pairs
+                .iter()
+                .any(|(name, value)| *name == attribute.key.replace('.', "_") && value == text)
+        {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use lucarne_store::Store;
 use lucarne_store::engine::answer::json::write_string;
-use lucarne_store::engine::source::{Source, TimeRange};
+use lucarne_store::engine::source::{Source as _, TimeRange};
 
 use super::allowed::Allowed;
 use super::lines::{nanoseconds, now_ns};
@@ -12,14 +13,10 @@ use crate::channel::permit::Permit;
 
 /// Of the streams that have a record in the time of the query: the names of their labels, or the
 /// values of the one that the text names.
-pub(super) fn labels(
-    source: &dyn Source,
-    permit: &Permit,
-    rows: &mut Rows,
-) -> Result<(), AnswerError> {
+pub(super) fn labels(store: &Store, permit: &Permit, rows: &mut Rows) -> Result<(), AnswerError> {
     let query = permit.query();
     let range = TimeRange { from_ns: nanoseconds(query.from_ns), to_ns: nanoseconds(query.to_ns) };
-    let allowed = Allowed::new(source, permit.streams(), permit.span_ns_max(), now_ns());
+    let allowed = Allowed::new(store, permit.streams(), permit.span_ns_max(), now_ns());
     let streams = allowed.streams(&[], range);
     let streams = streams.map_err(|_| AnswerError::Failed("the store cannot be read"))?;
     let found: BTreeSet<&str> = if query.text.is_empty() {

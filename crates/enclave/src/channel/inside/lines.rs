@@ -8,11 +8,12 @@ use std::time::Instant;
 
 use lucarne_logql::ast::{LineFilter, LineMatch, LineOp, LogQuery, Query, Selector, Stage};
 use lucarne_logql::{Mode, Parsed, parse, parse_filter};
+use lucarne_store::Store;
 use lucarne_store::engine::answer::json::{self, Labels, write_string};
 use lucarne_store::engine::answer::{Answer, Data, Row};
 use lucarne_store::engine::error::QueryError;
 use lucarne_store::engine::limits::{Cancel, Limits};
-use lucarne_store::engine::source::{Direction, Source};
+use lucarne_store::engine::source::Direction;
 use lucarne_store::engine::{Engine, RangeAsk};
 
 use super::allowed::Allowed;
@@ -22,41 +23,29 @@ use crate::channel::session::SEARCH;
 use crate::clock::{Clock as _, SystemClock};
 
 /// The newest records whose line contains the text of the query.
-pub(super) fn recent(
-    source: &dyn Source,
-    permit: &Permit,
-    rows: &mut Rows,
-) -> Result<(), AnswerError> {
+pub(super) fn recent(store: &Store, permit: &Permit, rows: &mut Rows) -> Result<(), AnswerError> {
     let text = &permit.query().text;
     let needle =
         LineFilter { op: LineOp::Contains, alternatives: vec![LineMatch::Text(text.clone())] };
     let stages = if text.is_empty() { Vec::new() } else { vec![Stage::LineFilter(needle)] };
     let query = Parsed { canonical: String::new(), query: everything(stages), rewritten: false };
-    ask(source, permit, &query, Direction::Backward, rows)
+    ask(store, permit, &query, Direction::Backward, rows)
 }
 
 /// Records for which a filter holds, in order of time.
-pub(super) fn logs(
-    source: &dyn Source,
-    permit: &Permit,
-    rows: &mut Rows,
-) -> Result<(), AnswerError> {
+pub(super) fn logs(store: &Store, permit: &Permit, rows: &mut Rows) -> Result<(), AnswerError> {
     let text = &permit.query().text;
     let stages = if text.is_empty() { Ok(Vec::new()) } else { parse_filter(text) };
     let stages = stages.map_err(|error| AnswerError::Malformed(error.to_string()))?;
     let query = Parsed { canonical: String::new(), query: everything(stages), rewritten: false };
-    ask(source, permit, &query, Direction::Forward, rows)
+    ask(store, permit, &query, Direction::Forward, rows)
 }
 
 /// A query of LogQL with the extensions; the newest lines first, as Loki has them.
-pub(super) fn logql(
-    source: &dyn Source,
-    permit: &Permit,
-    rows: &mut Rows,
-) -> Result<(), AnswerError> {
+pub(super) fn logql(store: &Store, permit: &Permit, rows: &mut Rows) -> Result<(), AnswerError> {
     let query = parse(&permit.query().text, Mode::Extended);
     let query = query.map_err(|error| AnswerError::Malformed(error.to_string()))?;
-    ask(source, permit, &query, Direction::Backward, rows)
+    ask(store, permit, &query, Direction::Backward, rows)
 }
 
 const fn everything(stages: Vec<Stage>) -> Query {
@@ -65,7 +54,7 @@ const fn everything(stages: Vec<Stage>) -> Query {
 }
 
 fn ask(
-    source: &dyn Source,
+    store: &Store,
     permit: &Permit,
     query: &Parsed,
     direction: Direction,
@@ -73,7 +62,7 @@ fn ask(
 ) -> Result<(), AnswerError> {
     let began = Instant::now();
     let now_ns = now_ns();
-    let allowed = Allowed::new(source, permit.streams(), permit.span_ns_max(), now_ns);
+    let allowed = Allowed::new(store, permit.streams(), permit.span_ns_max(), now_ns);
     let (cancel, over) = (Cancel::default(), || rows.check().is_err());
     let engine = Engine::new(&allowed, limits(permit), &cancel, &over, now_ns);
     let answer = run(&engine, permit, &query.query, direction, now_ns);
@@ -131,13 +120,13 @@ fn run(
     engine.query_range(query, &RangeAsk { start_ns, end_ns, step_ns: 1, limit, direction })
 }
 
-fn limits(permit: &Permit) -> Limits {
+pub(super) fn limits(permit: &Permit) -> Limits {
     let time_ms = u64::try_from(SEARCH.as_millis()).unwrap_or(u64::MAX);
     let rows = permit.rows_max().saturating_add(1);
     Limits { rows, series: Limits::STANDARD.series.min(rows), time_ms, ..Limits::STANDARD }
 }
 
-fn too_far(permit: &Permit) -> AnswerError {
+pub(super) fn too_far(permit: &Permit) -> AnswerError {
     let hours = permit.span_ns_max() / 3_600_000_000_000;
     let text = format!("the query looks further back than {hours} h; shorten its windows");
     AnswerError::Malformed(text)

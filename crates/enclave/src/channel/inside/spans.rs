@@ -1,27 +1,27 @@
-//! One trace, whole: each span with its resource, as it was received.
+//! One trace, whole: each span with its resource and its scope, as it was received.
 //!
 //! A row is one field of an OTLP `TracesData`, so that the rows together are one message.
 
-use lucarne_otlp::view::{AnyValue, Resource, View as _};
 use lucarne_otlp::wire::{WireError, Writer};
-use lucarne_store::trace::{SPANS_MAX, StoredSpan, TraceId, Traces};
+use lucarne_store::Store;
+use lucarne_store::trace::{SPANS_MAX, StoredSpan, TraceId, TraceSource as _};
 
+use super::allowed::may_see_span;
 use crate::channel::answers::{AnswerError, Rows, Stop};
-use crate::channel::config::Streams;
 use crate::channel::permit::Permit;
 
 /// The spans of the trace that the text names, those that touch the time of the query.
-pub(super) fn trace(traces: &Traces, permit: &Permit, rows: &mut Rows) -> Result<(), AnswerError> {
+pub(super) fn trace(store: &Store, permit: &Permit, rows: &mut Rows) -> Result<(), AnswerError> {
     let query = permit.query();
     let expected = || AnswerError::Malformed("expected a trace id of 32 hex digits".into());
     let id = lucarne_ledger::hash::from_hex(&query.text).map_err(|_| expected())?;
-    let trace = traces.by_id(TraceId(id));
+    let trace = store.trace(TraceId(id));
     for span in &trace.spans {
         // Stored spans were read when they came.
         let damaged = |_: WireError| AnswerError::Failed("a kept span cannot be read");
         let info = span.info().map_err(damaged)?;
         let touches = info.start_ns < query.to_ns && info.end_ns >= query.from_ns;
-        if touches && is_allowed(permit.streams(), &span.resource).map_err(damaged)? {
+        if touches && may_see_span(permit.streams(), span) {
             rows.row(&encode(span))?;
         }
     }
@@ -35,23 +35,12 @@ fn encode(span: &StoredSpan) -> Vec<u8> {
     let mut out = Vec::with_capacity(span.bytes());
     Writer::new(&mut out).message(1, |spans| {
         spans.bytes(1, &span.resource);
-        spans.message(2, |scope| scope.bytes(2, &span.span));
+        spans.message(2, |scope| {
+            if !span.scope.is_empty() {
+                scope.bytes(1, &span.scope);
+            }
+            scope.bytes(2, &span.span);
+        });
     });
     out
-}
-
-/// Labels are attributes of the resource, with dots written as underlines.
-fn is_allowed(streams: &Streams, resource: &[u8]) -> Result<bool, WireError> {
-    let Streams::OneOf(pairs) = streams else { return Ok(true) };
-    for attribute in Resource::parse(resource)?.attributes() {
-        let attribute = attribute?;
-        if let AnyValue::String(text) = attribute.value
-            && pairs
-                .iter()
-                .any(|(name, value)| *name == attribute.key.replace('.', "_") && value == text)
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }

@@ -1,0 +1,104 @@
+//! The HTTP APIs of Loki and Tempo, for clients at the other end of a tunnel.
+//!
+//! A question is a target (`/loki/api/v1/labels?start=1`) and, in lines of their own, the few
+//! headers that change an answer. The answer is CBOR `[status, content type, what it lacks]` and
+//! the body. What the role may not see or cost is as with every other question.
+
+use std::time::Instant;
+
+use lucarne_ledger::cbor::Writer;
+use lucarne_store::Store;
+use lucarne_store::engine::limits::{Cancel, Limits};
+use lucarne_store::surface::{self, Asker, Mode, Request, Response};
+
+use super::allowed::Allowed;
+use super::lines::{limits, now_ns, too_far};
+use crate::channel::answers::{AnswerError, Rows};
+use crate::channel::permit::Permit;
+
+/// Answers a request of an API whose paths begin with one of `prefixes`.
+pub(super) fn request(
+    store: &Store,
+    prefixes: &[&str],
+    permit: &Permit,
+    rows: &mut Rows,
+) -> Result<(), AnswerError> {
+    let text = &permit.query().text;
+    let request =
+        read(text).filter(|request| prefixes.iter().any(|prefix| request.path.starts_with(prefix)));
+    let expected = "expected a target of the API, and headers that change its answer";
+    let request = request.ok_or_else(|| AnswerError::Malformed(expected.into()))?;
+    let now_ns = now_ns();
+    let allowed = Allowed::new(store, permit.streams(), permit.span_ns_max(), now_ns);
+    let (cancel, began) = (Cancel::default(), Instant::now());
+    let asker = Asker {
+        limits: Limits { rows: permit.rows_max(), ..limits(permit) },
+        mode: Mode::Extended,
+        cancel: &cancel,
+        now_ns,
+        elapsed: &|| began.elapsed(),
+    };
+    let response = surface::answer(&request, &allowed, &asker);
+    if allowed.went_too_far() {
+        return Err(too_far(permit));
+    }
+    rows.write(&head(&response))?;
+    Ok(rows.write(&response.body)?)
+}
+
+fn head(response: &Response) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.array(3).uint(u64::from(response.status)).text(response.content_type);
+    let lacks = response.headers.iter().find(|(name, _)| *name == "lucarne-partial");
+    out.text(lacks.map_or("", |(_, value)| value));
+    out.finish()
+}
+
+/// A target in the first line; then at most the headers that an answer depends on.
+fn read(text: &str) -> Option<Request<'_>> {
+    let mut lines = text.split('\n');
+    let (path, query) =
+        lines.next().map(|target| target.split_once('?').unwrap_or((target, "")))?;
+    let mut request = Request {
+        method: "GET",
+        path,
+        query,
+        content_type: "",
+        accept: "",
+        encoding_flags: "",
+        body: &[],
+    };
+    for line in lines {
+        match line.split_once(": ")? {
+            ("accept", value) if request.accept.is_empty() => request.accept = value,
+            ("x-loki-response-encoding-flags", value) if request.encoding_flags.is_empty() => {
+                request.encoding_flags = value;
+            }
+            _ => return None,
+        }
+    }
+    Some(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<(&str, &str, &str, &str)>) {
+        let request = read(text);
+        let parts = request.as_ref().map(|r| (r.path, r.query, r.accept, r.encoding_flags));
+        assert_eq!(parts, expected, "{text}");
+    }
+
+    #[test]
+    fn a_question_is_a_target_and_two_headers() {
+        check("/ready", Some(("/ready", "", "", "")));
+        check("/api/search?q=%7B%7D", Some(("/api/search", "q=%7B%7D", "", "")));
+        let both = "/a?b\naccept: application/protobuf\nx-loki-response-encoding-flags: c";
+        check(both, Some(("/a", "b", "application/protobuf", "c")));
+        check("/a\naccept: x\naccept: y", None);
+        check("/a\ncookie: x", None);
+        check("/a\n", None);
+    }
+}
