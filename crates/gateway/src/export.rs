@@ -1,5 +1,5 @@
-//! Exporters: what was verified and archived goes out to Loki, Prometheus, OTLP receivers and
-//! files.
+//! Exporters: what was verified and archived goes out to Loki, Prometheus, OTLP receivers, files
+//! and the gateway's own view.
 //!
 //! Each exporter is one task with a cursor of its own, so that a dead receiver stops nobody else
 //! and loses nothing: the [`Source`] reads the write-ahead log and, behind it, the archive.
@@ -33,6 +33,7 @@ pub mod runner;
 mod samples;
 pub mod sink;
 pub mod timestamp;
+pub mod view;
 
 /// Where the records of one batch come from; shared by all of them.
 #[derive(Clone, Debug, Eq, PartialEq)]

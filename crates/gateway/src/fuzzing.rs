@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode};
+use lucarne_redact::RulesConfig;
 
+use crate::collector::{Collector, Resolve};
 use crate::delivery::Delivery;
 use crate::export::backoff::Backoff;
 use crate::export::client::Answer;
@@ -106,6 +108,23 @@ pub fn fuzz_config(yaml: &[u8]) {
     let Ok(yaml) = std::str::from_utf8(yaml) else { return };
     if let Err(error) = config::shape(yaml, Path::new("gateway.yaml")) {
         assert!(!error.to_string().contains('\n'), "an error is one line");
+    }
+}
+
+/// A collector file; whatever it is, the answer is pipelines or a line of text that leads to one of
+/// its own lines.
+pub fn fuzz_collector(yaml: &[u8]) {
+    let Ok(yaml) = std::str::from_utf8(yaml) else { return };
+    let lookup = |name: &str| (name == "SET").then(|| "value".to_owned());
+    let read = Collector::parse(yaml, Path::new("c.yaml"), &Resolve::default(), &lookup);
+    match read {
+        Ok(collector) => {
+            let mut rules = RulesConfig::shipped();
+            collector.add_rules(&mut rules);
+            let places = collector.places(&rules);
+            assert!(places.values().all(|place| place.contains(" line ")), "{places:?}");
+        }
+        Err(error) => assert!(!error.to_string().contains('\n'), "an error is one line"),
     }
 }
 

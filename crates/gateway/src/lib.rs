@@ -3,6 +3,7 @@
 
 pub mod archiver;
 pub mod baseline;
+mod cells;
 pub mod clock;
 pub mod collector;
 pub mod config;

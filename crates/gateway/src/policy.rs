@@ -4,6 +4,7 @@
 //! Read strictly: what the file does not say is not trusted, and a key that nobody knows is
 //! refused.
 
+mod listed;
 mod snp;
 mod tdx;
 mod terms;
@@ -243,16 +244,7 @@ impl File {
         let roots = self.all_roots(beside)?;
         self.check_sections(&roots)?;
         let register_witnessed = self.register_witnessed();
-        let revoked = self.revoked(beside)?;
-        let tdx = self.tdx.map(Tdx::check).transpose()?;
-        let snp = self.snp.map(Snp::check).transpose()?;
-        let any_measurement = matches!(self.measurements, Some(Accepted::AnyInsecure))
-            || tdx.as_ref().is_some_and(|tdx| {
-                tdx.measurements == lucarne_attest::tdx::Measurements::DangerAny
-            })
-            || snp
-                .as_ref()
-                .is_some_and(|snp| snp.measurements == lucarne_attest::snp::Accepted::DangerAny);
+        let revoked = revoked(&self.revocations, beside)?;
         let mut authority = None;
         let measurements = match self.measurements {
             None => Measurements::OneOf(Vec::new()),
@@ -264,6 +256,15 @@ impl File {
                 Measurements::Baseline(Box::new(read))
             }
         };
+        let tdx = self.tdx.map(|tdx| tdx.check(authority.as_ref())).transpose()?;
+        let snp = self.snp.map(|snp| snp.check(authority.as_ref())).transpose()?;
+        let any_measurement = (measurements == Measurements::DangerAny)
+            || tdx.as_ref().is_some_and(|tdx| {
+                tdx.measurements == lucarne_attest::tdx::Measurements::DangerAny
+            })
+            || snp.as_ref().is_some_and(|snp| {
+                snp.measurements == lucarne_attest::snp::Measurements::DangerAny
+            });
         let stamp_roots = match &self.time_stamps {
             None => Vec::new(),
             Some(TimeStamps { roots }) => certificates(&beside.join(roots))
@@ -309,12 +310,13 @@ impl File {
         if self.register_witnessed() && self.witnesses.is_none() {
             return Err("register.witnessed: expected `witnesses` beside it, found none".into());
         }
-        if roots.is_empty() != self.measurements.is_none() {
-            return Err(
-                "measurements: expected beside `roots` or `insecure`, and only there".into()
-            );
+        match (&self.measurements, roots.is_empty()) {
+            // Sections of other kinds may speak of a baseline as well.
+            (None, true) | (Some(_), false) | (Some(Accepted::Baseline(_)), true) => Ok(()),
+            (None, false) | (Some(_), true) => {
+                Err("measurements: expected beside `roots` or `insecure`, and only there".into())
+            }
         }
-        Ok(())
     }
 
     fn register_witnessed(&self) -> bool {
@@ -334,17 +336,6 @@ impl File {
             roots.push(Root::insecure_software(fingerprint));
         }
         Ok(roots)
-    }
-
-    fn revoked(&self, beside: &Path) -> Result<Vec<Revoked>, String> {
-        let mut revoked = Vec::new();
-        for list in &self.revocations {
-            revoked.extend(
-                revocations(&beside.join(list))
-                    .map_err(|problem| format!("revocations: {problem}"))?,
-            );
-        }
-        Ok(revoked)
     }
 }
 
@@ -427,6 +418,19 @@ pub fn certificates(path: &Path) -> Result<Vec<Vec<u8>>, String> {
         Ok(found) if !found.is_empty() => Ok(found),
         Ok(_) | Err(_) => Err(format!("{}: expected certificates in PEM", path.display())),
     }
+}
+
+/// What the revocation lists in these files name; paths are taken from `beside`.
+///
+/// # Errors
+/// When a file cannot be read, or is no list.
+pub fn revoked(lists: &[PathBuf], beside: &Path) -> Result<Vec<Revoked>, String> {
+    let mut revoked = Vec::new();
+    for list in lists {
+        let named = revocations(&beside.join(list));
+        revoked.extend(named.map_err(|problem| format!("revocations: {problem}"))?);
+    }
+    Ok(revoked)
 }
 
 /// What the revocation lists in a file name; at least one list.

@@ -145,7 +145,7 @@ impl LogSource {
         for seal in seals {
             let name = Name::Seal(seal.clone());
             let corrupt = || SourceError::Corrupt { name: name.to_string() };
-            let file = self.open_seal(seal)?;
+            let file = open_newest(&*self.rolls.archive, seal)?;
             let mut reader = SegmentReader::open(file).map_err(|_| corrupt())?;
             while let Some(frame) = reader.next_frame().map_err(|_| corrupt())? {
                 let bytes = self.plain(frame.content).ok_or_else(corrupt)?;
@@ -164,21 +164,6 @@ impl LogSource {
             Some(Ok(Decrypted::Opened(plain))) => Some(plain),
             Some(Err(_)) => None,
         }
-    }
-
-    // The file that a roll became, or the revision that took its place when records were left out
-    // of it by order.
-    fn open_seal(&self, seal: &SealName) -> Result<Box<dyn Read + Send>, SourceError> {
-        let name = |revision| Name::Seal(SealName { revision, ..seal.clone() });
-        let unreadable = |kind| SourceError::Read { name: name(seal.revision).to_string(), kind };
-        for revision in seal.revision..=seal.revision.saturating_add(REVISIONS_MAX) {
-            match self.rolls.archive.open(&name(revision)) {
-                Ok(file) => return Ok(file),
-                Err(ArchiveError::NotFound { .. }) => {}
-                Err(_) => return Err(unreadable(ErrorKind::Other)),
-            }
-        }
-        Err(unreadable(ErrorKind::NotFound))
     }
 
     fn add(
@@ -270,6 +255,26 @@ impl LogSource {
         object.read_to_end(&mut bytes).map_err(|e| unreadable(e.kind()))?;
         Ok((bytes, name.to_string()))
     }
+}
+
+/// The file that a roll became, or its last revision when records were left out of it by order:
+/// where nothing can be removed, the first still tells them.
+fn open_newest(
+    archive: &dyn Archive,
+    seal: &SealName,
+) -> Result<Box<dyn Read + Send>, SourceError> {
+    let name = |revision| Name::Seal(SealName { revision, ..seal.clone() });
+    let unreadable = |kind| SourceError::Read { name: name(seal.revision).to_string(), kind };
+    let mut newest = None;
+    for revision in seal.revision..=seal.revision.saturating_add(REVISIONS_MAX) {
+        match archive.open(&name(revision)) {
+            Ok(file) => newest = Some(file),
+            Err(ArchiveError::NotFound { .. }) if newest.is_some() => break,
+            Err(ArchiveError::NotFound { .. }) => {}
+            Err(_) => return Err(unreadable(ErrorKind::Other)),
+        }
+    }
+    newest.ok_or_else(|| unreadable(ErrorKind::NotFound))
 }
 
 impl Source for LogSource {
@@ -386,3 +391,39 @@ const REASONS: [&str; 12] = [
     "root",
     "checkpoint",
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use lucarne_archive::{Archive as _, Directory, Name};
+
+    use super::{SealName, SourceError, open_newest};
+
+    fn seal(revision: u32) -> SealName {
+        let (epoch, root) = ("ab".repeat(16), "cd".repeat(32));
+        let range = format!("{:020}-{:020}", 0, 4);
+        let text = format!("2026/11/21/i/{epoch}/telemetry/{range}-{root}.r{revision}.seal");
+        let Ok(Name::Seal(name)) = text.parse() else { panic!("{text} names a seal") };
+        name
+    }
+
+    #[test]
+    fn the_last_revision_is_read_whether_the_earlier_ones_could_be_removed_or_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let archive = Directory::open(folder.path()).unwrap();
+        let read = |from| {
+            let mut text = String::new();
+            open_newest(&archive, &seal(from))
+                .map(|mut file| file.read_to_string(&mut text))?
+                .unwrap();
+            Ok::<_, SourceError>(text)
+        };
+        assert!(matches!(read(0), Err(SourceError::Read { .. })));
+        archive.put(&Name::Seal(seal(1)), b"first").unwrap();
+        assert_eq!(read(0).unwrap(), "first", "the one before was removed");
+        archive.put(&Name::Seal(seal(2)), b"second").unwrap();
+        assert_eq!(read(0).unwrap(), "second", "the one before is locked");
+        assert_eq!(read(2).unwrap(), "second");
+    }
+}

@@ -26,6 +26,7 @@ use lucarne_ledger::key::{Ed25519Key, PublicKey};
 use lucarne_ledger::record;
 use lucarne_ledger::register;
 use lucarne_ledger::statement::Archived;
+use lucarne_link::constant::Shape;
 use lucarne_link::frame::{self, DOWN_BYTES_MAX, FrameReader, UP_BYTES_MAX};
 use lucarne_link::message::Down;
 use lucarne_link::session::{
@@ -38,6 +39,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::archiver::{Archiver, Job};
+use crate::cells::{CellsError, Session};
 use crate::clock::Clock;
 use crate::counters::Counters;
 use crate::delivery::{Batch, Refused};
@@ -102,6 +104,12 @@ enum EndOfSession {
     Ours(&'static str),
 }
 
+impl From<CellsError> for EndOfSession {
+    fn from(error: CellsError) -> Self {
+        Self::Refused(error.to_string())
+    }
+}
+
 impl From<io::Error> for EndOfSession {
     fn from(error: io::Error) -> Self {
         Self::Io(error)
@@ -137,7 +145,7 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 
 async fn session(stream: Stream, shared: Arc<Shared>) {
     let (read, write) = tokio::io::split(stream);
-    let mut line = Line { read, write, frames: FrameReader::new(UP_BYTES_MAX) };
+    let mut line = Line { read, write, frames: FrameReader::new(UP_BYTES_MAX), cells: None };
     let ended = run_session(&mut line, &shared).await;
     let Err(end) = ended else { return };
     let reason = match &end {
@@ -151,7 +159,7 @@ async fn session(stream: Stream, shared: Arc<Shared>) {
     if matches!(end, EndOfSession::Refused(_) | EndOfSession::Ours(_)) {
         let refusal = Down::Refused { reason }.encode();
         // The peer may be gone; there is nobody else to tell.
-        drop(timeout(HANDSHAKE, line.send(&refusal)).await);
+        drop(timeout(HANDSHAKE, line.send_last(&refusal)).await);
     }
 }
 
@@ -160,12 +168,72 @@ struct Line {
     read: ReadHalf<Stream>,
     write: WriteHalf<Stream>,
     frames: FrameReader,
+    // once the enclave has asked for constant egress
+    cells: Option<Session>,
 }
 
 impl Line {
-    async fn send(&mut self, body: &[u8]) -> io::Result<()> {
-        self.write.write_all(&frame::encode(body)).await?;
-        self.write.flush().await
+    async fn send(&mut self, body: &[u8]) -> Result<(), EndOfSession> {
+        match &mut self.cells {
+            Some(cells) => Ok(cells.push(body)?),
+            None => self.write_frame(&frame::encode(body)).await,
+        }
+    }
+
+    /// The last word of a session need not wait for its slot.
+    async fn send_last(&mut self, body: &[u8]) -> Result<(), EndOfSession> {
+        self.send(body).await?;
+        let last = self.cells.as_ref().map(Session::leaves);
+        match last {
+            Some(leaves) => self.depart(leaves).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn write_frame(&mut self, frame: &[u8]) -> Result<(), EndOfSession> {
+        self.write.write_all(frame).await?;
+        Ok(self.write.flush().await?)
+    }
+
+    /// The body of the next whole frame, if there is one.
+    fn next_frame(&mut self) -> Result<Option<&[u8]>, EndOfSession> {
+        match &mut self.cells {
+            Some(cells) => Ok(cells.incoming(&mut self.frames)?),
+            None => {
+                self.frames.next_frame().map_err(|error| EndOfSession::Refused(error.to_string()))
+            }
+        }
+    }
+
+    /// Answers an offer of constant egress; everything behind the answer is cells.
+    async fn shape(
+        &mut self,
+        (shape, offered): (Shape, [u8; 32]),
+        epoch: EpochId,
+        shared: &Shared,
+    ) -> Result<(), EndOfSession> {
+        let signer = &shared.acknowledgement_key;
+        let (session, answer) = Session::accept(shape, &offered, epoch, signer)?;
+        self.send(&answer).await?;
+        self.cells = Some(session);
+        Ok(())
+    }
+
+    /// Writes the frame of a slot that has come.
+    async fn depart(&mut self, now: Instant) -> Result<(), EndOfSession> {
+        let Some(cells) = self.cells.as_mut().filter(|cells| cells.leaves() <= now) else {
+            return Ok(());
+        };
+        let frame = cells.depart()?;
+        self.write_frame(&frame).await
+    }
+
+    /// Waits for the moment of the next frame; for ever, where frames have none.
+    async fn moment(cells: Option<Instant>) {
+        match cells {
+            Some(leaves) => sleep_until(leaves).await,
+            None => std::future::pending().await,
+        }
     }
 
     async fn receive(&mut self) -> Result<Vec<u8>, EndOfSession> {
@@ -200,12 +268,15 @@ async fn run_session(line: &mut Line, shared: &Arc<Shared>) -> Result<(), EndOfS
     let mut buffer = vec![0; READ_BYTES];
     let mut ask_at = Instant::now() + shared.monitor.every();
     loop {
+        line.depart(Instant::now()).await?;
         take_frames(line, &mut receiving, (&epoch, &bound), shared).await?;
+        let leaves = line.cells.as_ref().map(Session::leaves);
         let [audit, telemetry] = &mut acknowledged;
         let [seen_audit, seen_telemetry] = &mut cosigned;
         let mut seen = None;
         let news = tokio::select! {
             filled = line.fill(&mut buffer) => { filled?; None }
+            () = Line::moment(leaves) => None,
             () = sleep_until(ask_at) => {
                 ask_at = Instant::now() + shared.monitor.every();
                 // While a question is open there is no other; its silence is counted elsewhere.
@@ -243,9 +314,7 @@ async fn take_frames(
     (epoch, bound): (&Arc<Epoch>, &EpochBinding),
     shared: &Shared,
 ) -> Result<(), EndOfSession> {
-    while let Some(body) =
-        line.frames.next_frame().map_err(|error| EndOfSession::Refused(error.to_string()))?
-    {
+    while let Some(body) = line.next_frame()? {
         let incoming =
             receiving.on_frame(body).map_err(|error| EndOfSession::Refused(error.to_string()))?;
         match incoming {
@@ -263,6 +332,9 @@ async fn take_frames(
                     answer,
                 };
                 tokio::task::block_in_place(|| shared.monitor.hear(&exchange));
+            }
+            Incoming::Constant { shape, key } => {
+                line.shape((shape, key), epoch.key.epoch, shared).await?;
             }
             Incoming::JsonBatch(json) => {
                 let taken = tokio::task::block_in_place(|| take_json(json, epoch, shared));

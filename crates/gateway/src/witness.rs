@@ -8,6 +8,7 @@
 //! started again.
 
 pub mod config;
+mod enrolled;
 pub mod keys;
 pub mod logs;
 pub(crate) mod pages;
@@ -18,6 +19,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use lucarne_archive::disk::RealDisk;
+use lucarne_attest::Time;
 use lucarne_ledger::cosignature::{CosignError, Cosigner};
 use lucarne_ledger::note::NoteKey;
 use lucarne_ledger::witness::{Enrolment, Refusal, Request};
@@ -143,13 +145,14 @@ impl Witness {
         })
     }
 
-    /// Takes the body of `add-epoch`: from then on the epoch's checkpoints are known.
+    /// Takes the body of `add-epoch` at a time: from then on the epoch's checkpoints are known.
     ///
     /// # Errors
     /// When the evidence is not believed, or could not be kept.
-    pub fn add_epoch(&self, body: &[u8]) -> Result<(), AddError> {
+    pub fn add_epoch(&self, body: &[u8], time_s: u64) -> Result<(), AddError> {
         let enrolment = Enrolment::from_cbor(body).map_err(AddError::Refused)?;
-        self.logs.enrol(&enrolment, body, &self.store)
+        let now = Time::from_unix_ms(time_s.saturating_mul(1_000));
+        self.logs.enrol(&enrolment, now, &self.store)
     }
 
     /// The cosigned checkpoint of the log whose origin has this SHA-256 in hex, for monitors.

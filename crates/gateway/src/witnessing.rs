@@ -27,6 +27,7 @@ use lucarne_ledger::identity::LedgerId;
 use lucarne_ledger::note::{NOTE_BYTES_MAX, NoteKey};
 use lucarne_ledger::register::note_key;
 use lucarne_ledger::trust_policy::TrustPolicy;
+use lucarne_ledger::witness::ENROLMENT_BYTES_MAX;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
@@ -107,6 +108,7 @@ pub(crate) struct Head {
 pub(crate) struct Enrolling {
     binding: EpochBinding,
     evidence: Vec<u8>,
+    collateral: Option<Vec<u8>>,
 }
 
 /// Between two rounds when a checkpoint still waits: a witness that comes back, or an archive that
@@ -243,8 +245,18 @@ impl Witnessing {
             .map_err(|_| ArchiveError::NotFound { name: Box::new(place) })?;
         let evidence = read_up_to(&*self.archive, &evidence, EPOCH_FILE_BYTES_MAX)?;
         let keys = keys_of(&binding, &origin(self.epochs.log_prefix(), &name.ledger)).to_vec();
-        let epoch = Some(Enrolling { binding, evidence });
+        let collateral = self.collateral(&file(EpochFile::Collateral))?;
+        let epoch = Some(Enrolling { binding, evidence, collateral });
         Ok(Some(Head { log, size, note, cosigned, keys, epoch }))
+    }
+
+    /// What the evidence was judged with; none where nothing was kept.
+    fn collateral(&self, name: &Name) -> Result<Option<Vec<u8>>, ArchiveError> {
+        if is_there(&*self.archive, name)? {
+            // At most sixteen files of half a megabyte: a witness takes fewer.
+            return read_up_to(&*self.archive, name, ENROLMENT_BYTES_MAX as u64).map(Some);
+        }
+        Ok(None)
     }
 
     /// The same for a head of the register.

@@ -6,6 +6,7 @@
 //!   - loki: { endpoint: "http://loki:3100/loki/api/v1/push" }
 //!   - prometheus_remote_write: { endpoint: "http://prometheus:9090/api/v1/write" }
 //!   - otlp_grpc: { endpoint: "http://tempo:4317", signals: [traces] }
+//!   - view: { http: "127.0.0.1:3100", data: /var/lib/lucarne/view }
 //! ```
 //!
 //! These are the shapes as written; [`build`] checks them and opens what they name. Unknown keys
@@ -33,6 +34,7 @@ use crate::export::otlp::{Otlp, OtlpTransport, Signals};
 use crate::export::push::{Encoder, Push};
 use crate::export::remote_write::{Options, RemoteWrite};
 use crate::export::sink::Sink;
+use crate::export::view::{self, View};
 
 /// One element of `exporters:`.
 #[derive(Clone, Debug, Deserialize)]
@@ -48,6 +50,8 @@ pub enum ExporterFile {
     OtlpGrpc(OtlpFile),
     /// OTLP over HTTP, protobuf.
     OtlpHttp(OtlpFile),
+    /// A store of the gateway's own, asked by LogQL over HTTP.
+    View(ViewFile),
 }
 
 /// Options of `jsonl`.
@@ -62,6 +66,23 @@ pub struct JsonlFile {
     pub rotate_bytes: Option<Spanned<u64>>,
     /// Files put aside that are kept, per signal; default 8. The archive keeps everything anyway.
     pub rotate_keep: Option<usize>,
+}
+
+/// Options of `view`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ViewFile {
+    /// Name of the exporter in metrics and of its cursor; default `view`.
+    pub name: Option<Spanned<String>>,
+    /// Where it answers, as `address:port`. There is no login: whoever reaches it reads.
+    pub http: Spanned<SocketAddr>,
+    /// Directory of the store; made when it is not there. Without one everything is in memory, and
+    /// a start begins with what comes from then on.
+    pub data: Option<PathBuf>,
+    /// Bytes that are kept; default 1 GiB, and 256 MiB in memory.
+    pub max_bytes: Option<Spanned<u64>>,
+    /// Days after which records go; default 7.
+    pub days: Option<Spanned<u64>>,
 }
 
 /// How to reach a receiver: the options that every exporter over HTTP has.
@@ -313,6 +334,7 @@ impl ExporterFile {
             Self::PrometheusRemoteWrite(file) => (&file.name, "prometheus_remote_write"),
             Self::OtlpGrpc(file) => (&file.name, "otlp_grpc"),
             Self::OtlpHttp(file) => (&file.name, "otlp_http"),
+            Self::View(file) => (&file.name, "view"),
         };
         name.as_ref().map_or(kind, |name| &name.value)
     }
@@ -324,6 +346,7 @@ impl ExporterFile {
             Self::Loki(file) => (&file.name, file.endpoint.referenced),
             Self::PrometheusRemoteWrite(file) => (&file.name, file.endpoint.referenced),
             Self::OtlpGrpc(file) | Self::OtlpHttp(file) => (&file.name, file.endpoint.referenced),
+            Self::View(file) => (&file.name, file.http.referenced),
         };
         name.as_ref().map_or(otherwise, |name| name.referenced).line()
     }
@@ -346,6 +369,7 @@ impl ExporterFile {
             Self::OtlpHttp(file) => {
                 push(file.receiver(), Version::Http1, file.encoder(OtlpTransport::Http))
             }
+            Self::View(file) => file.view(name),
         }
     }
 }
@@ -361,6 +385,21 @@ impl JsonlFile {
             wrong(&self.dir, Fault::Open { name, key: "dir", path, source })
         };
         Jsonl::open(dir, rotate, keep).map(|files| Sink::Jsonl(Box::new(files))).map_err(open)
+    }
+}
+
+impl ViewFile {
+    fn view(&self, name: &str) -> Result<Sink, ExporterConfigError> {
+        let default = if self.data.is_some() { VIEW_BYTES } else { VIEW_MEMORY_BYTES };
+        let bytes = self.max_bytes.as_ref();
+        let days = self.days.as_ref();
+        let settings = view::Settings {
+            http: self.http.value,
+            data: self.data.clone(),
+            bytes: number(name, "max_bytes", bytes, default, (VIEW_BYTES_MIN, u64::MAX))?,
+            age: DAY * u32::try_from(number(name, "days", days, 7, DAYS_RANGE)?).unwrap_or(7),
+        };
+        Ok(Sink::View(Box::new(View::new(settings))))
     }
 }
 
@@ -546,6 +585,14 @@ const ROTATE_BYTES: u64 = 256 << 20;
 /// A line may have a megabyte.
 const ROTATE_BYTES_MIN: u64 = 1 << 20;
 const ROTATE_KEEP: usize = 8;
+/// Weeks of a busy instance, once they are compressed; little for a disk.
+const VIEW_BYTES: u64 = 1 << 30;
+/// What a gateway can spare beside its work.
+const VIEW_MEMORY_BYTES: u64 = 256 << 20;
+/// Less has no room for the rows that are in no block yet.
+const VIEW_BYTES_MIN: u64 = 64 << 20;
+const DAYS_RANGE: (u64, u64) = (1, 36_500);
+const DAY: Duration = Duration::from_secs(86_400);
 /// Where Debian, Red Hat and Alpine keep the certificates they trust.
 const SYSTEM_BUNDLES: [&str; 3] =
     ["/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/cert.pem"];

@@ -38,14 +38,14 @@ pub enum LokiFormat {
 }
 
 /// One line of a stream.
-struct Entry {
-    timestamp_ns: u64,
-    line: Vec<u8>,
-    metadata: Vec<(&'static str, String)>,
+pub(super) struct Entry {
+    pub(super) timestamp_ns: u64,
+    pub(super) line: Vec<u8>,
+    pub(super) metadata: Vec<(&'static str, String)>,
 }
 
 /// Labels in the order of their names.
-type Labels = BTreeMap<&'static str, String>;
+pub(super) type Labels = BTreeMap<&'static str, String>;
 
 impl Loki {
     /// The requests that carry `items`; metrics and spans are not for Loki.
@@ -74,7 +74,8 @@ impl Loki {
         gather("", format, parts)
     }
 
-    fn place(&self, line: Line) -> (Labels, Entry) {
+    /// The stream of a line, and the line in it.
+    pub(super) fn place(&self, line: Line) -> (Labels, Entry) {
         let mut labels =
             Labels::from([("job", line.job.to_owned()), ("level", line.level.as_str().to_owned())]);
         let mut metadata = Vec::new();

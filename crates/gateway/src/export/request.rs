@@ -117,7 +117,8 @@ impl Request {
         }
     }
 
-    fn message(&self) -> Vec<u8> {
+    /// The parts as one message, before it is compressed.
+    pub(super) fn message(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.parts.iter().map(|part| part.bytes.len()).sum());
         for part in &self.parts {
             out.extend_from_slice(&part.bytes);

@@ -15,6 +15,7 @@ use crate::collector::Route;
 use crate::export::backoff::Backoff;
 use crate::export::cursor::{Cursor, CursorError, CursorFile};
 use crate::export::sink::{Sink, Stuck};
+use crate::export::view::OpenError;
 use crate::export::{Item, Position, Source, SourceError};
 use crate::journal::{Journal, Level, Value};
 use crate::metrics::ExporterMetrics;
@@ -60,6 +61,8 @@ pub enum StartError {
     Cursor(CursorError),
     /// A file of its sink.
     Sink(std::io::Error),
+    /// The view that it is.
+    View(OpenError),
 }
 
 impl std::fmt::Display for StartError {
@@ -67,6 +70,7 @@ impl std::fmt::Display for StartError {
         match self {
             Self::Cursor(error) => error.fmt(f),
             Self::Sink(error) => write!(f, "cut export files back to the cursor: {error}"),
+            Self::View(error) => error.fmt(f),
         }
     }
 }
@@ -121,6 +125,7 @@ impl<S: Source> Runner<S> {
         surroundings: Surroundings,
     ) -> Result<Self, StartError> {
         let mut cursor = file.load()?;
+        sink.open().map_err(StartError::View)?;
         sink.resume(&cursor.lengths).map_err(StartError::Sink)?;
         // Before the first write, so that what a crash leaves behind can be told from what was
         // there.

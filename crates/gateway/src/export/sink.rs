@@ -13,6 +13,7 @@ use crate::export::Item;
 use crate::export::client::ClientError;
 use crate::export::jsonl::Jsonl;
 use crate::export::push::Push;
+use crate::export::view::{OpenError, View};
 
 /// Where items go.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub enum Sink {
     Jsonl(Box<Jsonl>),
     /// A receiver over HTTP.
     Push(Box<Push>),
+    /// The gateway's own view.
+    View(Box<View>),
     /// Nowhere: records are counted, and the journal says how many.
     Debug(Tally),
 }
@@ -73,6 +76,17 @@ impl fmt::Display for Reason {
 }
 
 impl Sink {
+    /// Opens what is open only while the gateway runs: the store of a view, and its address.
+    ///
+    /// # Errors
+    /// When that cannot be opened.
+    pub fn open(&mut self) -> Result<(), OpenError> {
+        match self {
+            Self::View(view) => view.open(),
+            Self::Jsonl(_) | Self::Push(_) | Self::Debug(_) => Ok(()),
+        }
+    }
+
     /// Gets ready to go on after a restart, with the file lengths that the cursor recorded.
     ///
     /// # Errors
@@ -80,7 +94,7 @@ impl Sink {
     pub fn resume(&mut self, lengths: &[(String, u64)]) -> std::io::Result<()> {
         match self {
             Self::Jsonl(files) => files.resume(lengths),
-            Self::Push(_) | Self::Debug(_) => Ok(()),
+            Self::Push(_) | Self::View(_) | Self::Debug(_) => Ok(()),
         }
     }
 
@@ -89,6 +103,7 @@ impl Sink {
         match self {
             Self::Jsonl(files) => files.load(items),
             Self::Push(push) => push.load(items),
+            Self::View(view) => view.load(items),
             Self::Debug(tally) => {
                 // The journal's own lines would come back for ever.
                 let counts = |item: &&Item| !matches!(item, Item::Host(_));
@@ -106,6 +121,7 @@ impl Sink {
         match self {
             Self::Jsonl(files) => files.advance().await,
             Self::Push(push) => push.advance().await,
+            Self::View(view) => view.advance().await,
             Self::Debug(_) => Ok(()),
         }
     }
@@ -115,6 +131,7 @@ impl Sink {
         match self {
             Self::Jsonl(files) => (files.tally(), None),
             Self::Push(push) => push.outcome(),
+            Self::View(view) => (view.tally(), None),
             Self::Debug(tally) => (*tally, None),
         }
     }
@@ -123,7 +140,7 @@ impl Sink {
     pub fn lengths(&self) -> Vec<(String, u64)> {
         match self {
             Self::Jsonl(files) => files.lengths(),
-            Self::Push(_) | Self::Debug(_) => Vec::new(),
+            Self::Push(_) | Self::View(_) | Self::Debug(_) => Vec::new(),
         }
     }
 
@@ -135,7 +152,7 @@ impl Sink {
     pub fn rotate(&mut self) -> std::io::Result<bool> {
         match self {
             Self::Jsonl(files) => files.rotate(),
-            Self::Push(_) | Self::Debug(_) => Ok(false),
+            Self::Push(_) | Self::View(_) | Self::Debug(_) => Ok(false),
         }
     }
 }

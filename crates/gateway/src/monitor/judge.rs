@@ -99,7 +99,11 @@ fn class_of(rejected: &Rejected) -> Class {
             Class::Change(Change::Replay)
         }
         Rejected::DebugMode => Class::Change(Change::DebugMode),
-        Rejected::NotAuthorised { standing } => Class::Change(standing.change()),
+        Rejected::NotAuthorised { standing }
+        | Rejected::Tdx(tdx::Rejected::NotAuthorised { standing })
+        | Rejected::Snp(snp::Rejected::NotAuthorised { standing }) => {
+            Class::Change(standing.change())
+        }
         // Report data is a digest: another nonce and another boot look the same.
         Rejected::Tdx(tdx::Rejected::ReportData) | Rejected::Snp(snp::Rejected::ReportData) => {
             Class::Change(Change::Replay)

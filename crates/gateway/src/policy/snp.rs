@@ -1,12 +1,15 @@
 //! What a policy file says of SNP reports: measurements, products, and every leniency by its name.
 //!
-//! The roots are AMD's and are built in. An empty list accepts nothing.
+//! The roots are AMD's and are built in; another one makes every verdict INSECURE. An empty list
+//! accepts nothing.
 
 use std::collections::BTreeSet;
 
-use lucarne_attest::{Register, snp};
+use lucarne_attest::baseline::Authority;
+use lucarne_attest::{Fingerprint, Register, snp};
 use serde::Deserialize;
 
+use super::listed::{self, Listed};
 use super::{Parsed, one_of};
 
 /// What is accepted of reports, as it is written below `snp`.
@@ -14,9 +17,12 @@ use super::{Parsed, one_of};
 #[serde(deny_unknown_fields)]
 pub struct Snp {
     #[serde(default)]
-    measurements: Vec<Parsed<Register>>,
+    measurements: Listed<Parsed<Register>>,
     #[serde(default)]
     insecure_any_measurement: bool,
+    /// Roots that nobody vouches for, such as those of a laboratory; they come with the evidence.
+    #[serde(default)]
+    insecure_roots: Vec<Parsed<Fingerprint>>,
     products: BTreeSet<Product>,
     #[serde(default)]
     allow: BTreeSet<SnpAllowed>,
@@ -46,20 +52,24 @@ enum SnpAllowed {
 }
 
 impl Snp {
-    /// Checks what is written.
+    /// Checks what is written; `authority` is the baseline of the file, if it names one.
     ///
     /// # Errors
     /// What was expected.
-    pub fn check(self) -> Result<snp::Policy, String> {
+    pub fn check(self, authority: Option<&Authority>) -> Result<snp::Policy, String> {
         one_of("snp", self.measurements.is_empty(), self.insecure_any_measurement)?;
         if self.products.is_empty() {
             return Err("snp: products: expected milan, genoa or turin, found none".into());
         }
-        let listed: Vec<Register> = self.measurements.iter().map(|value| value.0).collect();
-        let mut policy = snp::Policy::strict(listed);
-        if self.insecure_any_measurement {
-            policy.measurements = snp::Accepted::DangerAny;
-        }
+        let mut policy = snp::Policy::strict(Vec::new());
+        policy.measurements = match self.measurements {
+            Listed::OneOf(_) if self.insecure_any_measurement => snp::Measurements::DangerAny,
+            Listed::OneOf(list) => {
+                snp::Measurements::OneOf(list.iter().map(|value| value.0).collect())
+            }
+            Listed::Baseline => snp::Measurements::Baseline(listed::named("snp", authority)?),
+        };
+        policy.insecure_roots = self.insecure_roots.iter().map(|root| root.0).collect();
         let products = self.products.iter().map(|product| (product.product(), snp::Tcb::ZERO));
         policy.products = products.collect();
         let allowance = |what| {

@@ -1,12 +1,15 @@
 //! What a policy file says of TDX quotes: measurements, and every leniency by its name.
 //!
-//! The root is Intel's and is built in. An empty list accepts nothing.
+//! The root is Intel's and is built in; another one makes every verdict INSECURE. An empty list
+//! accepts nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lucarne_attest::{Register, tdx};
+use lucarne_attest::baseline::Authority;
+use lucarne_attest::{Fingerprint, Register, tdx};
 use serde::Deserialize;
 
+use super::listed::{self, Listed};
 use super::{Parsed, one_of};
 
 /// What is accepted of quotes, as it is written below `tdx`.
@@ -14,9 +17,12 @@ use super::{Parsed, one_of};
 #[serde(deny_unknown_fields)]
 pub struct Tdx {
     #[serde(default)]
-    measurements: Vec<BTreeMap<TdRegister, Parsed<Register>>>,
+    measurements: Listed<BTreeMap<TdRegister, Parsed<Register>>>,
     #[serde(default)]
     insecure_any_measurement: bool,
+    /// Roots that nobody vouches for, such as those of a laboratory.
+    #[serde(default)]
+    insecure_roots: Vec<Parsed<Fingerprint>>,
     #[serde(default)]
     statuses: Vec<Status>,
     #[serde(default)]
@@ -63,22 +69,19 @@ enum TdxAllowed {
 }
 
 impl Tdx {
-    /// Checks what is written.
+    /// Checks what is written; `authority` is the baseline of the file, if it names one.
     ///
     /// # Errors
     /// What was expected.
-    pub fn check(self) -> Result<tdx::Policy, String> {
+    pub fn check(self, authority: Option<&Authority>) -> Result<tdx::Policy, String> {
         one_of("tdx", self.measurements.is_empty(), self.insecure_any_measurement)?;
-        let sets = self.measurements.into_iter().map(|set| {
-            let values = set.into_iter().map(|(name, value)| (name.name(), value.0)).collect();
-            tdx::Measurement::new(values).map_err(|error| format!("tdx: measurements: {error}"))
-        });
-        let sets: Vec<_> = sets.collect::<Result<_, _>>()?;
-        let measurements = if self.insecure_any_measurement {
-            tdx::Measurements::DangerAny
-        } else {
-            tdx::Measurements::OneOf(sets)
+        let measurements = match self.measurements {
+            Listed::OneOf(_) if self.insecure_any_measurement => tdx::Measurements::DangerAny,
+            Listed::OneOf(sets) => sets_of(sets)?,
+            Listed::Baseline => tdx::Measurements::Baseline(listed::named("tdx", authority)?),
         };
+        let mut roots = vec![tdx::INTEL_SGX_ROOT];
+        roots.extend(self.insecure_roots.iter().map(|root| root.0));
         let permit = |what| {
             if self.allow.contains(&what) { tdx::Permit::Allow } else { tdx::Permit::Refuse }
         };
@@ -91,9 +94,17 @@ impl Tdx {
             dynamic_platform: permit(TdxAllowed::DynamicPlatform),
             cached_keys: permit(TdxAllowed::CachedKeys),
             smt: permit(TdxAllowed::Smt),
-            ..tdx::Policy::strict(vec![tdx::INTEL_SGX_ROOT], measurements)
+            ..tdx::Policy::strict(roots, measurements)
         })
     }
+}
+
+fn sets_of(sets: Vec<BTreeMap<TdRegister, Parsed<Register>>>) -> Result<tdx::Measurements, String> {
+    let sets = sets.into_iter().map(|set| {
+        let values = set.into_iter().map(|(name, value)| (name.name(), value.0)).collect();
+        tdx::Measurement::new(values).map_err(|error| format!("tdx: measurements: {error}"))
+    });
+    sets.collect::<Result<_, _>>().map(tdx::Measurements::OneOf)
 }
 
 impl TdRegister {

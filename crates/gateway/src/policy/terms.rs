@@ -29,7 +29,15 @@ impl Terms {
         if Format::of(evidence) == Format::Nitro {
             return CollateralFiles::default();
         }
+        self.collateral_with(evidence, CollateralFiles::new([beside.to_vec()]))
+    }
+
+    /// The same where files of collateral came along.
+    pub fn collateral_with(&self, evidence: &[u8], came: CollateralFiles) -> CollateralFiles {
+        if Format::of(evidence) == Format::Nitro {
+            return CollateralFiles::default();
+        }
         let files = self.collateral.iter().filter_map(|path| std::fs::read(path).ok());
-        CollateralFiles::new([beside.to_vec()].into_iter().chain(files))
+        CollateralFiles::new(came.into_files().into_iter().chain(files))
     }
 }

@@ -1,12 +1,13 @@
 //! Which logs a witness knows: configured keys, and epochs that evidence vouches for.
 //!
-//! An epoch is enrolled by its evidence and then known for good; the evidence is kept and checked
-//! again whenever the process has forgotten it. Refused: any origin for which nobody vouches.
+//! An epoch is enrolled by its evidence, of any kind that the policy accepts, and then known for
+//! good; the evidence is kept and checked again whenever the process has forgotten it. Refused: any
+//! origin for which nobody vouches.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use lucarne_attest::{Expect, When, verify_epoch};
+use lucarne_attest::{At, CollateralFiles, Exhibit, Expect, Time};
 use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::checkpoint::origin;
 use lucarne_ledger::identity::LedgerId;
@@ -16,8 +17,9 @@ use lucarne_ledger::note::NoteKey;
 use lucarne_ledger::witness::{Enrolment, Refusal};
 
 use super::AddError;
+use super::enrolled::Enrolled;
 use super::store::{Store, StoreError};
-use crate::policy::Policy;
+use crate::policy::{Policy, Terms};
 
 /// The logs of a witness.
 #[derive(Debug)]
@@ -29,7 +31,8 @@ pub struct Logs {
 /// Epochs that are believed by a policy.
 #[derive(Debug)]
 pub struct Epochs {
-    policy: Policy,
+    log_prefix: String,
+    terms: Terms,
     // bindings that were verified, by epoch in hex
     verified: Mutex<HashMap<String, EpochBinding>>,
 }
@@ -40,12 +43,13 @@ const VERIFIED_MAX: usize = 4096;
 impl Epochs {
     /// None yet.
     pub fn new(policy: Policy) -> Self {
-        Self { policy, verified: Mutex::default() }
+        let terms = policy.terms();
+        Self { log_prefix: policy.audit.log_prefix, terms, verified: Mutex::default() }
     }
 
     /// The ledger that an origin names, if it has the form of ours.
     fn ledger(&self, text: &str) -> Option<LedgerId> {
-        let prefix = &self.policy.audit.log_prefix;
+        let prefix = &self.log_prefix;
         let rest = text.strip_prefix(prefix.as_str())?.strip_prefix('/')?;
         let (instance, rest) = rest.split_once('/')?;
         let (epoch, kind) = rest.split_once('/')?;
@@ -65,8 +69,12 @@ impl Epochs {
         let Some(bytes) = store.epoch(&name).map_err(AddError::Store)? else { return Ok(None) };
         // What was kept was believed when it came; a disk that changed it is noticed here.
         let damaged = |_| AddError::Store(StoreError::Damaged { name: name.clone() });
-        let enrolment = Enrolment::from_cbor(&bytes).map_err(damaged)?;
-        let kept = self.verify(&enrolment)?;
+        let enrolled = Enrolled::from_bytes(&bytes).map_err(damaged)?;
+        let Some(used) = enrolled.collateral() else {
+            return Err(AddError::Store(StoreError::Damaged { name }));
+        };
+        let enrolment = enrolled.enrolment;
+        let kept = self.verify(&enrolment, &used, enrolled.at)?;
         if kept != name {
             return Err(AddError::Store(StoreError::Damaged { name }));
         }
@@ -74,12 +82,28 @@ impl Epochs {
         Ok(Some(enrolment.binding).filter(|binding| binding.instance == id.instance))
     }
 
-    fn verify(&self, enrolment: &Enrolment) -> Result<String, AddError> {
-        let Enrolment { binding, evidence } = enrolment;
+    /// The epoch that evidence vouches for: at its own time, or else at the one at which it came.
+    fn verify(
+        &self,
+        enrolment: &Enrolment,
+        collateral: &CollateralFiles,
+        shown: Option<Time>,
+    ) -> Result<String, AddError> {
+        let Enrolment { binding, evidence, .. } = enrolment;
         let nonce = Expect::Nonce(binding.nonce);
-        let keys = verify_epoch(evidence, binding, &self.policy.attest, When::Replay, nonce)
-            .map_err(AddError::Evidence)?;
-        Ok(keys.into_inner().epoch.to_string())
+        let exhibit = Exhibit { evidence, collateral, binding };
+        let keys = self.terms.accepts.verify_epoch(&exhibit, At::Replay { shown }, nonce);
+        Ok(keys.map_err(AddError::Evidence)?.into_inner().epoch.to_string())
+    }
+
+    /// What there is to verify an enrolment with: what came along, then the policy's files.
+    fn collateral_for(&self, enrolment: &Enrolment) -> Result<CollateralFiles, AddError> {
+        let Some(bytes) = &enrolment.collateral else {
+            return Ok(self.terms.collateral_for(&enrolment.evidence, &[]));
+        };
+        let malformed = |_| AddError::Refused(Refusal::Malformed);
+        let came = CollateralFiles::from_cbor(bytes).map_err(malformed)?;
+        Ok(self.terms.collateral_with(&enrolment.evidence, came))
     }
 
     fn remembered(&self, epoch: &str) -> Option<EpochBinding> {
@@ -122,12 +146,14 @@ impl Logs {
     pub(super) fn enrol(
         &self,
         enrolment: &Enrolment,
-        body: &[u8],
+        now: Time,
         store: &Store,
     ) -> Result<(), AddError> {
         let epochs = self.epochs.as_ref().ok_or(AddError::Refused(Refusal::UnknownOrigin))?;
-        let name = epochs.verify(enrolment)?;
-        store.keep_epoch(&name, body).map_err(AddError::Store)?;
+        let used = epochs.collateral_for(enrolment)?;
+        let name = epochs.verify(enrolment, &used, Some(now))?;
+        let enrolled = Enrolled::new(enrolment, &used, now);
+        store.keep_epoch(&name, &enrolled.to_bytes()).map_err(AddError::Store)?;
         epochs.remember(name, &enrolment.binding);
         Ok(())
     }

@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use lucarne_ledger::witness::{REQUEST_BYTES_MAX, Refusal};
+use lucarne_ledger::witness::{ENROLMENT_BYTES_MAX, REQUEST_BYTES_MAX, Refusal};
 
 use super::{AddError, Witness};
 use crate::clock::Clock;
@@ -51,7 +51,10 @@ pub(crate) fn router(
     let shared = Shared { witness, clock, journal, tally: Tally::default() };
     Router::new()
         .route(&format!("{prefix}/add-checkpoint"), post(add_checkpoint))
-        .route(&format!("{prefix}/add-epoch"), post(add_epoch))
+        .route(
+            &format!("{prefix}/add-epoch"),
+            post(add_epoch).layer(DefaultBodyLimit::max(ENROLMENT_BYTES_MAX)),
+        )
         .route(&format!("{prefix}/{{origin}}/checkpoint"), get(checkpoint))
         .route("/health", get(health))
         .route("/metrics", get(metrics))
@@ -80,7 +83,8 @@ async fn add_checkpoint(State(shared): State<Arc<Shared>>, body: Bytes) -> Respo
 
 async fn add_epoch(State(shared): State<Arc<Shared>>, body: Bytes) -> Response {
     let worked = tokio::task::spawn_blocking(move || {
-        let added = shared.witness.add_epoch(&body);
+        let time_s = shared.clock.unix_ns() / 1_000_000_000;
+        let added = shared.witness.add_epoch(&body, time_s);
         match &added {
             Ok(()) => shared.tally.enrolled.add(1),
             Err(error) => note(&shared, error),

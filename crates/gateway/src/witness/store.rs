@@ -17,7 +17,7 @@ use lucarne_ledger::checkpoint::Checkpoint;
 use lucarne_ledger::cosignature::CosignError;
 use lucarne_ledger::hash::Hash;
 use lucarne_ledger::note::{NOTE_BYTES_MAX, NoteKey};
-use lucarne_ledger::witness::{ENROLMENT_BYTES_MAX, Held, Signed};
+use lucarne_ledger::witness::{Held, Signed};
 
 use super::AddError;
 
@@ -195,7 +195,7 @@ impl Store {
     /// # Errors
     /// When it cannot be read.
     pub fn epoch(&self, name: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        self.read(&self.epochs.join(name), ENROLMENT_BYTES_MAX)
+        self.read(&self.epochs.join(name), EPOCH_BYTES_MAX)
     }
 
     /// Keeps an epoch, unless it is there: its name is the digest of what matters in it.
@@ -278,6 +278,9 @@ fn failed(path: &Path) -> impl Fn(io::Error) -> StoreError {
 
 /// A thousand instances that boot daily for three years.
 const EPOCHS_MAX: usize = 1 << 20;
+
+/// Binding, evidence, and at most sixteen files of collateral of half a megabyte.
+const EPOCH_BYTES_MAX: usize = 9 << 20;
 
 #[cfg(test)]
 mod tests;

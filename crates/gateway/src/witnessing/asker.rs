@@ -146,7 +146,8 @@ impl Asker {
     async fn enrol(&mut self, head: &Head) -> Result<(), AskError> {
         // The key of a register is one that the witness was given.
         let Some(epoch) = &head.epoch else { return Err(AskError::Status { status: 404 }) };
-        let body = Enrolment::write(&epoch.binding.to_cbor(), &epoch.evidence);
+        let collateral = epoch.collateral.as_deref();
+        let body = Enrolment::write(&epoch.binding.to_cbor(), &epoch.evidence, collateral);
         let answer = self.post("/add-epoch", body.into()).await?;
         match answer.status.as_u16() {
             204 => Ok(()),

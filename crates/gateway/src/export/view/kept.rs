@@ -1,0 +1,107 @@
+//! What a view keeps, and what a question to it becomes.
+//!
+//! The store and the API are those of the inside view. Its limits are those of a role that names
+//! none.
+
+use std::fs::File;
+use std::io;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use lucarne_store::engine::limits::{Cancel, Limits};
+use lucarne_store::ingest::IngestError;
+use lucarne_store::retention::Retention;
+use lucarne_store::store::open_keyed;
+use lucarne_store::stream::Mapping;
+use lucarne_store::surface::{self, Asker, Mode, Request, Response};
+use lucarne_store::vault::Vault;
+use lucarne_store::{Config, Store};
+
+use super::batch::Batch;
+use super::{OpenError, Settings};
+use crate::export::sink::Tally;
+
+/// Rows and spans that are open.
+pub(super) struct Kept {
+    store: Store,
+    /// Nobody else opens the directory while this is held.
+    _lock: Option<File>,
+}
+
+impl Kept {
+    pub(super) fn open(settings: &Settings) -> Result<Self, OpenError> {
+        let bytes = settings.bytes;
+        let config = Config {
+            mapping: Mapping::with_job(""),
+            retention: Retention {
+                bytes,
+                age_ns: i64::try_from(settings.age.as_nanos()).unwrap_or(i64::MAX),
+            },
+            head_bytes: usize::try_from(bytes / 8).unwrap_or(HEAD_BYTES).min(HEAD_BYTES),
+        };
+        let (store, lock) = match &settings.data {
+            None => (Store::new(config, Vault::memory()).map_err(OpenError::Memory)?, None),
+            Some(path) => {
+                let opened = open_keyed(config, path, now_ns());
+                let (store, lock) =
+                    opened.map_err(|error| OpenError::Directory(path.clone(), error))?;
+                (store, Some(lock))
+            }
+        };
+        Ok(Self { store, _lock: lock })
+    }
+
+    /// Keeps a batch; what is kept is no longer in it.
+    pub(super) fn keep(&self, batch: &mut Batch, tally: &mut Tally) -> Result<(), io::ErrorKind> {
+        while !batch.rows.is_empty() {
+            let run = batch.run();
+            let rows = batch.rows.get(..run).unwrap_or_default();
+            match self.store.append(rows, now_ns()) {
+                Ok(taken) => {
+                    tally.sent += taken.records;
+                    tally.refused += taken.lines_too_long + taken.streams_refused;
+                }
+                Err(IngestError::NotDurable(error)) => return Err(error.kind()),
+                Err(IngestError::Labels | IngestError::Wire(_)) => tally.refused += run as u64,
+            }
+            batch.rows.drain(..run);
+        }
+        while let Some(request) = batch.spans.last() {
+            match self.store.ingest_spans(request, now_ns()) {
+                Ok(taken) => {
+                    tally.sent += taken.spans;
+                    tally.refused += taken.refused;
+                }
+                Err(IngestError::NotDurable(error)) => return Err(error.kind()),
+                Err(IngestError::Labels | IngestError::Wire(_)) => tally.skipped += 1,
+            }
+            batch.spans.pop();
+        }
+        Ok(())
+    }
+
+    /// Answers a question; may take as long as a query may.
+    pub(super) fn answer(&self, request: &Request<'_>, cancel: &Cancel) -> Response {
+        let began = Instant::now();
+        let asker = Asker {
+            limits: Limits::STANDARD,
+            mode: Mode::Extended,
+            cancel,
+            now_ns: now_ns(),
+            elapsed: &|| began.elapsed(),
+        };
+        surface::answer(request, &self.store, &asker)
+    }
+
+    /// Cuts blocks of what is in memory and drops what is too old.
+    pub(super) fn maintain(&self) {
+        self.store.maintain(now_ns());
+    }
+}
+
+fn now_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+}
+
+/// Rows in no block yet: more compresses no better.
+const HEAD_BYTES: usize = 16 << 20;
