@@ -34,6 +34,22 @@ pub struct File {
     /// Where notifications go.
     #[serde(default)]
     pub channels: Vec<ChannelAt>,
+    /// What is run; absent: nothing.
+    pub runs: Option<RunsAt>,
+}
+
+/// Runbooks, what their names mean, and where their evidence goes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunsAt {
+    /// The folder of runbooks, one `.yaml` each.
+    pub runbooks: PathBuf,
+    /// What their names mean; absent: nothing can be asked or done.
+    pub catalogue: Option<PathBuf>,
+    /// The folder of evidence; absent: nothing can be preserved.
+    pub evidence: Option<PathBuf>,
+    /// The PKCS#8 PEM file of a P-256 key that seals bags; with `evidence`.
+    pub sealing_key: Option<PathBuf>,
 }
 
 /// Where everything is kept.
@@ -206,6 +222,11 @@ impl File {
             StoreAt::Sqlite(path) | StoreAt::PostgresFile(path) => change(path),
         }
         self.policy.iter_mut().for_each(&mut change);
+        if let Some(runs) = &mut self.runs {
+            change(&mut runs.runbooks);
+            runs.catalogue.iter_mut().for_each(&mut change);
+            runs.evidence.iter_mut().chain(&mut runs.sealing_key).for_each(&mut change);
+        }
         for key in &mut self.keys {
             key.token_file.iter_mut().chain(&mut key.hmac_file).for_each(&mut change);
         }

@@ -4,8 +4,11 @@
 //! the entries it returns before doing any of the actions.
 
 mod people;
+mod policies;
 pub(crate) use self::people::incident_of;
 mod requests;
+mod runs;
+pub(crate) use self::runs::OWN;
 mod signals;
 mod time;
 
@@ -133,6 +136,9 @@ impl Course<'_> {
                 self.end_windows();
                 Ok(())
             }
+            Input::Propose { .. } | Input::Grant { .. } | Input::Revert { .. } => {
+                self.policies(input)
+            }
             Input::Result { action, failed } => self.result(*action, failed.is_some()),
             Input::Request { .. }
             | Input::Edit { .. }
@@ -142,6 +148,10 @@ impl Course<'_> {
             | Input::BreakGlass { .. }
             | Input::OpenGate { .. }
             | Input::Release { .. } => self.request(input),
+            Input::RunStart { .. }
+            | Input::Step { .. }
+            | Input::Resume { .. }
+            | Input::Abort { .. } => self.of_run(input),
             Input::Person(_)
             | Input::Beat { .. }
             | Input::Window(_)

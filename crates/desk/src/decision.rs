@@ -9,6 +9,8 @@ use crate::digest::Digest;
 use crate::event::SignalId;
 use crate::incident::{IncidentId, Severity};
 use crate::policy::{Cause, Confidence, Response, RuleId, Verdict};
+use crate::runbook::run::RunId;
+use crate::scrub::Scrubbed;
 use crate::triage::Inputs;
 
 /// A verdict with everything it came from.
@@ -114,6 +116,25 @@ pub enum Notice {
     Overdue {
         /// Which.
         action: ActionId,
+    },
+    /// A runbook says something to a role.
+    Said {
+        /// Whom.
+        role: String,
+        /// What.
+        text: Scrubbed,
+    },
+    /// What a runbook changed has stood for as long as it was meant to.
+    MeasureOverdue {
+        /// The action.
+        action: String,
+        /// Who is responsible.
+        owner: String,
+    },
+    /// A run waits for people.
+    RunWaits {
+        /// Which.
+        run: RunId,
     },
     /// A commander acted alone.
     BrokenGlass {

@@ -8,6 +8,7 @@
 pub mod lanes;
 mod project;
 mod sealing;
+pub mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +28,7 @@ use crate::event::{Entry, Event, Fact, Input};
 use crate::incident::IncidentId;
 use crate::metrics::Metrics;
 use crate::moment::{Moment, SECOND_MS};
+use crate::own;
 use crate::person::{Actor, Person};
 use crate::policy::{Policy, Profile};
 use crate::refusal::Refusal;
@@ -44,6 +46,8 @@ pub struct Answer {
     pub incident: Option<IncidentId>,
     /// The request that it made.
     pub request: Option<RequestId>,
+    /// The run that began.
+    pub run: Option<crate::runbook::run::RunId>,
     /// What was decided, as row and verdict.
     pub decided: Option<(String, String)>,
 }
@@ -132,14 +136,17 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// Verifies what is sealed, reads the log and takes in what the configuration says anew.
+    /// Verifies what is sealed, reads the log and takes in what the configuration says anew. A log
+    /// that is not what was sealed is an incident of this desk.
     ///
     /// # Errors
-    /// When the store refuses, holds what does not verify, or the policy is for comparison.
+    /// When the store refuses, cannot be read or is another desk's, or the policy is for
+    /// comparison.
     pub fn start(mut parts: Parts, lanes: Arc<Lanes>) -> Result<Self, EngineError> {
         Desk::new(parts.policy.clone()).map_err(EngineError::Policy)?;
         let identity = &parts.identity;
-        parts.store.verify_sealed(&identity.instance, identity.public_key())?;
+        let (name, key) = (&identity.instance, identity.public_key());
+        let broken = sweep::first_broken(&mut parts.store, name, key)?;
         let desk = read_log(&mut parts.store)?;
         let last = desk.state().last;
         let away = last.map_or(0, |last| wall_ms().saturating_sub(last.wall_ms));
@@ -158,9 +165,21 @@ impl Engine {
             writable: true,
         };
         engine.configure()?;
+        if let Some(position) = broken {
+            engine.accuse(position)?;
+        }
         engine.seal(0)?;
         engine.publish();
         Ok(engine)
+    }
+
+    // The log is not what was sealed: that is an incident, and the worst.
+    fn accuse(&mut self, position: u64) -> Result<(), StoreError> {
+        let (desk, scrubber) =
+            (self.parts.identity.instance.to_string(), self.parts.identity.scrubber());
+        let signal = own::tampered(&desk, position, &self.desk.state().policy, &scrubber);
+        let inputs: Vec<Input> = signal.map(Input::Signal).into_iter().collect();
+        self.decide(vec![(Actor::Desk, inputs)]).map(|_| ())
     }
 
     /// What everybody may see.
@@ -187,7 +206,7 @@ impl Engine {
         let by = || Actor::Adapter("configuration".to_owned());
         let state = self.desk.state();
         let mut inputs = Vec::new();
-        if state.next_seq == 0 || state.policy.digest() != self.parts.policy.digest() {
+        if state.configured != Some(self.parts.policy.digest()) {
             inputs.push(Input::Policy(self.parts.policy.source().to_owned()));
         }
         for person in &self.parts.people {
@@ -383,6 +402,7 @@ fn answer(entries: &[Entry]) -> Answer {
         match &entry.event {
             Event::Fact(Fact::Refused { why, .. }) => answer.refused = Some(why.clone()),
             Event::Fact(Fact::Requested(request)) => answer.request = Some(request.id),
+            Event::Fact(Fact::RunBegan { run, .. }) => answer.run = Some(*run),
             Event::Fact(Fact::Decided(decision)) => {
                 let rule = decision.rule.as_ref().map(ToString::to_string).unwrap_or_default();
                 answer.decided = Some((rule, decision.verdict.as_str().to_owned()));

@@ -16,7 +16,9 @@ use crate::moment::Moment;
 use crate::number::Number;
 use crate::person::{Actor, Person, PersonId};
 use crate::policy::{Response, RuleId, Verdict};
+use crate::proposal::Proposal;
 use crate::refusal::Refusal;
+use crate::runbook::run::{Resume, RunEvent, RunId};
 use crate::scrub::Scrubbed;
 use crate::signal::{Kind, Signal};
 
@@ -236,6 +238,57 @@ pub enum Input {
         /// Why.
         reason: Scrubbed,
     },
+    /// Somebody wants another policy to hold.
+    Propose {
+        /// Its text.
+        source: String,
+        /// For how many milliseconds; absent: for good.
+        for_ms: Option<u64>,
+        /// Why.
+        reason: Scrubbed,
+    },
+    /// Somebody agrees to a policy.
+    Grant {
+        /// SHA-256 of its text.
+        policy: Digest,
+    },
+    /// Somebody wants the policy back that held before.
+    Revert {
+        /// Why.
+        reason: Scrubbed,
+    },
+    /// A runbook is to be run for an incident.
+    RunStart {
+        /// Which.
+        incident: IncidentId,
+        /// The text of the runbook.
+        source: String,
+        /// What the run is given.
+        inputs: BTreeMap<String, Scrubbed>,
+    },
+    /// Something happened in a run.
+    Step {
+        /// Which.
+        run: RunId,
+        /// What.
+        event: RunEvent,
+    },
+    /// A person lets a run go on.
+    Resume {
+        /// Which.
+        run: RunId,
+        /// How; nothing when it only waits.
+        how: Option<Resume>,
+        /// Why.
+        reason: Scrubbed,
+    },
+    /// A person stops a run; what it did is undone.
+    Abort {
+        /// Which.
+        run: RunId,
+        /// Why.
+        reason: Scrubbed,
+    },
     /// A human ends a hold whose evidence is sealed; two must.
     Release {
         /// Of which incident.
@@ -448,6 +501,67 @@ pub enum Fact {
     Expired(RequestId),
     /// It is being done. Once.
     Executed(RequestId),
+    /// Changes are allowed again.
+    Thawed(IncidentId),
+    /// A run began; its text and inputs are those of the input.
+    RunBegan {
+        /// Which.
+        run: RunId,
+        /// For which incident.
+        incident: IncidentId,
+        /// The name of the runbook.
+        runbook: String,
+        /// SHA-256 of its text.
+        digest: Digest,
+    },
+    /// A run went on.
+    Stepped {
+        /// Which.
+        run: RunId,
+        /// For which incident.
+        incident: IncidentId,
+        /// What happened.
+        event: RunEvent,
+    },
+    /// A run waits for people.
+    RunBlocked {
+        /// Which.
+        run: RunId,
+        /// For which incident.
+        incident: IncidentId,
+        /// Why.
+        why: Refusal,
+    },
+    /// It goes on.
+    RunUnblocked {
+        /// Which.
+        run: RunId,
+        /// For which incident.
+        incident: IncidentId,
+    },
+    /// A step of a run asks people.
+    RunAsked {
+        /// Which run.
+        run: RunId,
+        /// The place of the step that is to be allowed.
+        step: usize,
+        /// The request.
+        request: RequestId,
+    },
+    /// What a step changed has stood for as long as it was meant to.
+    MeasureOverdue {
+        /// Which run.
+        run: RunId,
+        /// The place of the step.
+        step: usize,
+    },
+    /// More must be shown before an incident is resolved.
+    ChecksAdded {
+        /// Which.
+        incident: IncidentId,
+        /// Names, and for how many milliseconds.
+        checks: BTreeMap<String, u64>,
+    },
     /// Parts become one.
     Merged {
         /// The part.
@@ -480,6 +594,21 @@ pub enum Fact {
     },
     /// An incident is over for so long that nothing depends on it; the log keeps it.
     Retired(IncidentId),
+    /// A policy waits for people.
+    PolicyDrafted(Box<Proposal>),
+    /// Somebody agreed to it.
+    PolicyGranted {
+        /// To which.
+        policy: Digest,
+        /// Who.
+        by: PersonId,
+    },
+    /// Enough have: it holds.
+    PolicyAdopted(Digest),
+    /// Nobody did in time.
+    PolicyDropped(Digest),
+    /// What held before holds again.
+    PolicyReverted(Digest),
     /// A threshold looks wrong.
     Proposed {
         /// What it is.

@@ -11,7 +11,10 @@ mod ingest;
 mod lookup;
 mod openapi;
 mod plans;
+mod policies;
+mod reviews;
 pub mod routes;
+mod runs;
 #[cfg(test)]
 mod tests;
 
@@ -46,6 +49,9 @@ pub struct Api {
     keys: Keys,
     scrubber: Scrubber,
     mappings: BTreeMap<String, Mapping>,
+    // texts by name
+    runbooks: BTreeMap<String, String>,
+    channels: Vec<String>,
     metrics: Arc<Metrics>,
     // reads only, and the few writes that are no inputs
     store: Arc<Mutex<Store>>,
@@ -66,6 +72,10 @@ pub struct Parts {
     pub scrubber: Scrubber,
     /// Generic bodies by the last part of their path.
     pub mappings: BTreeMap<String, Mapping>,
+    /// Texts of runbooks by name.
+    pub runbooks: BTreeMap<String, String>,
+    /// Names of the channels that notifications go to.
+    pub channels: Vec<String>,
     /// What is measured.
     pub metrics: Arc<Metrics>,
     /// A connection of its own.
@@ -91,6 +101,8 @@ pub fn router(parts: Parts) -> Router {
         keys: parts.keys,
         scrubber: parts.scrubber,
         mappings: parts.mappings,
+        runbooks: parts.runbooks,
+        channels: parts.channels,
         metrics: parts.metrics,
         store: Arc::new(Mutex::new(parts.store)),
         room: Semaphore::new(REQUESTS_MAX),
@@ -185,6 +197,26 @@ async fn answer(api: &Api, asked: Asked) -> Result<Response, Problem> {
         | Op::Reject
         | Op::Execute
         | Op::OpenGate => acts::answer(api, asked).await,
+        Op::Report
+        | Op::SealReport
+        | Op::Validation
+        | Op::PlanChecks
+        | Op::Checked
+        | Op::Review
+        | Op::Label
+        | Op::Merge
+        | Op::Waive
+        | Op::Release
+        | Op::BreakGlass => reviews::answer(api, asked).await,
+        Op::Policies
+        | Op::ProposePolicy
+        | Op::ApprovePolicy
+        | Op::RevertPolicy
+        | Op::Contacts
+        | Op::PageTest => policies::answer(api, asked).await,
+        Op::Runbooks | Op::StartRun | Op::ResumeRun | Op::AbortRun => {
+            runs::answer(api, asked).await
+        }
         Op::Document => Ok(answer::json_bytes(api.document.clone())),
         _ => lookup::answer(api, asked).await,
     }

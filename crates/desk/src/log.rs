@@ -275,7 +275,13 @@ pub struct Said {
 
 /// Runs the inputs of a log by another policy and compares the decisions, signal by signal.
 pub fn replay(entries: &[Entry], policy: &Policy) -> Vec<Difference> {
-    let is_other = |input: &Input| !matches!(input, Input::Policy(_));
+    let is_other = |input: &Input| {
+        let of_policies = matches!(
+            input,
+            Input::Policy(_) | Input::Propose { .. } | Input::Grant { .. } | Input::Revert { .. }
+        );
+        !of_policies
+    };
     let before = decisions(entries);
     let after = decisions(&again(policy.clone(), entries, is_other));
     let signals = before.keys().chain(after.keys()).copied();

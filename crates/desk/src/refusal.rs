@@ -77,6 +77,12 @@ pub enum Refusal {
     NotOpenIncident,
     /// An incident cannot be merged into itself.
     SameIncident,
+    /// It is no runbook, or its arguments look like secrets.
+    BadRunbook,
+    /// A run must be given exactly what its runbook names.
+    Inputs,
+    /// It does not follow from what was done before.
+    NotNext,
     /// The policy cannot be read, or has no row that integrity signals cannot get past.
     PolicyUnsafe,
 }
@@ -110,6 +116,9 @@ impl Refusal {
             Self::QuorumNotMet => "quorum_not_met",
             Self::NotOpenIncident => "not_open_incident",
             Self::SameIncident => "same_incident",
+            Self::BadRunbook => "bad_runbook",
+            Self::Inputs => "inputs",
+            Self::NotNext => "not_next",
             Self::PolicyUnsafe => "policy_unsafe",
         }
     }

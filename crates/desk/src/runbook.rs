@@ -9,6 +9,7 @@ pub mod dry_run;
 pub mod error;
 mod file;
 pub mod lint;
+pub mod record;
 pub mod run;
 #[cfg(test)]
 mod tests;
@@ -105,6 +106,8 @@ pub enum Work {
         undo: Option<String>,
         /// Evidence that must be there before.
         requires_evidence: Vec<String>,
+        /// For how long it stands before its owner is asked whether it still should.
+        expires_ms: u64,
     },
     /// Collects by a plan; with `seal`, seals the bag.
     Preserve {

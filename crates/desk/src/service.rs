@@ -4,31 +4,41 @@
 //! It stops in this order: HTTP takes nothing more, the engine takes what waits and seals, the
 //! senders leave what is not sent to the next start.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use ::http::Uri;
-use rustls_pki_types::CertificateDer;
+use axum::Router;
 use rustls_pki_types::pem::PemObject as _;
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
-use crate::config::{ChannelAt, ConfigError, File, StoreAt, secret, text};
+use crate::bundle::dsse::SealingKey;
+use crate::catalogue::Catalogue;
+use crate::config::{ChannelAt, ConfigError, File, RunsAt, StoreAt, secret, text};
 use crate::engine::lanes::Lanes;
+use crate::engine::sweep::Sweeper;
 use crate::engine::{Engine, EngineError, Identity, IdentityError, Parts};
 use crate::http::access::{Caller, Keys};
 use crate::http::{self, router};
 use crate::metrics::Metrics;
 use crate::outbox::Sender;
 use crate::outbox::channel::{Channel, ChannelKind, Relay, Target};
+use crate::own::Own;
 use crate::person::{Person, PersonId};
 use crate::policy::{Policy, Profile};
+use crate::runbook::Runbook;
+use crate::runner::Runner;
+use crate::runner::bags::Bags;
+use crate::scrub::Scrubber;
 use crate::store::{Postgres, Sqlite, Store, StoreError};
+use crate::watchers;
 
 /// Why a desk does not start, or ended.
 #[derive(Debug)]
@@ -101,6 +111,11 @@ pub fn check(path: &Path) -> Result<(), ServiceError> {
     let file = File::read(path)?;
     policy(&file)?;
     keys(&file)?;
+    runbooks(&file)?;
+    if let Some(runs) = &file.runs {
+        catalogue(runs)?;
+        bags(runs, &file.name)?;
+    }
     file.channels.iter().try_for_each(|at| channel(at, &file).map(|_| ()))?;
     Ok(())
 }
@@ -126,7 +141,7 @@ pub async fn run(
 pub async fn serve(
     file: &File,
     listener: TcpListener,
-    mut stop: watch::Receiver<bool>,
+    stop: watch::Receiver<bool>,
     ready: impl FnOnce(),
 ) -> Result<(), ServiceError> {
     let (keys, people) = keys(file)?;
@@ -134,18 +149,26 @@ pub async fn serve(
         file.channels.iter().map(|at| channel(at, file)).collect::<Result<_, _>>()?;
     let policy = policy(file)?;
     let at = file.store.clone();
-    let [engine_store, api_store, outbox_store] = open(&at)?;
+    let [engine_store, api_store, outbox_store, sweeper_store] = open(&at)?;
     let identity = identity(file, engine_store.0)?;
-    let scrubber = identity.scrubber();
+    let (scrubber, own_scrubber) = (identity.scrubber(), identity.scrubber());
+    let (runbooks, runs_scrubber) = (runbooks(file)?, identity.scrubber());
+    let sweeper = Sweeper {
+        store: sweeper_store.1,
+        desk: identity.instance.clone(),
+        key: identity.public_key().clone(),
+        scrubber: identity.scrubber(),
+    };
     let (lanes, metrics) = (Arc::new(Lanes::default()), Arc::new(Metrics::default()));
     let names = channels.iter().map(|channel| channel.name.clone());
     let names =
         names.filter(|name| !file.channels.iter().any(|at| at.fallback.as_ref() == Some(name)));
+    let names: Vec<String> = names.collect();
     let parts = Parts {
         store: engine_store.1,
         policy,
         people,
-        channels: names.collect(),
+        channels: names.clone(),
         identity,
         metrics: Arc::clone(&metrics),
     };
@@ -154,17 +177,28 @@ pub async fn serve(
     let engine = started.await.map_err(|_| EngineError::Seal)??;
     let published = engine.published();
     let thread = std::thread::spawn(move || engine.run());
+    let shared = Arc::new(Mutex::new(outbox_store.1));
+    let own = Own {
+        lanes: Arc::clone(&lanes),
+        published: Arc::clone(&published),
+        scrubber: own_scrubber,
+        store: Arc::clone(&shared),
+    };
+    let mut senders = JoinSet::new();
+    drive(file, &lanes, Arc::new(runs_scrubber), stop.clone(), &mut senders)?;
+    senders.spawn(own.watch_outbox(stop.clone()));
+    senders.spawn(sweeper.run(Arc::clone(&lanes), Arc::clone(&published), stop.clone()));
     let parts = http::Parts {
         lanes: Arc::clone(&lanes),
         published,
         keys,
         scrubber,
         mappings: file.mappings.clone(),
+        runbooks,
+        channels: names,
         metrics,
         store: api_store.1,
     };
-    let mut senders = JoinSet::new();
-    let shared = Arc::new(Mutex::new(outbox_store.1));
     for (channel, at) in channels.into_iter().zip(&file.channels) {
         let owner = format!("{}/{}", file.name, std::process::id());
         let store = Arc::clone(&shared);
@@ -172,8 +206,16 @@ pub async fn serve(
         senders.spawn(sender.run(stop.clone()));
     }
     ready();
+    answer(listener, router(parts), stop).await;
+    lanes.close();
+    tokio::task::spawn_blocking(move || thread.join().ok()).await.ok();
+    senders.join_all().await;
+    Ok(())
+}
+
+async fn answer(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let mut stopped = stop.clone();
-    let served = axum::serve(listener, router(parts)).with_graceful_shutdown(async move {
+    let served = axum::serve(listener, router).with_graceful_shutdown(async move {
         stopped.wait_for(|stop| *stop).await.ok();
     });
     tokio::select! {
@@ -181,17 +223,79 @@ pub async fn serve(
         // A client that never ends must not keep the desk from stopping.
         () = async { stop.wait_for(|stop| *stop).await.ok(); tokio::time::sleep(GRACE).await } => {}
     }
-    lanes.close();
-    tokio::task::spawn_blocking(move || thread.join().ok()).await.ok();
-    senders.join_all().await;
+}
+
+fn runbooks(file: &File) -> Result<BTreeMap<String, String>, ConfigError> {
+    let Some(runs) = &file.runs else { return Ok(BTreeMap::new()) };
+    let read = |cause| ConfigError::Read { path: runs.runbooks.clone(), cause };
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(&runs.runbooks).map_err(read)? {
+        let path = entry.map_err(read)?.path();
+        if path.extension().is_none_or(|kind| kind != "yaml") {
+            continue;
+        }
+        let source = text(&path)?;
+        let key = path.display().to_string();
+        let wrong = |_| ConfigError::Value { key, want: "a runbook that can be run" };
+        found.insert(Runbook::parse(&source).map_err(wrong)?.id, source);
+    }
+    Ok(found)
+}
+
+fn catalogue(runs: &RunsAt) -> Result<Catalogue, ConfigError> {
+    let Some(path) = &runs.catalogue else { return Ok(Catalogue::default()) };
+    let key = path.display().to_string();
+    Catalogue::parse(&text(path)?)
+        .map_err(|_| ConfigError::Value { key, want: "a catalogue of the grammar" })
+}
+
+fn bags(runs: &RunsAt, desk: &str) -> Result<Option<Bags>, ConfigError> {
+    let wrong = |want| ConfigError::Value { key: "runs".to_owned(), want };
+    let (folder, key) = match (&runs.evidence, &runs.sealing_key) {
+        (None, None) => return Ok(None),
+        (Some(folder), Some(key)) => (folder.clone(), key),
+        _ => return Err(wrong("evidence and sealing_key, or neither")),
+    };
+    let key = PrivatePkcs8KeyDer::from_pem_file(key);
+    let key = key.map_err(|_| wrong("a PKCS#8 PEM file as sealing_key"))?;
+    let key = SealingKey::from_pkcs8(key.secret_pkcs8_der());
+    let key = key.map_err(|_| wrong("a P-256 key as sealing_key"))?;
+    Ok(Some(Bags { folder, key, desk: desk.to_owned() }))
+}
+
+// What runs runbooks and asks rules, beside the senders.
+fn drive(
+    file: &File,
+    lanes: &Arc<Lanes>,
+    scrubber: Arc<Scrubber>,
+    stop: watch::Receiver<bool>,
+    tasks: &mut JoinSet<()>,
+) -> Result<(), ConfigError> {
+    let Some(runs) = &file.runs else { return Ok(()) };
+    let catalogue = catalogue(runs)?;
+    let rules = catalogue.rules.clone();
+    tasks.spawn(watchers::run(Arc::clone(lanes), rules, Arc::clone(&scrubber), stop.clone()));
+    let runner = Runner {
+        seat: Arc::clone(lanes),
+        catalogue,
+        bags: bags(runs, &file.name)?,
+        scrubber,
+        owner: format!("{}/{}/{}", file.name, std::process::id(), crate::engine::wall_ms()),
+        alone: matches!(file.store, StoreAt::Sqlite(_)),
+        watching: Mutex::default(),
+    };
+    let runner = Arc::new(runner);
+    tasks.spawn(Arc::clone(&runner).run_actions(stop.clone()));
+    tasks.spawn(runner.run(stop));
     Ok(())
 }
 
 /// For requests that are being answered when the desk stops.
 const GRACE: Duration = Duration::from_secs(5);
 
-// Three connections: the engine's, the readers', the outbox's. And whether the log is empty.
-fn open(at: &StoreAt) -> Result<[(bool, Store); 3], ServiceError> {
+// Four connections: the engine's, the readers', the outbox's, the sweeper's. And whether the log is
+// empty.
+fn open(at: &StoreAt) -> Result<[(bool, Store); 4], ServiceError> {
     // A client of PostgreSQL runs its own runtime, which may not begin on a thread of another.
     let at = at.clone();
     let opened = std::thread::spawn(move || {
@@ -206,7 +310,7 @@ fn open(at: &StoreAt) -> Result<[(bool, Store); 3], ServiceError> {
             let empty = store.entries(0, 1)?.is_empty();
             Ok((empty, store))
         };
-        Ok([one()?, one()?, one()?])
+        Ok([one()?, one()?, one()?, one()?])
     });
     opened.join().unwrap_or(Err(ServiceError::Store(StoreError::Late)))
 }

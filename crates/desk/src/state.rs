@@ -18,6 +18,9 @@ use crate::moment::Moment;
 use crate::number::Number;
 use crate::person::{Person, PersonId};
 use crate::policy::Policy;
+use crate::proposal::{Former, Proposal};
+use crate::runbook::record::{Record, Starting};
+use crate::runbook::run::RunId;
 use crate::scrub::Scrubbed;
 use crate::signal::{Risk, Signal, Status};
 
@@ -28,6 +31,10 @@ pub struct State {
     pub(crate) last: Option<Moment>,
     #[serde(serialize_with = "policy_digest")]
     pub(crate) policy: Policy,
+    // the policy that the configuration named last; people may have agreed to another since
+    pub(crate) configured: Option<Digest>,
+    pub(crate) former: Option<Former>,
+    pub(crate) proposals: BTreeMap<Digest, Proposal>,
     pub(crate) people: BTreeMap<PersonId, Person>,
     pub(crate) incidents: BTreeMap<IncidentId, Incident>,
     // the newest incident of each cause
@@ -51,6 +58,11 @@ pub struct State {
     pub(crate) holds: BTreeMap<IncidentId, Hold>,
     pub(crate) frozen: BTreeSet<IncidentId>,
     pub(crate) requests: BTreeMap<RequestId, Request>,
+    pub(crate) runs: BTreeMap<RunId, Record>,
+    pub(crate) ran: u64,
+    // the run that is being started
+    #[serde(skip)]
+    pub(crate) starting: Option<Starting>,
     pub(crate) issued: u64,
     pub(crate) awaited: BTreeMap<ActionId, Awaited>,
     pub(crate) labelled: VecDeque<(Moment, IncidentId, Number)>,
@@ -106,6 +118,9 @@ impl State {
             next_seq: 0,
             last: None,
             policy,
+            configured: None,
+            former: None,
+            proposals: BTreeMap::new(),
             people: BTreeMap::new(),
             incidents: BTreeMap::new(),
             by_cause: BTreeMap::new(),
@@ -124,6 +139,9 @@ impl State {
             holds: BTreeMap::new(),
             frozen: BTreeSet::new(),
             requests: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            ran: 0,
+            starting: None,
             issued: 0,
             awaited: BTreeMap::new(),
             labelled: VecDeque::new(),
@@ -148,6 +166,21 @@ impl State {
     /// A request.
     pub fn request(&self, id: RequestId) -> Option<&Request> {
         self.requests.get(&id)
+    }
+
+    /// All runs, the oldest first.
+    pub fn runs(&self) -> impl Iterator<Item = &Record> {
+        self.runs.values()
+    }
+
+    /// A run.
+    pub fn run(&self, id: RunId) -> Option<&Record> {
+        self.runs.get(&id)
+    }
+
+    /// Actions whose result is waited for.
+    pub fn awaited(&self) -> impl Iterator<Item = &Action> {
+        self.awaited.values().map(|awaited| &awaited.action)
     }
 
     /// The incident for which a gate is shut; none when it is open.

@@ -50,6 +50,11 @@ pub enum StoreError {
         /// Why not; nothing when it differs from the entries.
         cause: Option<log::LogError>,
     },
+    /// A sealed batch is under the key of somebody else.
+    Stranger {
+        /// Its position.
+        position: u64,
+    },
     /// SQLite refused.
     Sqlite(rusqlite::Error),
     /// PostgreSQL refused.
@@ -71,6 +76,9 @@ impl fmt::Display for StoreError {
             }
             Self::Sealed { position, cause: None } => {
                 write!(f, "sealed batch {position} is not what the log says")
+            }
+            Self::Stranger { position } => {
+                write!(f, "sealed batch {position} is under another key than this desk's")
             }
             Self::Sqlite(_) => f.write_str("SQLite refused"),
             Self::Postgres(_) => f.write_str("PostgreSQL refused"),

@@ -1,7 +1,12 @@
-//! The desk through its public face: the scenarios of the design on a virtual clock.
+//! The desk through its public face: the scenarios of the design on a virtual clock, and as a
+//! process under stress.
 
+#[path = "it/alertmanager.rs"]
+mod alertmanager;
 #[path = "it/approvals.rs"]
 mod approvals;
+#[path = "it/campaign.rs"]
+mod campaign;
 #[path = "it/clock.rs"]
 mod clock;
 #[path = "it/error_rate.rs"]
@@ -12,7 +17,25 @@ mod guard_trips;
 mod heartbeats;
 #[path = "it/integrity.rs"]
 mod integrity;
+#[path = "it/kill.rs"]
+mod kill;
 #[path = "it/laws.rs"]
 mod laws;
+#[path = "it/monitoring.rs"]
+mod monitoring;
+#[path = "it/outbox.rs"]
+mod outbox;
 #[path = "it/playbook.rs"]
 mod playbook;
+#[path = "it/process.rs"]
+mod process;
+#[path = "it/runs.rs"]
+mod runs;
+#[path = "it/served.rs"]
+mod served;
+#[path = "it/storm.rs"]
+mod storm;
+#[path = "it/stress.rs"]
+mod stress;
+#[path = "it/world.rs"]
+mod world;

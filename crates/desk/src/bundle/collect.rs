@@ -174,7 +174,7 @@ fn fetch(
     }
 }
 
-fn keep(bytes: Vec<u8>, scrubber: &Scrubber, recipients: &[Recipient]) -> Outcome {
+pub(crate) fn keep(bytes: Vec<u8>, scrubber: &Scrubber, recipients: &[Recipient]) -> Outcome {
     if bytes.is_empty() {
         return Outcome::Empty;
     }
@@ -190,7 +190,7 @@ fn keep(bytes: Vec<u8>, scrubber: &Scrubber, recipients: &[Recipient]) -> Outcom
 
 /// The lines that are only in one of two texts, `-` and `+` before them, by the longest common
 /// subsequence; nothing when they are no texts or too long.
-fn difference(before: &[u8], after: &[u8]) -> Option<String> {
+pub(crate) fn difference(before: &[u8], after: &[u8]) -> Option<String> {
     let lines = |bytes| std::str::from_utf8(bytes).ok().map(|text| text.lines().collect());
     let (old, new): (Vec<&str>, Vec<&str>) = (lines(before)?, lines(after)?);
     if old.len().max(new.len()) > DIFF_LINES_MAX {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::decide::{Asked, Course};
+use crate::drill;
 use crate::event::{Fact, Input};
 use crate::incident::{Incident, IncidentId, Phase, Severity};
 use crate::number::Number;
@@ -38,11 +39,28 @@ impl Course<'_> {
         }
         match input {
             Input::Move { to: Phase::Resolved, .. } => self.resolve(id),
+            Input::Move { to: Phase::Cancelled, .. } => self.end_drill(id),
             Input::Move { .. } | Input::Unack(_) => self.climb(id),
             Input::Label { .. } => self.propose(),
             _ => {}
         }
         Ok(())
+    }
+
+    // What a drill has set in motion ends with it: it was about nothing.
+    fn end_drill(&mut self, id: IncidentId) {
+        let Some(found) = self.state.incidents.get(&id) else { return };
+        let is =
+            |name: &str, text: &str| found.labels.get(name).map(Scrubbed::as_str) == Some(text);
+        if !is(drill::LABEL, "true") || !is("instance", drill::INSTANCE) {
+            return;
+        }
+        if self.state.is_held(id) {
+            self.fact(Fact::HoldReleased(id));
+        }
+        let shut = self.state.gates.iter().filter(|(_, shut_for)| **shut_for == id);
+        let shut: Vec<String> = shut.map(|(gate, _)| gate.clone()).collect();
+        shut.into_iter().for_each(|gate| self.fact(Fact::GateOpened(gate)));
     }
 
     fn ack(&self, incident: &Incident) -> Result<Vec<Fact>, Refusal> {

@@ -112,7 +112,7 @@ impl Course<'_> {
         }
     }
 
-    fn not_held(&self, request: &Request) -> Result<(), Refusal> {
+    pub(super) fn not_held(&self, request: &Request) -> Result<(), Refusal> {
         let target = request.action.args.get("instance").map(Scrubbed::as_str);
         for (id, hold) in &self.state.holds {
             let sealed = self.state.incidents.get(id).is_some_and(is_sealed);
@@ -181,6 +181,10 @@ impl Course<'_> {
         if request.standing.is_live() && request.is_late(self.at) {
             self.fact(Fact::Expired(id));
             return Err(Refusal::Expired);
+        }
+        // What a run asked for is done by the run, in its place.
+        if self.state.runs.values().any(|record| record.asked.values().any(|asked| *asked == id)) {
+            return Err(Refusal::NotOpen);
         }
         request.may_execute(&self.state.people, self.at)?;
         self.allowed(&request)?;

@@ -27,7 +27,9 @@ impl Course<'_> {
         self.end_waits();
         self.end_windows();
         self.end_requests();
+        self.end_policies();
         self.look_at_actions();
+        self.look_at_measures();
         let open: Vec<IncidentId> = self.state.incidents.keys().copied().collect();
         for incident in open {
             self.pass(incident);

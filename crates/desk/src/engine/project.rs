@@ -10,6 +10,7 @@ use crate::decision::{Action, Notice, What};
 use crate::event::{Entry, Event, Fact, Input};
 use crate::incident::{Incident, IncidentId};
 use crate::moment::Moment;
+use crate::runbook::run::RunId;
 use crate::state::State;
 use crate::store::Doc;
 use crate::store::work::NewWork;
@@ -19,6 +20,7 @@ use crate::store::work::NewWork;
 pub(super) struct Touched {
     incidents: BTreeSet<IncidentId>,
     requests: BTreeSet<RequestId>,
+    runs: BTreeSet<RunId>,
     plans: bool,
     changes: BTreeSet<String>,
 }
@@ -49,6 +51,16 @@ impl Touched {
                 self.requests.insert(request.id);
             }
             Event::Fact(
+                Fact::RunBegan { run, .. }
+                | Fact::Stepped { run, .. }
+                | Fact::RunBlocked { run, .. }
+                | Fact::RunUnblocked { run, .. }
+                | Fact::RunAsked { run, .. }
+                | Fact::MeasureOverdue { run, .. },
+            ) => {
+                self.runs.insert(*run);
+            }
+            Event::Fact(
                 Fact::Granted { request, .. }
                 | Fact::Approved(request)
                 | Fact::Rejected(request)
@@ -77,6 +89,10 @@ impl Touched {
         for id in &self.requests {
             let Some(request) = state.request(*id) else { continue };
             docs.push(doc("request", id.to_string(), id.0, request));
+        }
+        for id in &self.runs {
+            let Some(record) = state.run(*id) else { continue };
+            docs.push(doc("run", id.to_string(), id.0, &record.view()));
         }
         if self.plans {
             let windows: Vec<_> = state.windows.values().collect();
@@ -134,7 +150,13 @@ fn about_fact(fact: &Fact) -> Option<IncidentId> {
         | Fact::Waived { incident, .. }
         | Fact::ReviewDue { incident, .. }
         | Fact::Retired(incident)
-        | Fact::Labelled { incident, .. } => Some(*incident),
+        | Fact::Labelled { incident, .. }
+        | Fact::Thawed(incident)
+        | Fact::RunBegan { incident, .. }
+        | Fact::Stepped { incident, .. }
+        | Fact::RunBlocked { incident, .. }
+        | Fact::RunUnblocked { incident, .. }
+        | Fact::ChecksAdded { incident, .. } => Some(*incident),
         Fact::Deferred { .. }
         | Fact::Done(_)
         | Fact::Failed { .. }
@@ -147,6 +169,13 @@ fn about_fact(fact: &Fact) -> Option<IncidentId> {
         | Fact::Voided(_)
         | Fact::Expired(_)
         | Fact::Executed(_)
+        | Fact::PolicyDrafted(_)
+        | Fact::PolicyGranted { .. }
+        | Fact::PolicyAdopted(_)
+        | Fact::PolicyDropped(_)
+        | Fact::PolicyReverted(_)
+        | Fact::RunAsked { .. }
+        | Fact::MeasureOverdue { .. }
         | Fact::Proposed { .. } => None,
     }
 }
@@ -201,6 +230,9 @@ fn notification(incident: &Incident, notice: &Notice, now: Moment, key: String) 
         Notice::ActionFailed { .. } => ("action_failed", None),
         Notice::Overdue { .. } => ("overdue", None),
         Notice::BrokenGlass { role } => ("broken_glass", Some(role.clone())),
+        Notice::Said { role, .. } => ("said", Some(role.clone())),
+        Notice::MeasureOverdue { owner, .. } => ("measure_overdue", Some(owner.clone())),
+        Notice::RunWaits { .. } => ("run_waits", None),
     };
     let whom = role.as_ref().map(|role| format!(" to {role}")).unwrap_or_default();
     let rule = incident.rule.as_ref().map(|rule| format!(" ({rule})")).unwrap_or_default();

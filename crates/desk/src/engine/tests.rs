@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use super::lanes::{Ask, Lanes, Unavailable};
+use super::sweep::Sweeper;
 use super::{Answer, Engine, EngineError, Identity, Parts, rebuild};
 use crate::event::Input;
-use crate::incident::IncidentId;
+use crate::incident::{IncidentId, Severity};
 use crate::intake::empty;
 use crate::metrics::Metrics;
 use crate::person::{Actor, Person, PersonId};
 use crate::policy::{Policy, Profile};
-use crate::signal::{Draft, Kind, Signal, Source};
+use crate::signal::{Draft, Fault, Kind, Signal, Source};
 use crate::store::database::Value;
 use crate::store::tests::Place;
 use crate::store::{Store, StoreError};
@@ -66,6 +67,12 @@ impl Desk {
         let policy = &self.engine.parts.policy;
         let scrubber = self.engine.parts.identity.scrubber();
         Input::Signal(Signal::new(&draft, &scrubber, policy.chosen(draft.kind)).unwrap())
+    }
+
+    fn sweeper(&self, place: &Place) -> Sweeper {
+        let identity = &self.engine.parts.identity;
+        let (desk, key) = (identity.instance.clone(), identity.public_key().clone());
+        Sweeper { store: place.open(), desk, key, scrubber: identity.scrubber() }
     }
 
     fn store(&mut self) -> &mut Store {
@@ -138,11 +145,38 @@ fn what_somebody_changed_in_the_database_shows(place: &Place) {
     assert_ne!(bent, text);
     let values = [Value::Bytes(bent.into_bytes())];
     desk.store().database.run("UPDATE entry SET body = $1 WHERE seq = 1", &values).unwrap();
+    // By the hourly sweep, on a connection of its own.
+    let mut sweeper = desk.sweeper(place);
+    let found = sweeper.sweep(&Policy::shipped(Profile::ResponderDefault)).unwrap().unwrap();
+    let Input::Signal(signal) = &found else { panic!("{found:?}") };
+    assert_eq!((signal.source, signal.fault), (Source::Desk, Some(Fault::ChainMismatch)));
+    assert_eq!(signal.labels["batch"].as_str(), "0");
+    // And by the next start, which says so to everybody.
+    drop(desk);
+    let mut desk = Desk::start(place, &identity).unwrap();
+    let state = desk.engine.desk.state();
+    let incident = state.incidents().last().unwrap();
+    let seen = (incident.kind, incident.severity, incident.labels["instance"].as_str());
+    assert_eq!(seen, (Kind::AuditIntegrity, Severity::Sev0, "desk-1"));
+    assert!(state.is_held(incident.id) && state.is_frozen());
+    assert_eq!(state.gate("executions"), Some(incident.id));
+    let told = desk.store().work(u64::MAX, 1).unwrap().remove(0);
+    assert!(told.body.contains("SEV0") && told.body.contains("audit_integrity"), "{}", told.body);
+    // The same finding once more belongs to the same incident.
+    let before = desk.engine.desk.state().incidents().count();
+    desk.ask(vec![found]).unwrap();
+    assert_eq!(desk.engine.desk.state().incidents().count(), before);
+    // A row that nobody can read is found as well, and there is nothing to start on.
+    desk.store().database.run("UPDATE entry SET body = $1 WHERE seq = 1", &[bytes(b"{}")]).unwrap();
+    let found = sweeper.sweep(&Policy::shipped(Profile::ResponderDefault)).unwrap().unwrap();
+    assert!(matches!(found, Input::Signal(one) if one.is_integrity()));
     drop(desk);
     let refused = Desk::start(place, &identity).map(|_| ()).unwrap_err();
-    let differs =
-        matches!(refused, EngineError::Store(StoreError::Sealed { position: 0, cause: None }));
-    assert!(differs, "{refused:?}");
+    assert!(matches!(refused, EngineError::Store(StoreError::Entry { seq: 1, .. })), "{refused:?}");
+}
+
+fn bytes(bytes: &[u8]) -> Value {
+    Value::Bytes(bytes.to_vec())
 }
 
 fn check(make: fn() -> Place) {
@@ -151,7 +185,10 @@ fn check(make: fn() -> Place) {
     // Another key is another desk.
     let stranger = tempfile::tempdir().unwrap();
     let refused = Desk::start(&place, &stranger).map(|_| ()).unwrap_err();
-    assert!(matches!(refused, EngineError::Store(StoreError::Sealed { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, EngineError::Store(StoreError::Stranger { position: 0 })),
+        "{refused:?}"
+    );
     let place = make();
     two_desks_decide_a_signal_once(&place);
     let place = make();

@@ -128,6 +128,8 @@ pub(crate) struct Taken {
     entry: u64,
     incident: Option<String>,
     request: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    run: Option<String>,
     rule: Option<String>,
     verdict: Option<String>,
 }
@@ -139,6 +141,7 @@ impl From<Answer> for Taken {
             entry: answer.seq,
             incident: answer.incident.map(|incident| incident.to_string()),
             request: answer.request.map(|request| request.to_string()),
+            run: answer.run.map(|run| run.to_string()),
             rule,
             verdict,
         }

@@ -17,6 +17,11 @@ pub(super) async fn answer(api: &Api, asked: Asked) -> Result<Response, Problem>
     match asked.route.op {
         Op::Incidents => list(api, &asked, "incident").await,
         Op::Requests => list(api, &asked, "request").await,
+        Op::Runs => list(api, &asked, "run").await,
+        Op::Run => {
+            let name = format!("RUN-{}", number(&asked, "RUN-")?);
+            one(api, "run", name, "").await
+        }
         Op::Changes => list(api, &asked, "change").await,
         Op::Windows => one(api, "windows", "all".to_owned(), "[]").await,
         Op::Mutes => one(api, "mutes", "all".to_owned(), "[]").await,
@@ -33,6 +38,8 @@ pub(super) async fn answer(api: &Api, asked: Asked) -> Result<Response, Problem>
         Op::Outbox => outbox(api, &asked).await,
         Op::Revive => revive(api, &asked).await,
         Op::Gate => gate(api, &asked),
+        Op::Gates => Ok(answer_json(StatusCode::OK, &shut(api))),
+        Op::Entries => entries(api, &asked).await,
         Op::Metrics => metrics(api).await,
         Op::Ready => ready(api).await,
         _ => Ok(answer_json(StatusCode::OK, &json!({ "status": "alive" }))),
@@ -121,6 +128,18 @@ fn gate(api: &Api, asked: &Asked) -> Result<Response, Problem> {
         Some(_) => Err(Problem::SHUT),
         None => Ok(answer_json(StatusCode::OK, &json!({ "gate": name, "state": "open" }))),
     }
+}
+
+fn shut(api: &Api) -> Vec<Value> {
+    let gates = api.published().gates;
+    let line = |(name, incident)| json!({ "gate": name, "incident": format!("{incident}") });
+    gates.iter().map(line).collect()
+}
+
+async fn entries(api: &Api, asked: &Asked) -> Result<Response, Problem> {
+    let (from, limit) = (query(asked, "from", 0)?, limit(asked)?);
+    let entries = api.with_store(move |store| store.entries(from, limit)).await?;
+    Ok(answer_json(StatusCode::OK, &entries))
 }
 
 async fn metrics(api: &Api) -> Result<Response, Problem> {

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::routes::{Access, ROUTES, Route};
+use super::routes::{Access, Op, ROUTES, Route};
 
 /// Schemas of bodies, by name.
 const SCHEMAS: &str = include_str!("openapi/schemas.json");
@@ -93,7 +93,11 @@ fn responses(route: &Route) -> Value {
             _ => ("not now; nothing was kept", "Problem"),
         };
         let schema = json!({ "$ref": format!("#/components/schemas/{schema}") });
-        let content = json!({ "application/json": { "schema": schema } });
+        let content = match (route.op, status) {
+            // The text of Prometheus.
+            (Op::Metrics, 200) => json!({ "text/plain": { "schema": { "type": "string" } } }),
+            _ => json!({ "application/json": { "schema": schema } }),
+        };
         responses.insert(status.to_string(), json!({ "description": about, "content": content }));
     }
     Value::Object(responses)

@@ -305,6 +305,8 @@ async fn the_document_is_the_routes() {
     let (status, served) = site.call("GET", "/openapi.json", None, b"").await;
     assert_eq!((status, &served), (200, &openapi::document()));
     assert_eq!(served["openapi"], "3.1.0");
+    let metrics = &served["paths"]["/metrics"]["get"]["responses"]["200"]["content"];
+    assert_eq!(metrics, &json!({ "text/plain": { "schema": { "type": "string" } } }));
     let mut described = BTreeMap::new();
     for (path, operations) in served["paths"].as_object().unwrap() {
         for (verb, operation) in operations.as_object().unwrap() {

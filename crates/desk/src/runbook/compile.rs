@@ -77,8 +77,10 @@ fn step(given: file::Step, line: u64) -> Result<Step> {
         file::Work::Approve(file::Approve { action, n, groups }) => {
             Work::Approve { action, n, groups }
         }
-        file::Work::Act(file::Act { action, effect, args, undo, requires_evidence }) => {
-            Work::Act { action, effect, args, undo, requires_evidence }
+        file::Work::Act(act) => {
+            let expires_ms = seconds(act.expires_seconds.unwrap_or(SECONDS_MAX));
+            let file::Act { action, effect, args, undo, requires_evidence, .. } = act;
+            Work::Act { action, effect, args, undo, requires_evidence, expires_ms }
         }
         file::Work::Preserve(file::Preserve { items, seal }) => Work::Preserve { items, seal },
         file::Work::Notify(file::Notify { to, text }) => Work::Notify { to, text },

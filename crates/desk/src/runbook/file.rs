@@ -84,6 +84,7 @@ pub(super) struct Act {
     pub(super) undo: Option<String>,
     #[serde(default)]
     pub(super) requires_evidence: Vec<String>,
+    pub(super) expires_seconds: Option<u64>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -1,17 +1,31 @@
 //! A run as a pure state machine over recorded events: what was begun is never begun again.
 //!
 //! Whoever drives it writes `Begun` durably before a step touches anything, and `Ended` after.
-//! After a crash the events are taken in again; a step that was begun and has no end is in doubt.
-//! One that only reads is begun anew under the same idempotency key; one that changes something is
-//! not, and a person says what became of it.
+//! After a crash the events are taken in again; a step that was begun and has no end is in doubt,
+//! unless it was begun as one that may be begun again: it reads, or whoever it asks drops what it
+//! has seen. Of any other a person says what became of it. An aborted run is undone backwards.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::compile::END;
 use super::{Runbook, Step, Work};
 use crate::digest::Digest;
+use crate::scrub::Scrubbed;
+
+/// The number of a run.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, Ord, PartialEq, PartialOrd, Serialize)]
+#[serde(transparent)]
+pub struct RunId(pub u64);
+
+impl fmt::Display for RunId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RUN-{}", self.0)
+    }
+}
 
 /// One event of a run.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -23,16 +37,55 @@ pub enum RunEvent {
         step: usize,
         /// From 0.
         attempt: u8,
+        /// Whether it may be begun again when nothing is heard of it.
+        again: bool,
+        /// The process that does it.
+        by: String,
     },
     /// It did, or failed.
     Ended {
         /// Its place.
         step: usize,
         /// What it answered; nothing when it failed.
-        answer: Option<String>,
+        answer: Option<Scrubbed>,
     },
     /// Somebody stopped the run.
     Aborted,
+    /// A person says how to go on.
+    Resumed(Resume),
+    /// An approval has to be asked for anew, at this step.
+    Returned {
+        /// The place of the step that asks.
+        step: usize,
+    },
+    /// A step is about to be undone.
+    Undoing {
+        /// Its place.
+        step: usize,
+        /// Whether that may be begun again when nothing is heard of it.
+        again: bool,
+        /// The process that does it.
+        by: String,
+    },
+    /// It was undone, or not.
+    Undone {
+        /// Its place.
+        step: usize,
+        /// Whether.
+        done: bool,
+    },
+}
+
+/// How a person lets a run go on that failed or is in doubt.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Resume {
+    /// The step did nothing: begin it again.
+    Again,
+    /// The step did what it should.
+    Done,
+    /// Go on without it.
+    Skip,
 }
 
 /// What is to be done.
@@ -46,19 +99,25 @@ pub enum Next {
         attempt: u8,
         /// SHA-256 over run, runbook, step and attempt; the outside drops what it has seen.
         key: Digest,
+        /// The process that has begun it.
+        by: Option<String>,
     },
-    /// It is not known whether this step changed something; a person says so with `Ended`.
+    /// It is not known whether this step changed something, or was undone; a person says so.
     InDoubt {
         /// Its place.
         step: usize,
     },
-    /// Steps to undo, the last first.
+    /// This step is to be undone, under this key.
     Undo {
-        /// Places.
-        steps: Vec<usize>,
+        /// Its place.
+        step: usize,
+        /// SHA-256 as above.
+        key: Digest,
     },
     /// All done.
     Done,
+    /// Stopped, and undone.
+    Aborted,
     /// A step failed for good.
     Failed {
         /// Its place.
@@ -70,8 +129,8 @@ pub enum Next {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NotNext;
 
-impl std::fmt::Display for NotNext {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for NotNext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the event does not follow from those before")
     }
 }
@@ -79,36 +138,58 @@ impl std::fmt::Display for NotNext {
 impl std::error::Error for NotNext {}
 
 /// A run.
-#[derive(Clone, Debug)]
-pub struct Run<'a> {
-    runbook: &'a Runbook,
-    id: String,
+#[derive(Clone, Debug, Serialize)]
+pub struct Run {
+    #[serde(serialize_with = "digest_of")]
+    runbook: Arc<Runbook>,
+    id: RunId,
     at: Place,
-    answers: BTreeMap<String, String>,
+    answers: BTreeMap<String, Scrubbed>,
     // steps that changed something and can be undone, in order
     changed: Vec<usize>,
+    // the last of them while it is being undone; whether that may be begun again
+    undoing: Option<(usize, bool)>,
+    stuck: bool,
     aborted: bool,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case")]
 enum Place {
     Before { step: usize, attempt: u8 },
-    Within { step: usize, attempt: u8 },
+    Within { step: usize, attempt: u8, again: bool, by: String },
     Done,
     Failed { step: usize },
 }
 
-impl<'a> Run<'a> {
+// The text is in the log already.
+fn digest_of<S: Serializer>(runbook: &Arc<Runbook>, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(&runbook.digest())
+}
+
+impl Run {
     /// A run that has not begun.
-    pub fn new(runbook: &'a Runbook, id: &str) -> Self {
+    pub const fn new(runbook: Arc<Runbook>, id: RunId) -> Self {
         Self {
             runbook,
-            id: id.to_owned(),
+            id,
             at: Place::Before { step: 0, attempt: 0 },
             answers: BTreeMap::new(),
             changed: Vec::new(),
+            undoing: None,
+            stuck: false,
             aborted: false,
         }
+    }
+
+    /// What is run.
+    pub const fn runbook(&self) -> &Arc<Runbook> {
+        &self.runbook
+    }
+
+    /// Answers of steps so far.
+    pub const fn answers(&self) -> &BTreeMap<String, Scrubbed> {
+        &self.answers
     }
 
     /// Takes in what happened.
@@ -116,56 +197,147 @@ impl<'a> Run<'a> {
     /// # Errors
     /// When it cannot have happened here; the run stays as it is.
     pub fn apply(&mut self, event: &RunEvent) -> Result<(), NotNext> {
-        match (event, self.at) {
-            (RunEvent::Begun { step, attempt }, Place::Before { step: at, attempt: expected })
-                if *step == at && *attempt == expected && !self.aborted =>
+        match (event, self.at.clone()) {
+            (RunEvent::Begun { step, attempt, again, by }, at)
+                if self.may_begin(*step, *attempt, &at) =>
             {
-                self.at = Place::Within { step: at, attempt: expected };
+                let (step, attempt, again) = (*step, *attempt, *again);
+                self.at = Place::Within { step, attempt, again, by: by.clone() };
             }
-            // A step that only reads may be begun again after a crash.
-            (RunEvent::Begun { step, attempt }, Place::Within { step: at, attempt: expected })
-                if *step == at && *attempt == expected && self.reads(at) && !self.aborted => {}
-            (RunEvent::Ended { step, answer }, Place::Within { step: at, attempt })
+            (RunEvent::Ended { step, answer }, Place::Within { step: at, attempt, .. })
                 if *step == at =>
             {
-                self.end(at, attempt, answer.as_deref());
+                self.end(at, attempt, answer.clone());
             }
-            (RunEvent::Aborted, Place::Before { .. } | Place::Within { .. }) if !self.aborted => {
-                self.aborted = true;
+            (
+                RunEvent::Aborted,
+                Place::Before { .. } | Place::Within { .. } | Place::Failed { .. },
+            ) if !self.aborted => {
+                self.abort();
             }
-            (RunEvent::Begun { .. } | RunEvent::Ended { .. } | RunEvent::Aborted, _) => {
-                return Err(NotNext);
+            (RunEvent::Resumed(how), at) => self.resume(*how, &at)?,
+            (RunEvent::Returned { step }, Place::Before { step: at, .. })
+                if *step < at && !self.aborted =>
+            {
+                self.at = Place::Before { step: *step, attempt: 0 };
             }
+            (RunEvent::Undoing { step, again, .. }, _) if self.may_undo(*step) => {
+                self.undoing = Some((*step, *again));
+            }
+            (RunEvent::Undone { step, done }, _)
+                if self.undoing.is_some_and(|(at, _)| at == *step) && !self.stuck =>
+            {
+                self.undone(*done);
+            }
+            _ => return Err(NotNext),
         }
         Ok(())
     }
 
     /// What is to be done now.
     pub fn next(&self) -> Next {
-        match self.at {
-            Place::Within { step, .. } if !self.reads(step) => Next::InDoubt { step },
-            _ if self.aborted => Next::Undo { steps: self.changed.iter().rev().copied().collect() },
-            Place::Before { step, attempt } | Place::Within { step, attempt } => {
-                Next::Do { step, attempt, key: self.key(step, attempt) }
-            }
+        match &self.at {
+            Place::Within { step, again: false, .. } => Next::InDoubt { step: *step },
+            _ if self.aborted => self.next_undo(),
+            Place::Before { step, attempt } => Next::Do {
+                step: *step,
+                attempt: *attempt,
+                key: self.key(*step, *attempt, "do"),
+                by: None,
+            },
+            Place::Within { step, attempt, by, .. } => Next::Do {
+                step: *step,
+                attempt: *attempt,
+                key: self.key(*step, *attempt, "do"),
+                by: Some(by.clone()),
+            },
             Place::Done => Next::Done,
-            Place::Failed { step } => Next::Failed { step },
+            Place::Failed { step } => Next::Failed { step: *step },
         }
     }
 
-    fn end(&mut self, step: usize, attempt: u8, answer: Option<&str>) {
-        let Some(this) = self.runbook.steps.get(step) else { return };
+    fn next_undo(&self) -> Next {
+        let Some(step) = self.changed.last().copied() else { return Next::Aborted };
+        if self.stuck || self.undoing.is_some_and(|(_, again)| !again) {
+            return Next::InDoubt { step };
+        }
+        Next::Undo { step, key: self.key(step, 0, "undo") }
+    }
+
+    fn may_begin(&self, step: usize, attempt: u8, at: &Place) -> bool {
+        let here = match at {
+            Place::Before { step, attempt } | Place::Within { step, attempt, again: true, .. } => {
+                Some((*step, *attempt))
+            }
+            _ => None,
+        };
+        here == Some((step, attempt)) && !self.aborted
+    }
+
+    fn may_undo(&self, step: usize) -> bool {
+        matches!(self.next(), Next::Undo { step: at, .. } if at == step)
+    }
+
+    fn abort(&mut self) {
+        self.aborted = true;
+        // It may have been done: what may be done again may be undone without having been done.
+        if let Place::Within { step, again: true, .. } = self.at {
+            self.at = Place::Failed { step };
+            if self.runbook.steps.get(step).is_some_and(can_be_undone) {
+                self.changed.push(step);
+            }
+        }
+    }
+
+    fn resume(&mut self, how: Resume, at: &Place) -> Result<(), NotNext> {
+        if self.aborted && !matches!(at, Place::Within { .. }) {
+            if !matches!(self.next(), Next::InDoubt { .. }) {
+                return Err(NotNext);
+            }
+            self.stuck = false;
+            self.undoing = None;
+            if how != Resume::Again {
+                self.changed.pop();
+            }
+            return Ok(());
+        }
+        let (step, attempt) = match *at {
+            Place::Within { step, attempt, again: false, .. } => (step, attempt),
+            Place::Failed { step } => (step, 0),
+            _ => return Err(NotNext),
+        };
+        match how {
+            // The key of the attempt that did nothing is used again.
+            Resume::Again => self.at = Place::Before { step, attempt },
+            Resume::Done => self.end(step, attempt, Some(Scrubbed::assertion("done".to_owned()))),
+            Resume::Skip => self.at = self.step_or_end(step.saturating_add(1)),
+        }
+        Ok(())
+    }
+
+    fn undone(&mut self, done: bool) {
+        if done {
+            self.changed.pop();
+            self.undoing = None;
+        } else {
+            self.stuck = true;
+        }
+    }
+
+    fn end(&mut self, step: usize, attempt: u8, answer: Option<Scrubbed>) {
+        let runbook = Arc::clone(&self.runbook);
+        let Some(this) = runbook.steps.get(step) else { return };
         let Some(answer) = answer else {
             self.at = self.after_failure(this, step, attempt);
             return;
         };
-        if matches!(&this.work, Work::Act { undo: Some(_), .. }) {
+        if can_be_undone(this) {
             self.changed.push(step);
         }
-        self.answers.insert(this.id.clone(), answer.to_owned());
+        self.answers.insert(this.id.clone(), answer);
         self.at = match &this.work {
             Work::Branch { on, cases, otherwise } => {
-                let to = self.answers.get(on).and_then(|answer| cases.get(answer));
+                let to = self.answers.get(on).and_then(|answer| cases.get(answer.as_str()));
                 self.place(to.unwrap_or(otherwise))
             }
             _ => self.step_or_end(step.saturating_add(1)),
@@ -186,7 +358,7 @@ impl<'a> Run<'a> {
         self.runbook.place(id).map_or(Place::Done, |step| self.step_or_end(step))
     }
 
-    const fn step_or_end(&self, step: usize) -> Place {
+    fn step_or_end(&self, step: usize) -> Place {
         if step < self.runbook.steps.len() {
             Place::Before { step, attempt: 0 }
         } else {
@@ -194,24 +366,16 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn reads(&self, step: usize) -> bool {
-        let step = self.runbook.steps.get(step);
-        step.is_some_and(|step| match step.work {
-            Work::Query { .. }
-            | Work::Check { .. }
-            | Work::Approve { .. }
-            | Work::Wait { .. }
-            | Work::Branch { .. } => true,
-            Work::Act { .. } | Work::Preserve { .. } | Work::Notify { .. } => false,
-        })
-    }
-
-    fn key(&self, step: usize, attempt: u8) -> Digest {
-        let (runbook, step) = (self.runbook.digest().to_string(), step.to_string());
-        let attempt = attempt.to_string();
-        let parts = [self.id.as_str(), &runbook, &step, &attempt].map(str::as_bytes);
+    fn key(&self, step: usize, attempt: u8, what: &str) -> Digest {
+        let (id, runbook) = (self.id.to_string(), self.runbook.digest().to_string());
+        let (step, attempt) = (step.to_string(), attempt.to_string());
+        let parts = [id.as_str(), &runbook, &step, &attempt, what].map(str::as_bytes);
         Digest::of_parts(parts)
     }
+}
+
+const fn can_be_undone(step: &Step) -> bool {
+    matches!(step.work, Work::Act { undo: Some(_), .. })
 }
 
 /// A text with its `{inputs}` filled in.

@@ -3,10 +3,12 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
-use super::Runbook;
 use super::lint::Rule;
-use super::run::{Next, Run, RunEvent};
+use super::run::{Next, Resume, Run, RunEvent, RunId};
+use super::{Runbook, Work};
+use crate::scrub::Scrubbed;
 
 const GOOD: &str = "\
 runbook: example
@@ -142,25 +144,44 @@ fn every_shipped_runbook_is_clean() {
     );
 }
 
+fn text(text: &str) -> Scrubbed {
+    Scrubbed::assertion(text.to_owned())
+}
+
+fn reads(runbook: &Runbook, step: usize) -> bool {
+    !matches!(
+        runbook.steps[step].work,
+        Work::Act { .. } | Work::Preserve { .. } | Work::Notify { .. }
+    )
+}
+
+fn begun(step: usize, attempt: u8, again: bool) -> RunEvent {
+    RunEvent::Begun { step, attempt, again, by: "desk/1".to_owned() }
+}
+
 /// Drives a run to its end; before the `kill`th event the driver forgets everything but the log.
-fn drive(runbook: &Runbook, kill: usize, bad: bool) -> (Vec<RunEvent>, BTreeMap<usize, usize>) {
+fn drive(
+    runbook: &Arc<Runbook>,
+    kill: usize,
+    bad: bool,
+) -> (Vec<RunEvent>, BTreeMap<usize, usize>) {
     let (mut log, mut executed) = (Vec::new(), BTreeMap::new());
-    let mut run = Run::new(runbook, "RUN-1");
+    let mut run = Run::new(Arc::clone(runbook), RunId(1));
     let mut turns = 0;
     loop {
         turns += 1;
         if turns == kill {
-            run = Run::new(runbook, "RUN-1");
+            run = Run::new(Arc::clone(runbook), RunId(1));
             for event in &log {
                 run.apply(event).unwrap();
             }
         }
         let event = match run.next() {
             Next::Do { step, attempt, .. } => {
-                let begun = RunEvent::Begun { step, attempt };
+                let begun = begun(step, attempt, reads(runbook, step));
                 if log.last() == Some(&begun) {
                     *executed.entry(step).or_default() += 1;
-                    RunEvent::Ended { step, answer: Some(if bad { "bad" } else { "ok" }.into()) }
+                    RunEvent::Ended { step, answer: Some(text(if bad { "bad" } else { "ok" })) }
                 } else {
                     begun
                 }
@@ -170,10 +191,12 @@ fn drive(runbook: &Runbook, kill: usize, bad: bool) -> (Vec<RunEvent>, BTreeMap<
                 if turns != kill {
                     *executed.entry(step).or_default() += 1;
                 }
-                RunEvent::Ended { step, answer: Some("ok".into()) }
+                RunEvent::Ended { step, answer: Some(text("ok")) }
             }
             Next::Done => return (log, executed),
-            other @ (Next::Undo { .. } | Next::Failed { .. }) => panic!("{other:?}"),
+            other @ (Next::Undo { .. } | Next::Aborted | Next::Failed { .. }) => {
+                panic!("{other:?}")
+            }
         };
         run.apply(&event).unwrap();
         log.push(event);
@@ -182,7 +205,7 @@ fn drive(runbook: &Runbook, kill: usize, bad: bool) -> (Vec<RunEvent>, BTreeMap<
 
 #[test]
 fn killed_at_every_event_no_step_is_done_twice() {
-    let runbook = Runbook::parse(GOOD).unwrap();
+    let runbook = Arc::new(Runbook::parse(GOOD).unwrap());
     let (whole, all) = drive(&runbook, 0, true);
     assert_eq!((whole.len(), all.len()), (14, 7));
     for kill in 1..=15 {
@@ -196,19 +219,30 @@ fn killed_at_every_event_no_step_is_done_twice() {
 
 #[test]
 fn a_failed_step_is_tried_again_and_an_aborted_run_is_undone() {
-    let runbook = Runbook::parse(GOOD).unwrap();
-    let mut run = Run::new(&runbook, "RUN-1");
+    let runbook = Arc::new(Runbook::parse(GOOD).unwrap());
+    let mut run = Run::new(Arc::clone(&runbook), RunId(1));
     for attempt in 0..2 {
-        run.apply(&RunEvent::Begun { step: 0, attempt }).unwrap();
+        run.apply(&begun(0, attempt, true)).unwrap();
         run.apply(&RunEvent::Ended { step: 0, answer: None }).unwrap();
     }
     assert_eq!(run.next(), Next::Failed { step: 0 });
+    run.apply(&RunEvent::Resumed(Resume::Skip)).unwrap();
+    assert!(matches!(run.next(), Next::Do { step: 1, .. }));
     let (log, _) = drive(&runbook, 0, true);
-    let mut run = Run::new(&runbook, "RUN-1");
+    let mut run = Run::new(runbook, RunId(1));
     for event in log.iter().take(6) {
         run.apply(event).unwrap();
     }
     run.apply(&RunEvent::Aborted).unwrap();
-    assert_eq!(run.next(), Next::Undo { steps: vec![2] });
-    assert!(run.apply(&RunEvent::Begun { step: 3, attempt: 0 }).is_err());
+    assert!(matches!(run.next(), Next::Undo { step: 2, .. }));
+    assert!(run.apply(&begun(3, 0, true)).is_err());
+    let undoing = RunEvent::Undoing { step: 2, again: false, by: "desk/1".to_owned() };
+    run.apply(&undoing).unwrap();
+    assert_eq!(run.next(), Next::InDoubt { step: 2 }, "killed while it was undone");
+    run.apply(&RunEvent::Undone { step: 2, done: false }).unwrap();
+    assert_eq!(run.next(), Next::InDoubt { step: 2 });
+    run.apply(&RunEvent::Resumed(Resume::Again)).unwrap();
+    run.apply(&undoing).unwrap();
+    run.apply(&RunEvent::Undone { step: 2, done: true }).unwrap();
+    assert_eq!(run.next(), Next::Aborted);
 }

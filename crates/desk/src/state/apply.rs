@@ -11,6 +11,8 @@ use crate::incident::{Check, Incident, IncidentId, Phase, Severity};
 use crate::moment::{DAY_MS, MINUTE_MS, Moment};
 use crate::person::Actor;
 use crate::policy::{Policy, Response, Verdict};
+use crate::proposal::{Former, Proposal};
+use crate::runbook::record::Starting;
 use crate::scrub::Scrubbed;
 use crate::signal::{Kind, Signal, Status};
 
@@ -40,6 +42,8 @@ impl State {
                 if let Ok(policy) = Policy::parse(source)
                     && (policy.covers_integrity() || !self.policy.covers_integrity())
                 {
+                    self.configured = Some(policy.digest());
+                    self.former = None;
                     self.policy = policy;
                 }
             }
@@ -66,6 +70,9 @@ impl State {
                 self.mutes.remove(id);
             }
             Input::Change(change) if !change.scope.is_empty() => self.change(change),
+            Input::RunStart { source, inputs, .. } => {
+                self.starting = Starting::read(source, inputs, &entry.actor);
+            }
             other => self.take_of_incident(other, entry.at),
         }
     }
@@ -161,8 +168,48 @@ impl State {
             }
             Fact::Proposed { .. } => self.labelled.clear(),
             Fact::Retired(incident) => self.retire(*incident),
+            Fact::PolicyDrafted(_)
+            | Fact::PolicyGranted { .. }
+            | Fact::PolicyAdopted(_)
+            | Fact::PolicyDropped(_)
+            | Fact::PolicyReverted(_) => self.follow_policy(fact, at),
             other => self.follow_control(other, at),
         }
+    }
+
+    fn follow_policy(&mut self, fact: &Fact, at: Moment) {
+        match fact {
+            Fact::PolicyDrafted(proposal) => {
+                self.proposals.insert(proposal.policy, Proposal::clone(proposal));
+            }
+            Fact::PolicyGranted { policy, by } => {
+                if let Some(proposal) = self.proposals.get_mut(policy) {
+                    proposal.request.granted.insert(by.clone());
+                }
+            }
+            Fact::PolicyAdopted(policy) => self.adopt(*policy, at),
+            Fact::PolicyDropped(policy) => {
+                self.proposals.remove(policy);
+            }
+            Fact::PolicyReverted(_) => {
+                let former = self.former.take().map(|former| Policy::parse(&former.source));
+                if let Some(Ok(policy)) = former {
+                    self.policy = policy;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    // What is to end by itself is no policy to go back to: the one before it is.
+    fn adopt(&mut self, policy: Digest, at: Moment) {
+        let Some(proposal) = self.proposals.remove(&policy) else { return };
+        let Ok(policy) = Policy::parse(&proposal.source) else { return };
+        let passing = self.former.take().filter(|former| former.back_at_ms.is_some());
+        let source = passing.map_or_else(|| self.policy.source().to_owned(), |it| it.source);
+        let back_at_ms = proposal.for_ms.map(|ms| at.mono_ms.saturating_add(ms));
+        self.former = Some(Former { source, back_at_ms });
+        self.policy = policy;
     }
 
     // Gates, holds, actions and requests.
@@ -192,6 +239,16 @@ impl State {
             Fact::Frozen(incident) => {
                 self.frozen.insert(*incident);
             }
+            Fact::Thawed(incident) => {
+                self.frozen.remove(incident);
+            }
+            Fact::RunBegan { .. }
+            | Fact::Stepped { .. }
+            | Fact::RunBlocked { .. }
+            | Fact::RunUnblocked { .. }
+            | Fact::RunAsked { .. }
+            | Fact::MeasureOverdue { .. }
+            | Fact::ChecksAdded { .. } => self.follow_run(fact, at),
             Fact::Issued(action) => self.issue(action, at),
             Fact::Done(action) | Fact::Failed { action, .. } => {
                 self.awaited.remove(action);
@@ -215,6 +272,35 @@ impl State {
             Fact::Expired(request) => self.stand(*request, Standing::Expired),
             Fact::Executed(request) => self.stand(*request, Standing::Executed),
             _ => {}
+        }
+    }
+
+    fn follow_run(&mut self, fact: &Fact, at: Moment) {
+        if let Fact::ChecksAdded { incident, checks } = fact {
+            self.with(*incident, |incident| {
+                for (name, soak_ms) in checks {
+                    let fresh = Check { soak_ms: *soak_ms, green_since: None, skipped: false };
+                    incident.checks.entry(name.clone()).or_insert(fresh);
+                }
+            });
+            return;
+        }
+        if let Fact::RunBegan { run, incident, .. } = fact {
+            self.ran = self.ran.max(run.0);
+            let record = self.starting.take().map(|starting| starting.begin(*run, *incident, at));
+            self.runs.extend(record.map(|record| (*run, record)));
+            return;
+        }
+        let (Fact::Stepped { run, .. }
+        | Fact::RunBlocked { run, .. }
+        | Fact::RunUnblocked { run, .. }
+        | Fact::RunAsked { run, .. }
+        | Fact::MeasureOverdue { run, .. }) = fact
+        else {
+            return;
+        };
+        if let Some(record) = self.runs.get_mut(run) {
+            record.follow(fact, at);
         }
     }
 
@@ -295,6 +381,7 @@ impl State {
     fn retire(&mut self, id: IncidentId) {
         self.incidents.remove(&id);
         self.by_cause.retain(|_, newest| *newest != id);
+        self.runs.retain(|_, record| record.incident != id);
         let newest = self.requests.last_key_value().map(|(newest, _)| *newest);
         self.requests.retain(|number, request| request.incident != id || Some(*number) == newest);
     }

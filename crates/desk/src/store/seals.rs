@@ -68,7 +68,10 @@ impl Store {
         let mut heads: std::collections::BTreeMap<[u8; 16], log::Head> = Default::default();
         while let Some(batch) = self.sealed(position)? {
             let differs = StoreError::Sealed { position, cause: None };
-            if batch.first != next || batch.spki != key.spki() {
+            if batch.spki != key.spki() {
+                return Err(StoreError::Stranger { position });
+            }
+            if batch.first != next {
                 return Err(differs);
             }
             let epoch =
@@ -84,6 +87,16 @@ impl Store {
             (next, position) = (batch.next, position + 1);
         }
         Ok(next)
+    }
+
+    /// The place of the sealed batch that holds an entry.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn sealed_holding(&mut self, seq: u64) -> Result<Option<u64>, StoreError> {
+        let sql = "SELECT position FROM sealed WHERE first <= $1 AND next > $1";
+        let rows = self.database.rows(sql, &[Value::of(seq)])?;
+        rows.into_iter().flatten().next().map(|position| position.count()).transpose()
     }
 
     /// A sealed batch.

@@ -114,3 +114,18 @@ fn a_file_is_a_store() {
 fn a_server_is_a_store() {
     check(&Place::server());
 }
+
+#[test]
+fn a_server_that_asks_for_a_password_is_told_one_by_scram() {
+    let server = Server::start_with_password("a-pass-phrase");
+    let mut store = Store::new(Box::new(Postgres::connect(&server.url()).unwrap())).unwrap();
+    store.probe().unwrap();
+    for wrong in [server.url().replace("a-pass", "b-pass"), server.url().replace(" password", " ")]
+    {
+        let refused = Postgres::connect(&wrong.replace(" =a-pass-phrase", "")).unwrap_err();
+        let StoreError::Postgres(cause) = &refused else { panic!("{refused:?}") };
+        let code = cause.code().map(|code| code.code().to_owned());
+        // A client without a password gives up by itself.
+        assert!(code.is_none() || code.as_deref() == Some("28P01"), "{cause:?}");
+    }
+}

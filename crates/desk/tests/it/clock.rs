@@ -93,7 +93,7 @@ impl Scene {
         self.take(Actor::Person(PersonId(who.to_owned())), input)
     }
 
-    fn take(&mut self, actor: Actor, input: Input) -> &mut Self {
+    pub(crate) fn take(&mut self, actor: Actor, input: Input) -> &mut Self {
         let (entries, actions) = self.desk.take(self.now, actor, input);
         self.log.extend(entries);
         self.actions.extend(actions);

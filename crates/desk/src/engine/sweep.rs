@@ -1,0 +1,97 @@
+//! The sweep: at the start and every hour the log is compared with what was sealed. What differs
+//! becomes a signal about integrity, which no window and no mute suppresses.
+//!
+//! A desk whose log was changed still starts: somebody has to be told, and the incident shuts its
+//! gates and holds what is there. It does not start on a log that another key has sealed.
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use lucarne_ledger::identity::Instance;
+use lucarne_ledger::key::PublicKey;
+use tokio::sync::watch;
+
+use super::Published;
+use super::lanes::Lanes;
+use crate::event::Input;
+use crate::own;
+use crate::person::Actor;
+use crate::policy::Policy;
+use crate::scrub::Scrubber;
+use crate::store::{Store, StoreError};
+
+/// The batch from which on a store does not hold what was sealed; none: it does.
+///
+/// # Errors
+/// When the store cannot be read, or is another desk's.
+pub(super) fn first_broken(
+    store: &mut Store,
+    desk: &Instance,
+    key: &PublicKey,
+) -> Result<Option<u64>, StoreError> {
+    match store.verify_sealed(desk, key) {
+        Ok(_) => Ok(None),
+        Err(StoreError::Sealed { position, .. }) => Ok(Some(position)),
+        // A row that cannot even be read was written by somebody else.
+        Err(StoreError::Entry { seq, cause }) => match store.sealed_holding(seq)? {
+            Some(position) => Ok(Some(position)),
+            None => Err(StoreError::Entry { seq, cause }),
+        },
+        Err(cause) => Err(cause),
+    }
+}
+
+/// A sweeper with a connection of its own.
+#[derive(Debug)]
+pub struct Sweeper {
+    /// What is swept.
+    pub store: Store,
+    /// Whose it is.
+    pub desk: Instance,
+    /// What its seals are checked with.
+    pub key: PublicKey,
+    /// What takes secrets out.
+    pub scrubber: Scrubber,
+}
+
+impl Sweeper {
+    /// Sweeps; what it finds, as an input for the engine.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn sweep(&mut self, policy: &Policy) -> Result<Option<Input>, StoreError> {
+        let broken = first_broken(&mut self.store, &self.desk, &self.key)?;
+        let desk = self.desk.to_string();
+        let signal = |position| own::tampered(&desk, position, policy, &self.scrubber);
+        Ok(broken.and_then(signal).map(Input::Signal))
+    }
+
+    /// Sweeps every hour until it is told to stop. The start of the engine was the first time.
+    pub async fn run(
+        mut self,
+        lanes: Arc<Lanes>,
+        published: Arc<RwLock<Published>>,
+        mut stop: watch::Receiver<bool>,
+    ) {
+        loop {
+            tokio::select! {
+                _ = stop.wait_for(|stop| *stop) => return,
+                () = tokio::time::sleep(SWEEP_AFTER) => {}
+            }
+            let policy = published.read().unwrap_or_else(PoisonError::into_inner).policy.clone();
+            let swept = tokio::task::spawn_blocking(move || {
+                let found = policy.map(|policy| self.sweep(&policy));
+                (self, found)
+            });
+            let Ok((sweeper, found)) = swept.await else { return };
+            self = sweeper;
+            if let Some(Ok(Some(found))) = found {
+                // An engine that takes nothing now is told at the next sweep.
+                lanes.ask(Actor::Desk, vec![found]).await.ok();
+            }
+        }
+    }
+}
+
+/// As often as the design says.
+const SWEEP_AFTER: Duration = Duration::from_secs(3600);

@@ -1,0 +1,191 @@
+//! The report of an incident: every field of the playbook's template, filled from recorded events.
+//!
+//! It reads the incident's entries and nothing else, so that the same log gives the same report and
+//! its digest can be sealed. Texts of others are shown as texts: a label cannot become a heading,
+//! a link or a script.
+
+#[cfg(test)]
+mod tests;
+mod text;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+pub use self::text::utc;
+use crate::decision::{Action, Decision, What};
+use crate::digest::Digest;
+use crate::event::{Entry, Event, Fact, Input};
+use crate::incident::{FollowUp, IncidentId, Phase, Review, Severity};
+use crate::policy::Response;
+use crate::scrub::Scrubbed;
+use crate::signal::{Kind, Misses, Risk};
+
+/// Entries of one report: a busy incident has hundreds.
+pub const ENTRIES_MAX: u64 = 10_000;
+
+/// The report.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// The incident.
+    pub incident: String,
+    /// Of the newest entry, milliseconds since 1970; the file is named by it.
+    pub made_ms: u64,
+    /// What it is about.
+    pub kind: Option<Kind>,
+    /// How bad it is.
+    pub severity: Option<Severity>,
+    /// Where it stands.
+    pub phase: Phase,
+    /// The verdict that stands, with the row that said so.
+    pub verdict: Option<String>,
+    /// Labels of the first signal.
+    pub labels: BTreeMap<String, Scrubbed>,
+    /// The capsule, if it is about one.
+    pub capsule: Option<Scrubbed>,
+    /// The tenant, if it is about one.
+    pub tenant: Option<Scrubbed>,
+    /// The risk that was decided about.
+    pub risk: Option<String>,
+    /// The missed beats that were decided about.
+    pub misses: Option<String>,
+    /// When it was detected.
+    pub detected_ms: Option<u64>,
+    /// When a rollback was first issued.
+    pub rollback_ms: Option<u64>,
+    /// When it was resolved by its checks.
+    pub recovered_ms: Option<u64>,
+    /// Root cause and lessons.
+    pub review: Option<Review>,
+    /// What is left to do.
+    pub follow_ups: Vec<FollowUp>,
+    /// The sealed bundle.
+    pub evidence: Option<Digest>,
+    /// Everything, in order.
+    pub timeline: Vec<Line>,
+}
+
+/// One line of the timeline.
+#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+pub struct Line {
+    /// The number of the entry.
+    pub seq: u64,
+    /// When, milliseconds since 1970.
+    pub at_ms: u64,
+    /// Who.
+    pub by: String,
+    /// The entry it follows from.
+    pub cause: Option<u64>,
+    /// What.
+    pub text: String,
+}
+
+impl Report {
+    /// The report of an incident; none of an incident without entries.
+    pub fn of(incident: IncidentId, entries: &[Entry]) -> Option<Self> {
+        let made_ms = entries.last()?.at.wall_ms;
+        let mut report = Self {
+            incident: incident.to_string(),
+            made_ms,
+            kind: None,
+            severity: None,
+            phase: Phase::Detected,
+            verdict: None,
+            labels: BTreeMap::new(),
+            capsule: None,
+            tenant: None,
+            risk: None,
+            misses: None,
+            detected_ms: None,
+            rollback_ms: None,
+            recovered_ms: None,
+            review: None,
+            follow_ups: Vec::new(),
+            evidence: None,
+            timeline: Vec::new(),
+        };
+        for entry in entries {
+            report.see(entry);
+            report.timeline.push(Line {
+                seq: entry.seq,
+                at_ms: entry.at.wall_ms,
+                by: entry.actor.to_string(),
+                cause: entry.cause,
+                text: text::tell(&entry.event),
+            });
+        }
+        Some(report)
+    }
+
+    fn see(&mut self, entry: &Entry) {
+        let at_ms = entry.at.wall_ms;
+        match &entry.event {
+            Event::Input(Input::Reviewed { review, follow_ups, .. }) => {
+                self.review = Some(review.clone());
+                self.follow_ups.clone_from(follow_ups);
+            }
+            Event::Input(Input::Sealed { bundle, .. }) => self.evidence = Some(*bundle),
+            Event::Input(_) => {}
+            Event::Fact(Fact::Opened { kind, severity, labels, .. }) => {
+                let label = |names: [&str; 3]| names.iter().find_map(|name| labels.get(*name));
+                self.kind = Some(*kind);
+                self.severity = Some(*severity);
+                self.detected_ms = Some(at_ms);
+                self.capsule = label(["capsule_hash", "capsuleHash", "capsule"]).cloned();
+                self.tenant = label(["tenant_id", "tenantHash", "tenant"]).cloned();
+                self.labels.clone_from(labels);
+            }
+            Event::Fact(Fact::Rose { to, .. } | Fact::Fell { to, .. }) => self.severity = Some(*to),
+            Event::Fact(Fact::Moved { to, .. }) => {
+                self.phase = *to;
+                if *to == Phase::Resolved {
+                    self.recovered_ms = Some(at_ms);
+                }
+            }
+            Event::Fact(Fact::Decided(decision)) => self.decided(decision),
+            Event::Fact(Fact::Issued(action)) if rolls_back(action) => {
+                self.rollback_ms = self.rollback_ms.or(Some(at_ms));
+            }
+            Event::Fact(_) => {}
+        }
+    }
+
+    fn decided(&mut self, decision: &Decision) {
+        use crate::policy::Verdict::{Duplicate, Ignored, Resolved};
+        // What only repeats the verdict that stands says nothing new about it.
+        if matches!(decision.verdict, Duplicate | Ignored | Resolved) {
+            return;
+        }
+        let rule = decision.rule.as_ref().map_or("none", |rule| rule.as_str());
+        self.verdict = Some(format!("{} ({rule})", decision.verdict));
+        if decision.inputs.kind.is_scored() {
+            self.risk = Some(match decision.inputs.risk {
+                Risk::Known(risk) => risk.to_string(),
+                Risk::Unknown(why) => format!("unknown: {why}"),
+            });
+            self.misses = Some(match decision.inputs.misses {
+                Misses::Known(count) => count.to_string(),
+                Misses::Unknown(why) => format!("unknown: {why}"),
+            });
+        }
+    }
+
+    /// `incident-report-YYYYMMDD-HHMMSS.md`, by the newest entry in UTC.
+    pub fn file_name(&self) -> String {
+        let [year, month, day, hour, minute, second] = text::civil(self.made_ms);
+        format!("incident-report-{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}.md")
+    }
+
+    /// SHA-256 of the report as JSON: what is sealed.
+    pub fn digest(&self) -> Digest {
+        Digest::of(&serde_json::to_vec(self).unwrap_or_default())
+    }
+}
+
+fn rolls_back(action: &Action) -> bool {
+    match &action.what {
+        What::Respond(response) => *response == Response::Rollback,
+        What::Execute { action, .. } => action.name == "rollback",
+        What::Tell(_) => false,
+    }
+}

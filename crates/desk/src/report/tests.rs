@@ -1,0 +1,108 @@
+//! The report of one guard trip from its first signal to its review, field by field.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Report, text, utc};
+use crate::decide::Desk;
+use crate::event::{Entry, Input};
+use crate::incident::{FollowUp, IncidentId, Review};
+use crate::moment::Moment;
+use crate::person::{Actor, Person, PersonId};
+use crate::policy::{Policy, Profile};
+use crate::scrub::Scrubber;
+use crate::signal::{Draft, Kind, Signal, Source};
+
+/// 2026-05-25T10:00:00Z.
+const T0: u64 = 1_779_703_200_000;
+
+fn trip(scrubber: &Scrubber) -> Signal {
+    let labels = [("capsule_hash", "sha256:abc"), ("tenant_id", "t_1 <b>_x_</b>")];
+    let labels = labels.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let body = serde_json::json!({
+        "kind": "guard_trip", "risk": 0.91, "misses": 4,
+        "labels": labels.into_iter().collect::<BTreeMap<_, _>>(),
+    });
+    let draft: Draft =
+        crate::intake::plain(body.to_string().as_bytes(), Source::Person, T0).unwrap();
+    let policy = Policy::shipped(Profile::ResponderDefault);
+    Signal::new(&draft, scrubber, policy.chosen(Kind::GuardTrip)).unwrap()
+}
+
+fn log() -> Vec<Entry> {
+    let scrubber = Scrubber::new([7; 32]);
+    let mut desk = Desk::new(Policy::shipped(Profile::ResponderDefault)).unwrap();
+    let ann = Person {
+        id: PersonId("ann".to_owned()),
+        employee: "1".to_owned(),
+        groups: BTreeSet::from(["security".to_owned()]),
+    };
+    let incident = IncidentId(1);
+    let review = Review {
+        root_cause: scrubber.scrub("a guard was too strict"),
+        lessons: scrubber.scrub("test guards with load"),
+    };
+    let task = FollowUp {
+        task: scrubber.scrub("Update monitoring rules"),
+        owner: Some(ann.id.clone()),
+        due_ms: Some(T0 + 86_400_000),
+    };
+    let by = Actor::Person(ann.id.clone());
+    let inputs = [
+        (0, Actor::Desk, Input::Person(ann)),
+        (1_000, Actor::Adapter("alertmanager".to_owned()), Input::Signal(trip(&scrubber))),
+        (61_000, by.clone(), Input::Ack(incident)),
+        (62_000, by, Input::Reviewed { incident, review, follow_ups: vec![task] }),
+    ];
+    let mut entries = Vec::new();
+    for (ms, actor, input) in inputs {
+        let at = Moment { wall_ms: T0 + ms, mono_ms: ms };
+        entries.extend(desk.take(at, actor, input).0);
+    }
+    entries.remove(0);
+    entries
+}
+
+#[test]
+fn every_field_of_the_template_comes_from_an_event() {
+    let report = Report::of(IncidentId(1), &log()).unwrap();
+    assert_eq!(report.file_name(), "incident-report-20260525-100102.md");
+    let text = report.markdown();
+    for line in [
+        "# Incident Report",
+        "**Date:** 2026-05-25T10:01:02Z  ",
+        "**Capsule Hash:** sha256:abc  ",
+        "**Tenant ID:** t\\_1 \\<b\\>\\_x\\_\\</b\\>  ",
+        "**Risk Score:** 0.91  ",
+        "**Heartbeat Misses:** 4  ",
+        "**Verdict:** legitimate (D5)  ",
+        "- 2026-05-25T10:00:01Z: Incident detected",
+        "- 2026-05-25T10:00:01Z: Rollback initiated",
+        "- not yet: Recovery completed",
+        "## Root Cause",
+        "a guard was too strict",
+        "## Lessons Learned",
+        "test guards with load",
+        "- [ ] Update monitoring rules (ann, 2026-05-26T10:00:00Z)",
+    ] {
+        assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
+    }
+    let page = report.html();
+    assert!(page.contains("t_1 &lt;b&gt;_x_&lt;/b&gt;") && !page.contains("<b>"), "{page}");
+}
+
+#[test]
+fn the_same_entries_give_the_same_digest_and_others_another() {
+    let entries = log();
+    let digest = |entries: &[Entry]| Report::of(IncidentId(1), entries).unwrap().digest();
+    assert_eq!(digest(&entries), digest(&entries));
+    assert_ne!(digest(&entries), digest(&entries[..entries.len() - 1]));
+    assert!(Report::of(IncidentId(1), &[]).is_none());
+}
+
+#[test]
+fn moments_are_those_of_the_calendar() {
+    assert_eq!(utc(0), "1970-01-01T00:00:00Z");
+    assert_eq!(utc(951_782_400_000), "2000-02-29T00:00:00Z");
+    assert_eq!(utc(T0), "2026-05-25T10:00:00Z");
+    assert_eq!(text::civil(1_735_689_599_999), [2024, 12, 31, 23, 59, 59]);
+}
