@@ -20,7 +20,8 @@ fn main() {
     let dir = tempfile::tempdir().expect("a directory for the site");
     let [grpc, http, page] = free_addresses();
     let mut up = Command::new(&lucarne)
-        .args(["up", "--otlp-grpc", &grpc, "--otlp-http", &http, "--http", &page, "--data"])
+        .args(["up", "--otlp-grpc", &grpc, "--otlp-http", &http, "--http", &page])
+        .args(["--desk", "127.0.0.1:0", "--data"])
         .arg(dir.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -2,25 +2,39 @@
 //! are the help, and one function that calls what does the work.
 
 pub mod access;
+pub mod approval;
 pub mod archive;
 pub mod attest;
 pub mod audit;
 pub mod baseline;
+pub mod check;
 pub mod completions;
+pub mod contacts;
 pub mod contract;
+pub mod desk;
+pub mod drill;
 pub mod evidence;
+pub mod gate;
 pub mod gateway;
+pub mod incident;
 pub mod install_links;
 pub mod leash;
 pub mod man;
+pub mod plan;
+pub mod policy;
 pub mod proxy;
 pub mod query;
+pub mod readiness;
 pub mod reference;
 pub mod register;
+pub mod rules;
+pub mod runbook;
 pub mod send;
+pub mod signals;
 pub mod triage;
 pub mod tunnel;
 pub mod up;
+pub mod validate;
 pub mod view;
 pub mod witness;
 
@@ -59,6 +73,25 @@ enum Command {
     Tunnel(tunnel::Args),
     InstallLinks(install_links::Args),
     Register(register::Args),
+    Desk(desk::Args),
+    Signals(signals::Args),
+    Incident(incident::Args),
+    Approve(approval::Approve),
+    Reject(approval::Reject),
+    Approval(approval::Args),
+    Window(plan::Windows),
+    Mute(plan::Mutes),
+    Change(plan::Changes),
+    Policy(policy::Args),
+    Contacts(contacts::Args),
+    Runbook(runbook::Args),
+    Inflight(audit::inflight::Args),
+    Drill(drill::Args),
+    Readiness(readiness::Args),
+    Gate(gate::Args),
+    Rules(rules::Args),
+    Check(check::Args),
+    Validate(validate::Args),
     Triage(triage::Args),
     Evidence(evidence::Args),
     Contract(contract::Args),
@@ -89,6 +122,25 @@ pub fn run(lucarne: Lucarne) -> Result<Exit, Failure> {
         Command::Tunnel(args) => tunnel::run(&args),
         Command::InstallLinks(args) => install_links::run(&args),
         Command::Register(args) => register::run(&args),
+        Command::Desk(args) => desk::run(&args),
+        Command::Signals(args) => signals::run(&args),
+        Command::Incident(args) => incident::run(&args),
+        Command::Approve(args) => approval::approve(&args),
+        Command::Reject(args) => approval::reject(&args),
+        Command::Approval(args) => approval::run(&args),
+        Command::Window(args) => plan::windows(&args),
+        Command::Mute(args) => plan::mutes(&args),
+        Command::Change(args) => plan::changes(&args),
+        Command::Policy(args) => policy::run(&args),
+        Command::Contacts(args) => contacts::run(&args),
+        Command::Runbook(args) => runbook::run(&args),
+        Command::Inflight(args) => audit::inflight::run(&args),
+        Command::Drill(args) => drill::run(&args),
+        Command::Readiness(args) => readiness::run(&args),
+        Command::Gate(args) => gate::run(&args),
+        Command::Rules(args) => rules::run(&args),
+        Command::Check(args) => check::run(&args),
+        Command::Validate(args) => validate::run(&args),
         Command::Triage(args) => triage::run(&args),
         Command::Evidence(args) => evidence::run(&args),
         Command::Contract(args) => contract::run(&args),

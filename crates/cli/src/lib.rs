@@ -8,6 +8,7 @@ pub mod capture;
 mod clock;
 pub mod commands;
 pub mod demo;
+mod desk_client;
 pub mod failure;
 pub mod load;
 pub mod otlp_client;

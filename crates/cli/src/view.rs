@@ -1,7 +1,7 @@
 //! The store behind `lucarne view`, and what a request to it becomes.
 //!
-//! Logs lie in a directory, spans in memory. The API is the store's own; here are its clock, its
-//! limits and its numbers about itself.
+//! Logs and spans lie in a directory. The API is the store's own; here are its clock, its limits
+//! and its numbers about itself.
 
 mod directory;
 mod encoding;
@@ -14,10 +14,9 @@ use lucarne_store::Store;
 use lucarne_store::engine::limits::{Cancel, Limits};
 use lucarne_store::retention::Retention;
 use lucarne_store::surface::{self, Asker, Doors, Mode, Request, Response};
-use lucarne_store::trace::Traces;
 
 use crate::clock;
-use crate::failure::{Exit, Failure};
+use crate::failure::Failure;
 
 /// How a view is set up.
 #[derive(Clone, Copy, Debug)]
@@ -38,17 +37,13 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct View {
     store: Store,
-    traces: Traces,
     settings: Settings,
     /// Nobody else opens the directory while this is held.
     _lock: std::fs::File,
 }
 
-/// Of rows that are in no block yet.
+/// Of rows and spans that are in no block yet.
 const HEAD_BYTES: usize = 32 << 20;
-/// Of spans, and of those in no segment yet.
-const TRACE_BYTES: u64 = 64 << 20;
-const RECENT_BYTES: usize = 8 << 20;
 
 impl View {
     /// Opens the store of a directory, and makes it when there is none.
@@ -63,9 +58,7 @@ impl View {
             head_bytes: HEAD_BYTES,
         };
         let (store, lock) = directory::open(path, config, now_ns())?;
-        let traces = Traces::new(TRACE_BYTES, RECENT_BYTES)
-            .map_err(|error| Failure::because(Exit::Unreadable, "make room for spans", &error))?;
-        Ok(Self { store, traces, settings, _lock: lock })
+        Ok(Self { store, settings, _lock: lock })
     }
 
     /// Answers a request; may take as long as a query may.
@@ -73,7 +66,7 @@ impl View {
     pub fn answer(&self, request: &Request<'_>, cancel: &Cancel) -> Response {
         let now_ns = now_ns();
         let (store, as_pushed) = (&self.store, self.settings.as_pushed);
-        let doors = Doors { store, traces: Some(&self.traces), as_pushed };
+        let doors = Doors { store, as_pushed };
         if let Some(taken) = surface::push(request, &doors, now_ns) {
             return taken;
         }
@@ -104,14 +97,13 @@ impl View {
             ("streams", "gauge", report.streams),
             ("blocks", "gauge", report.blocks),
             ("records", "gauge", report.records),
+            ("spans", "gauge", report.spans),
             ("stored_bytes", "gauge", report.stored_bytes),
             ("memory_bytes", "gauge", report.memory_bytes),
             ("evicted_records_total", "counter", report.evicted.records),
             ("evicted_bytes_total", "counter", report.evicted.bytes),
             ("failed_puts_total", "counter", report.failed_puts),
             ("faulty_blocks", "gauge", report.faults.len() as u64),
-            ("trace_bytes", "gauge", self.traces.bytes()),
-            ("evicted_spans_total", "counter", self.traces.evicted()),
         ] {
             text.push_str(&format!(
                 "# TYPE lucarne_view_{name} {kind}\nlucarne_view_{name} {value}\n"

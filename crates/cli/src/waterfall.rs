@@ -19,7 +19,7 @@ use lucarne_otlp::display::value_to_json;
 use lucarne_otlp::view::{KeyValue, Repeated, Resource, Span, View as _};
 use lucarne_otlp::wire::WireError;
 use lucarne_store::trace::tree::{self, Node};
-use lucarne_store::trace::{StoredSpan, TraceId, Traces};
+use lucarne_store::trace::{StoredSpan, TraceId, read_spans};
 
 /// A trace that can be drawn.
 #[derive(Debug)]
@@ -70,8 +70,6 @@ pub enum NotSpans {
     Wire(WireError),
     /// The trace has no id.
     Id,
-    /// No memory.
-    Memory(std::io::Error),
 }
 
 impl fmt::Display for NotSpans {
@@ -79,7 +77,6 @@ impl fmt::Display for NotSpans {
         match self {
             Self::Wire(_) => f.write_str("it is no message of OTLP"),
             Self::Id => f.write_str("expected a trace id of 32 hex digits"),
-            Self::Memory(_) => f.write_str("no memory for a trace"),
         }
     }
 }
@@ -88,7 +85,6 @@ impl std::error::Error for NotSpans {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Wire(error) => Some(error),
-            Self::Memory(error) => Some(error),
             Self::Id => None,
         }
     }
@@ -107,9 +103,8 @@ impl Waterfall {
     /// When it is none.
     pub fn read(trace_id: &str, message: &[u8]) -> Result<Self, NotSpans> {
         let id = TraceId(from_hex(trace_id).map_err(|_| NotSpans::Id)?);
-        let traces = Traces::new(u64::MAX, usize::MAX).map_err(NotSpans::Memory)?;
-        traces.ingest(message)?;
-        let spans = traces.by_id(id).spans;
+        let spans = read_spans(message)?.into_iter().filter(|(of, _)| *of == id);
+        let spans: Vec<StoredSpan> = spans.map(|(_, span)| span).collect();
         let mut said = HashMap::new();
         let mut infos = Vec::with_capacity(spans.len());
         for span in &spans {

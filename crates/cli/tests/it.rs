@@ -16,12 +16,24 @@ mod collectors;
 mod command_line;
 #[path = "it/configuration.rs"]
 mod configuration;
+#[path = "it/constant_egress.rs"]
+mod constant_egress;
 #[path = "it/corpus.rs"]
 mod corpus;
 #[path = "it/crossing.rs"]
 mod crossing;
+#[path = "it/desk.rs"]
+mod desk;
+#[path = "it/desk_drills.rs"]
+mod desk_drills;
+#[path = "it/erasing.rs"]
+mod erasing;
 #[path = "it/every_bit.rs"]
 mod every_bit;
+#[path = "it/grafana.rs"]
+mod grafana;
+#[path = "it/independence.rs"]
+mod independence;
 #[path = "it/isolation.rs"]
 mod isolation;
 #[path = "it/large_archive.rs"]
@@ -30,6 +42,8 @@ mod large_archive;
 mod leaks;
 #[path = "it/leash.rs"]
 mod leash;
+#[path = "it/load_balancer.rs"]
+mod load_balancer;
 #[path = "it/main_job.rs"]
 mod main_job;
 #[path = "it/monitor.rs"]
@@ -42,6 +56,8 @@ mod outage;
 mod own_metrics;
 #[path = "it/pages.rs"]
 mod pages;
+#[path = "it/playbooks.rs"]
+mod playbooks;
 #[path = "it/process.rs"]
 mod process;
 #[path = "it/prometheus.rs"]
@@ -70,6 +86,8 @@ mod shapes;
 mod signed_json;
 #[path = "it/site.rs"]
 mod site;
+#[path = "it/soak.rs"]
+mod soak;
 #[path = "it/tampering.rs"]
 mod tampering;
 #[path = "it/tap.rs"]

@@ -20,6 +20,9 @@ pub(crate) struct Arena {
     base: Files,
 }
 
+/// The folder of data keys, beside the archive.
+pub(crate) const DATA_KEYS: &str = "data-keys";
+
 /// The command line of `lucarne audit verify`.
 #[derive(Parser)]
 struct Line {
@@ -39,10 +42,18 @@ impl Arena {
         fs::write(dir.path().join("policy.yaml"), site.policy(ledgers)).expect("room for a file");
         let archive = Directory::open(&dir.path().join("archive")).expect("an archive");
         for (name, bytes) in &site.files {
+            // What lies beside the archive: roots of authorities, data keys.
+            if name.starts_with("../") {
+                continue;
+            }
             let name: Name = name.parse().expect("a name of the archive");
             archive.put(&name, bytes).expect("room for a file");
         }
-        Self { dir, base: site.files.clone() }
+        let arena = Self { dir, base: site.files.clone() };
+        for (name, bytes) in arena.base.iter().filter(|(name, _)| name.starts_with("../")) {
+            arena.overwrite(name, bytes);
+        }
+        arena
     }
 
     /// The verdict on other files than those that are there, which come back afterwards.
@@ -77,7 +88,10 @@ impl Arena {
         let (archive, policy) =
             (self.dir.path().join("archive"), self.dir.path().join("policy.yaml"));
         let place = ["verify", "--output", "json", "--records-dir", text(&archive), "--policy"];
-        let line = [&place[..], &[text(&policy)], more].concat();
+        let keys = self.dir.path().join(DATA_KEYS);
+        let given = ["--keys", text(&keys)];
+        let given: &[&str] = if keys.is_dir() { &given } else { &[] };
+        let line = [&place[..], &[text(&policy)], given, more].concat();
         let line = Line::parse_from(line);
         let mut out = Vec::new();
         let exit = match verify::run_to(&line.args, &mut out, &|| false) {

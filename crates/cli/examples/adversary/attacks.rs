@@ -6,8 +6,11 @@ mod boots;
 mod checkpoints;
 mod crashes;
 mod damage;
+mod erasure;
 mod forgery;
 mod names;
+mod outside;
+mod register;
 mod removal;
 
 use std::collections::BTreeSet;
@@ -26,11 +29,12 @@ pub(crate) struct Attack {
     pub(crate) run: fn(&mut Strike<'_>) -> Option<Effect>,
 }
 
-/// All of them.
-pub(crate) const ATTACKS: [Attack; 70] = {
-    const fn attack(name: &'static str, run: fn(&mut Strike<'_>) -> Option<Effect>) -> Attack {
-        Attack { name, run }
-    }
+const fn attack(name: &'static str, run: fn(&mut Strike<'_>) -> Option<Effect>) -> Attack {
+    Attack { name, run }
+}
+
+/// Those on an archive that nothing outside of it anchors.
+pub(crate) const ATTACKS: [Attack; 73] = {
     [
         attack("bit flipped in a file", damage::bit),
         attack("bytes overwritten in a file", damage::bytes),
@@ -97,11 +101,55 @@ pub(crate) const ATTACKS: [Attack; 70] = {
         attack("evidence or binding swapped", boots::swapped),
         attack("evidence under an unknown root", boots::unknown_root),
         attack("evidence of other code", boots::other_code),
-        attack("evidence under an insecure root", boots::downgraded),
+        attack("evidence replaced by other valid evidence", boots::other_evidence),
+        attack("boot under an insecure root", boots::downgraded),
         attack("boot told of an old head", boots::rolled_back),
         attack("two boots after one", boots::cloned),
+        attack("second version of an object, pulled", outside::second_version),
+        attack("object hidden by a delete marker, pulled", outside::delete_marker),
         attack("accident: enclave killed", crashes::killed),
         attack("accident: anything benign", crashes::benign),
+    ]
+};
+
+/// Those on an archive with a register, witnesses, time stamps and data keys.
+pub(crate) const ANCHORED: [Attack; 35] = {
+    [
+        attack("bit flipped in a file", damage::bit),
+        attack("file cut", damage::cut),
+        attack("batches removed, re-framed", batches::removed),
+        attack("segments removed", removal::segments),
+        attack("evidence or binding edited", boots::edited),
+        attack("evidence replaced by other valid evidence", boots::other_evidence),
+        attack("second version of an object, pulled", outside::second_version),
+        attack("last boot removed, which the register names", register::boot_removed),
+        attack("end removed with its anchors, which the register names", register::end_removed),
+        attack("stale prefix served beside a fresh register", register::stale_prefix),
+        attack("entry of the register removed", register::entry_removed),
+        attack("end of the register removed", register::end_of_register),
+        attack("register rolled back with its heads", register::rolled_back),
+        attack("entry of the register made garbage", register::entry_garbage),
+        attack("entry of the register replaced", register::entry_replaced),
+        attack("epoch listed twice", register::doubled),
+        attack("two successors in the register", register::two_successors),
+        attack("epoch listed that never was", register::phantom),
+        attack("epoch left out of the register", register::unlisted),
+        attack("register removed", register::removed),
+        attack("register begun anew", register::begun_anew),
+        attack("register begun anew by a stranger", register::by_a_stranger),
+        attack("bit flipped in a head of the register", register::head_bit),
+        attack("cosignature of the register withheld", register::cosignature_withheld),
+        attack("last cosignature withheld", outside::cosignature_withheld),
+        attack("all cosignatures withheld", outside::cosignatures_withheld),
+        attack("second history, cosigned", outside::cosigned_fork),
+        attack("cosignature of another head", outside::cosignature_moved),
+        attack("sealed long after a witness had seen it", outside::clock_ahead),
+        attack("time stamp of another checkpoint", outside::stamp_swapped),
+        attack("time stamp cut", outside::stamp_cut),
+        attack("time stamp of an unknown authority", outside::stamp_unknown),
+        attack("order to erase edited or of a stranger", erasure::order_refused),
+        attack("data key thrown away without an order", erasure::key_thrown_away),
+        attack("payloads encrypted again by a stranger", erasure::encrypted_again),
     ]
 };
 

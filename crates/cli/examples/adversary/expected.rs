@@ -74,6 +74,7 @@ pub(crate) struct Found {
     pub(crate) range: Range,
     pub(crate) severity: String,
     pub(crate) cause: String,
+    pub(crate) code: String,
 }
 
 impl Found {
@@ -85,6 +86,7 @@ impl Found {
             range: found["first"].as_u64().zip(found["last"].as_u64()),
             severity: text(&found["severity"]).unwrap_or_default(),
             cause: text(&found["cause"]).unwrap_or_default(),
+            code: text(&found["code"]).unwrap_or_default(),
         };
         report["findings"].as_array().into_iter().flatten().map(one).collect()
     }
@@ -145,12 +147,19 @@ pub(crate) fn judge(effects: &[Effect], clean_exit: u8, report: &Value) -> Resul
     match effects {
         [one, other] => match one.area.relation(&other.area) {
             Relation::Apart => exactly(&[&one.due[..], &other.due[..]].concat(), &found),
-            Relation::Hides => exactly(&one.due, &found),
-            Relation::Hidden => exactly(&other.due, &found),
+            Relation::Hides => exactly(&hiding(one, other), &found),
+            Relation::Hidden => exactly(&hiding(other, one), &found),
             Relation::Meet => together(one, other, &found),
         },
         _ => exactly(&effects.iter().flat_map(|one| one.due.clone()).collect::<Vec<_>>(), &found),
     }
+}
+
+/// What is found where one attack hides the epoch of the other: of that one, no more than what it
+/// left outside of any epoch.
+fn hiding(one: &Effect, other: &Effect) -> Vec<Expect> {
+    let outside = other.due.iter().filter(|due| due.subject.0.is_none());
+    one.due.iter().chain(outside).cloned().collect()
 }
 
 /// Whether two attacks are checked to the letter.

@@ -15,9 +15,7 @@ use std::time::Instant;
 
 use clap::Parser;
 
-use campaign::arena::Arena;
-use campaign::play;
-use campaign::site::Site;
+use campaign::{Sites, play};
 use tally::Tally;
 
 /// Attack one valid archive in every way that the design knows, and check what the auditor says
@@ -40,11 +38,11 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let site = Site::new(args.seed);
+    let sites = Sites::new(args.seed);
     let start = Instant::now();
     let tally = match args.only {
-        Some(case) => only(&site, args.seed, case),
-        None => all(&site, &args),
+        Some(case) => only(&sites, args.seed, case),
+        None => all(&sites, &args),
     };
     if args.only.is_none() {
         println!("{}", tally.table());
@@ -61,9 +59,9 @@ fn main() -> ExitCode {
     if tally.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(1) }
 }
 
-fn only(site: &Site, seed: u64, case: u64) -> Tally {
+fn only(sites: &Sites, seed: u64, case: u64) -> Tally {
     let mut tally = Tally::default();
-    let played = play(site, &Arena::new(site, LEDGERS), seed, case);
+    let played = play(&sites.grounds(), seed, case);
     println!("case {case}: {}", played.attacks.join(" + "));
     played.changes.iter().for_each(|change| println!("{change}"));
     if let Some(wrong) = &played.wrong {
@@ -73,25 +71,23 @@ fn only(site: &Site, seed: u64, case: u64) -> Tally {
     tally
 }
 
-/// The ledgers that the policy requires of every epoch.
-const LEDGERS: &str = "audit, telemetry";
 /// Wrong cases of which the details are printed.
 const SHOWN_MAX: usize = 10;
 
-fn all(site: &Site, args: &Args) -> Tally {
+fn all(sites: &Sites, args: &Args) -> Tally {
     let (next, tally) = (AtomicU64::new(0), Mutex::new(Tally::default()));
     let shows = std::io::stderr().is_terminal();
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {
         for _ in 0..workers {
             scope.spawn(|| {
-                let arena = Arena::new(site, LEDGERS);
+                let grounds = sites.grounds();
                 loop {
                     let case = next.fetch_add(1, Ordering::Relaxed);
                     if case >= args.cases {
                         break;
                     }
-                    let played = play(site, &arena, args.seed, case);
+                    let played = play(&grounds, args.seed, case);
                     let mut tally = tally.lock().expect("no worker panics");
                     tally.add(args.seed, case, &played);
                     if let Some(wrong) = played.wrong.filter(|_| tally.wrong() <= SHOWN_MAX) {

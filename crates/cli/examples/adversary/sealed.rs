@@ -15,7 +15,11 @@ use lucarne_ledger::seal::{Audit, Kind, Ledger, Telemetry};
 /// One record to come.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) enum Entry {
-    Open(Option<Previous>),
+    /// What it is told of the boot before, and the digest of its evidence.
+    Open {
+        previous: Option<Previous>,
+        evidence: Hash,
+    },
     Heartbeat,
     Gap(u64),
     /// An audit event, or a log record with its two contexts.
@@ -112,7 +116,7 @@ fn seal_kind<K: Says>(id: &LedgerId, signer: &dyn Signer, plan: &[BatchPlan]) ->
 
 fn control(entry: &Entry, id: &LedgerId, time_ms: u64, size: u64, root: Hash) -> Option<Control> {
     Some(match entry {
-        Entry::Open(previous) => Control::Open(Open {
+        Entry::Open { previous, evidence } => Control::Open(Open {
             time_ms,
             instance: id.instance.to_string(),
             epoch: id.epoch.to_string(),
@@ -120,8 +124,7 @@ fn control(entry: &Entry, id: &LedgerId, time_ms: u64, size: u64, root: Hash) ->
             tee: "adversary".to_owned(),
             measurement: "01".repeat(48),
             binding: "a0".to_owned(),
-            // Signatures are random and leaves shall not be; nothing compares this digest.
-            evidence_sha256: Hash::of(&id.epoch.0).to_string(),
+            evidence_sha256: evidence.to_string(),
             previous: previous.clone(),
         }),
         Entry::Heartbeat => Control::Heartbeat(Heartbeat {

@@ -19,6 +19,7 @@ use lucarne_ledger::identity::{Instance, LedgerId, LedgerKind};
 use lucarne_ledger::key::{Ed25519Key, Signer};
 use lucarne_ledger::statement::Withholding;
 
+use super::anchored::Anchors;
 use super::evidence::Root;
 use super::keys::EpochKeys;
 use super::sealed::{Batch, BatchPlan, Entry, seal};
@@ -41,8 +42,11 @@ pub(crate) struct Site {
     pub(crate) hardware: Root,
     pub(crate) software: Root,
     pub(crate) unknown: Root,
-    /// The gateway's key for withholding.
+    /// The gateway's key for withholding, and what it comes from.
     pub(crate) withholding: Ed25519Key,
+    pub(crate) withholding_seed: [u8; 32],
+    /// What anchors it from outside, if anything does.
+    pub(crate) anchors: Option<Anchors>,
 }
 
 /// One boot.
@@ -52,6 +56,8 @@ pub(crate) struct Epoch {
     pub(crate) keys: Arc<EpochKeys>,
     pub(crate) attested_ms: u64,
     pub(crate) insecure: bool,
+    /// What its keys were attested with; a signature is random, so it is made once.
+    pub(crate) evidence: Arc<[u8]>,
     /// Positions of the boots before and after it.
     pub(crate) before: Option<usize>,
     pub(crate) after: Option<usize>,
@@ -179,8 +185,8 @@ impl Site {
         let mut epoch = site.epoch(random, &birth);
         for ledger in &mut epoch.ledgers {
             let mut only = ledger.plan[0].clone();
-            only.entries =
-                vec![Entry::Open(None), Entry::Said("a".to_owned()), Entry::Close { lies: false }];
+            let open = Entry::Open { previous: None, evidence: Hash::of(&epoch.evidence) };
+            only.entries = vec![open, Entry::Said("a".to_owned()), Entry::Close { lies: false }];
             only.ends_file = true;
             *ledger = lay_out(&ledger.id, &epoch.keys, vec![only]);
         }
@@ -193,13 +199,16 @@ impl Site {
     }
 
     fn empty(random: &mut Random) -> Self {
+        let withholding_seed = random.bytes();
         Self {
             files: Files::new(),
             epochs: Vec::new(),
             hardware: Root::new(random, "adversary's hardware root"),
             software: Root::new(random, "adversary's software root (INSECURE)"),
             unknown: Root::new(random, "somebody's root"),
-            withholding: Ed25519Key::from_seed(&random.bytes()).expect("any seed is one"),
+            withholding: Ed25519Key::from_seed(&withholding_seed).expect("any seed is one"),
+            withholding_seed,
+            anchors: None,
         }
     }
 
@@ -214,6 +223,7 @@ impl Site {
             to_hex(&MEASUREMENT),
             to_hex(self.withholding.public_key().raw()),
         );
+        text += &self.anchors.as_ref().map_or_else(String::new, Anchors::policy);
         let unclean = self.epochs.iter().filter(|epoch| !epoch.ledgers[0].closed);
         for (at, epoch) in unclean.enumerate() {
             if at == 0 {
@@ -242,6 +252,9 @@ impl Site {
             contract_sha256: [7; 32],
             deployment: None,
         };
+        let root = if birth.insecure { &self.software } else { &self.hardware };
+        let evidence = root.evidence(&binding, &MEASUREMENT, birth.start_ms);
+        let digest = Hash::of(&evidence);
         let ledgers = LedgerKind::ALL.map(|kind| {
             let (instance, epoch) = (binding.instance.clone(), binding.epoch_id());
             let id = LedgerId { instance, epoch, kind };
@@ -249,10 +262,11 @@ impl Site {
                 LedgerKind::Audit => birth.previous[0].as_ref(),
                 LedgerKind::Telemetry => birth.previous[1].as_ref(),
             };
-            lay_out(&id, &keys, plan(random, birth, previous))
+            lay_out(&id, &keys, plan(random, birth, previous, digest))
         });
         let (attested_ms, insecure) = (birth.start_ms, birth.insecure);
-        Epoch { binding, keys, attested_ms, insecure, before: None, after: None, ledgers }
+        let evidence = evidence.into();
+        Epoch { binding, keys, attested_ms, insecure, evidence, before: None, after: None, ledgers }
     }
 
     /// The head of a ledger as a gateway tells the next boot.
@@ -265,9 +279,7 @@ impl Site {
     /// Every file of an epoch.
     pub(crate) fn files_of(&self, epoch: &Epoch) -> Files {
         let mut files = Files::new();
-        let root = if epoch.insecure { &self.software } else { &self.hardware };
-        let evidence = root.evidence(&epoch.binding, &MEASUREMENT, epoch.attested_ms);
-        files.insert(epoch.file(EpochFile::Evidence), evidence.into());
+        files.insert(epoch.file(EpochFile::Evidence), Arc::clone(&epoch.evidence));
         files.insert(epoch.file(EpochFile::Binding), epoch.binding.to_cbor().into());
         for ledger in &epoch.ledgers {
             files.extend(ledger_files(ledger, &epoch.keys));
@@ -363,7 +375,12 @@ pub(crate) fn segment(id: &LedgerId, all: &[Batch], batches: std::ops::Range<usi
 }
 
 // Six to nine batches some ten seconds apart, in four files at least.
-fn plan(random: &mut Random, birth: &Birth<'_>, previous: Option<&Previous>) -> Vec<BatchPlan> {
+fn plan(
+    random: &mut Random,
+    birth: &Birth<'_>,
+    previous: Option<&Previous>,
+    evidence: Hash,
+) -> Vec<BatchPlan> {
     let count = 6 + index(random, 4);
     let gap_at = 1 + index(random, count - 2);
     let mut time_ms = birth.start_ms + 1_000;
@@ -371,7 +388,7 @@ fn plan(random: &mut Random, birth: &Birth<'_>, previous: Option<&Previous>) -> 
     for at in 0..count {
         let mut entries = vec![Entry::Heartbeat];
         if at == 0 {
-            entries.insert(0, Entry::Open(previous.cloned()));
+            entries.insert(0, Entry::Open { previous: previous.cloned(), evidence });
         }
         if at == gap_at {
             entries.push(Entry::Gap(1 + random.below(50)));

@@ -1,7 +1,7 @@
 //! `lucarne archive`: what is done to an archive rather than found out about it. One file a verb.
 
 pub mod access;
-mod bucket;
+pub(in crate::commands) mod bucket;
 pub mod check;
 pub mod erase;
 pub mod hold;

@@ -109,7 +109,11 @@ impl Trust {
     }
 }
 
-fn public_key(path: &Path) -> Result<PublicKey, Failure> {
+/// A public key of a PEM file.
+///
+/// # Errors
+/// When it cannot be read or is another key.
+pub(in crate::commands) fn public_key(path: &Path) -> Result<PublicKey, Failure> {
     let pem = read(path)?;
     let fault = || {
         Failure::usage(format!("{}: expected a P-256 public key in PEM", path.display()))

@@ -9,11 +9,13 @@ pub mod logql;
 pub mod logs;
 pub mod recent;
 pub mod trace;
+pub mod traceql;
 
 pub(in crate::commands) mod channel;
 pub(in crate::commands) mod connection;
 mod line;
 mod period;
+pub(in crate::commands) mod question;
 mod receipt;
 mod tls;
 
@@ -45,6 +47,7 @@ enum Verb {
     Logs(logs::Args),
     Logql(logql::Args),
     Trace(trace::Args),
+    Traceql(traceql::Args),
     Labels(labels::Args),
 }
 
@@ -59,6 +62,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         Verb::Logs(args) => logs::run(args),
         Verb::Logql(args) => logql::run(args),
         Verb::Trace(args) => trace::run(args),
+        Verb::Traceql(args) => traceql::run(args),
         Verb::Labels(args) => labels::run(args),
     }
 }

@@ -1,12 +1,13 @@
 //! `lucarne triage`: what the desk would say, before it has to. One file a verb.
 
+mod explain;
 mod simulate;
 
 use clap::Subcommand;
 
 use crate::failure::{Exit, Failure};
 
-/// Ask a policy what it would decide
+/// Ask a policy what it would decide, and the desk why it did
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// What to do.
@@ -17,14 +18,16 @@ pub struct Args {
 #[derive(Debug, Subcommand)]
 enum Verb {
     Simulate(simulate::Args),
+    Explain(explain::Args),
 }
 
 /// Runs the chosen verb.
 ///
 /// # Errors
-/// When the policy cannot be read, or the result not be written.
+/// When the policy or the desk cannot be read, or the result not be written.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::Simulate(args) => simulate::run(args, &mut std::io::stdout().lock()),
+        Verb::Explain(args) => explain::run(args, &mut std::io::stdout().lock()),
     }
 }

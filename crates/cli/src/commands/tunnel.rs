@@ -150,9 +150,14 @@ async fn ask(
 }
 
 fn question(request: &Request<Incoming>) -> Option<Query> {
-    let (path, all) = (request.uri().path(), request.uri().path_and_query()?.as_str());
-    let whole =
-        |verb| Query { verb, text: all.to_owned(), from_ns: 0, to_ns: u64::MAX, limit: ROWS_MAX };
+    let path = request.uri().path();
+    let mut all = request.uri().path_and_query()?.as_str().to_owned();
+    for name in CARRIED {
+        if let Some(value) = request.headers().get(name).and_then(|value| value.to_str().ok()) {
+            all.push_str(&format!("\n{name}: {value}"));
+        }
+    }
+    let whole = |verb| Query { verb, text: all, from_ns: 0, to_ns: u64::MAX, limit: ROWS_MAX };
     if path == "/lucarne/recent" {
         return recent(request.uri().query().unwrap_or_default());
     }
@@ -176,14 +181,14 @@ fn recent(parameters: &str) -> Option<Query> {
     Some(Query { verb: Verb::Recent, text, from_ns, to_ns: u64::MAX, limit })
 }
 
-/// An answer as HTTP: those of HTTP APIs begin with CBOR `[status, content type]`.
+/// An answer as HTTP: those of HTTP APIs begin with CBOR `[status, content type, what it lacks]`.
 fn document(verb: Verb, answer: &[u8], partial: Option<&str>) -> Response<Full<Bytes>> {
-    let (status, kind, body) = match verb {
+    let (status, kind, lacks, body) = match verb {
         Verb::Loki | Verb::Tempo => match head(answer) {
             Some(parts) => parts,
             None => return text(StatusCode::BAD_GATEWAY, "the answer has no head\n".into()),
         },
-        _ => (StatusCode::OK, NDJSON, answer),
+        _ => (StatusCode::OK, NDJSON, "", answer),
     };
     let mut response = Response::new(Full::new(Bytes::copy_from_slice(body)));
     *response.status_mut() = status;
@@ -191,20 +196,22 @@ fn document(verb: Verb, answer: &[u8], partial: Option<&str>) -> Response<Full<B
     if let Ok(kind) = kind.parse() {
         headers.insert(header::CONTENT_TYPE, kind);
     }
-    if let Some(Ok(why)) = partial.map(str::parse) {
+    let lacks = partial.or(Some(lacks).filter(|lacks| !lacks.is_empty()));
+    if let Some(Ok(why)) = lacks.map(str::parse) {
         headers.insert("lucarne-partial", why);
     }
     response
 }
 
-fn head(answer: &[u8]) -> Option<(StatusCode, &str, &[u8])> {
+/// Status, content type, what the answer lacks, and its body.
+pub(in crate::commands) fn head(answer: &[u8]) -> Option<(StatusCode, &str, &str, &[u8])> {
     let mut reader = Reader::new(answer);
-    if reader.array().ok()? != 2 {
+    if reader.array().ok()? != 3 {
         return None;
     }
     let status = StatusCode::from_u16(u16::try_from(reader.uint().ok()?).ok()?).ok()?;
-    let kind = reader.text().ok()?;
-    Some((status, kind, reader.rest()))
+    let (kind, lacks) = (reader.text().ok()?, reader.text().ok()?);
+    Some((status, kind, lacks, reader.rest()))
 }
 
 fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
@@ -213,6 +220,8 @@ fn text(status: StatusCode, body: String) -> Response<Full<Bytes>> {
     response
 }
 
+/// Headers of a request that change what Loki and Tempo answer.
+const CARRIED: [&str; 2] = ["accept", "x-loki-response-encoding-flags"];
 /// One person's tools.
 const CONNECTIONS_MAX: usize = 64;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

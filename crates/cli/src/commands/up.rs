@@ -4,15 +4,22 @@
 //! The TEE is the software one and INSECURE: whoever runs this can read what is inside. It is for
 //! development, and for seeing what an operator and an auditor get to see.
 
+mod desk;
+mod feed;
 pub mod key;
 pub mod layout;
 pub mod part;
+mod receiver;
 
 use std::ffi::OsString;
+use std::future::{Future, poll_fn};
 use std::io::Write;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::process::ExitStatus;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -20,18 +27,22 @@ use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::desk::DeskSite;
+use self::feed::{Feed, Sources};
 use self::layout::{Addresses, Layout};
 use self::part::{Part, Start};
+use self::receiver::{Receiver, Terms};
 use crate::demo::{Played, play};
+use crate::desk_client::Desk;
 use crate::failure::{Exit, Failure};
 use crate::otlp_client::{Client, Options, Protocol};
 use crate::shutdown;
 
-/// Start enclave, proxy and gateway on this machine, for development
+/// Start enclave, proxy, gateway and desk on this machine, for development
 ///
 /// The TEE is a software one: INSECURE. Everything listens on loopback or Unix
-/// sockets. What would be inside a TEE is under DIR/tee; archive and exports are
-/// under DIR/archive and DIR/export.
+/// sockets. What would be inside a TEE is under DIR/tee; archive, exports and what
+/// the view shows are under DIR/archive, DIR/export and DIR/view.
 ///
 /// Prints the line "ready" on standard output when every part accepts. Ctrl-C
 /// closes in order: the enclave seals and ships what it has, and closes its
@@ -59,6 +70,12 @@ pub struct Args {
     /// Where the gateway serves /health, /ready, /metrics and /v1/gates
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     http: SocketAddr,
+    /// Where the gateway's view answers LogQL: a Loki data source of Grafana takes it
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3100")]
+    view: SocketAddr,
+    /// Where the desk serves; keys of two operators are in DIR/keys/desk-a and desk-b
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
+    desk: SocketAddr,
 }
 
 /// Runs everything until a signal stops it.
@@ -75,11 +92,14 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             grpc: args.otlp_grpc,
             http: args.otlp_http,
             gateway: args.http,
+            view: Some(args.view),
             workload: workload.as_ref().and_then(|listener| listener.local_addr().ok()),
         };
         let layout = Layout::prepare(&args.data, &addresses)?;
         layout.trust(&software_root(&enclave_program, &layout).await?)?;
-        let mut site = Site { parts: Vec::new() };
+        let receiver = Receiver::bind()?;
+        let desk = DeskSite::prepare(layout.dir(), args.desk, receiver.address()?)?;
+        let mut site = Site { parts: Vec::new(), desk, receiver: Some(receiver) };
         let outcome = site.live(args, &layout, &enclave_program, workload, stop).await;
         // From the inside out: the enclave closes its epoch while the way to the archive is open.
         let closed = site.stop(&layout).await;
@@ -90,6 +110,8 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 /// The running parts, in the order in which they are to be stopped.
 struct Site {
     parts: Vec<Part>,
+    desk: DeskSite,
+    receiver: Option<Receiver>,
 }
 
 impl Site {
@@ -104,10 +126,15 @@ impl Site {
         let own = std::env::current_exe()
             .map_err(|cause| Failure::unreadable("find the program lucarne itself", &cause))?;
         // Started from the outside in, so that each finds its peer; kept in the reverse order.
+        let receiver = self.receiver.take();
+        let findings = receiver.as_ref().map(Receiver::address).transpose()?;
+        let findings = findings.ok_or_else(|| Failure::bug("nobody takes findings"))?;
         let starts = [
+            (&*own, "desk", self.desk.args()),
             (&*own, "gateway", layout.gateway_args()),
             (&*own, "proxy", layout.proxy_args()),
             (enclave_program, "enclave", layout.enclave_args()),
+            (&*own, WATCH, self.desk.watch_args(findings)),
         ];
         for (program, name, args) in starts {
             let log = layout.logs().join(format!("{name}.log"));
@@ -118,12 +145,14 @@ impl Site {
             };
             self.parts.insert(0, part);
         }
-        announce(args, layout, &own)?;
+        let feed = self.tell(args, layout, receiver)?;
+        announce(args, layout, &own, &self.desk)?;
         let (quiet, demo) = workload.map(|listener| start_demo(args, listener)).unzip();
         let ended = tokio::select! {
             () = shutdown::stopped(&mut stop) => Ok(()),
             failure = self.first_death() => Err(failure),
         };
+        drop(feed);
         // The workload goes first; nothing that it has sent is then unanswered.
         drop(quiet);
         if let Some(mut demo) = demo {
@@ -133,21 +162,55 @@ impl Site {
     }
 
     async fn first_death(&mut self) -> Failure {
-        let [one, two, three] = self.parts.as_mut_slice() else {
-            return Failure::bug("not all parts were started");
-        };
-        let (index, status) = tokio::select! {
-            status = one.ended() => (0, status),
-            status = two.ended() => (1, status),
-            status = three.ended() => (2, status),
-        };
+        type Ends<'a> = Pin<Box<dyn Future<Output = Option<ExitStatus>> + 'a>>;
+        let mut ends: Vec<Ends<'_>> =
+            self.parts.iter_mut().map(|part| Box::pin(part.ended()) as Ends<'_>).collect();
+        let (index, status) = poll_fn(|context| {
+            for (index, end) in ends.iter_mut().enumerate() {
+                if let Poll::Ready(status) = end.as_mut().poll(context) {
+                    return Poll::Ready((index, status));
+                }
+            }
+            Poll::Pending
+        })
+        .await;
+        drop(ends);
         self.parts[index].death(status, "while it was needed")
+    }
+
+    /// Connects the desk with the site: findings and pages, heartbeats and rules.
+    fn tell(
+        &self,
+        args: &Args,
+        layout: &Layout,
+        receiver: Option<Receiver>,
+    ) -> Result<Option<Feed>, Failure> {
+        let source = || -> Result<Desk, Failure> {
+            let at = format!("http://{}", self.desk.address);
+            let at = at.parse().map_err(|_| Failure::bug("the desk has no address"))?;
+            Desk::new(&at, Some(self.desk.token("source")?))
+        };
+        if let Some(receiver) = receiver {
+            let (watch_key, pages) = (self.desk.token("watch")?, self.desk.pages());
+            receiver.serve(Terms { desk: source()?, watch_key, pages });
+        }
+        // A gateway on a port that nobody knows is not asked.
+        let gateway = Some(args.http).filter(|at| at.port() != 0).and_then(feed::pages_of);
+        let lines = layout.export().join("logs.jsonl");
+        let Some(gateway) = gateway else { return Ok(None) };
+        let instance = layout::INSTANCE.to_owned();
+        Ok(Some(Feed::start(Sources { desk: source()?, gateway, lines, instance })))
     }
 
     async fn stop(&mut self, layout: &Layout) -> Result<Exit, Failure> {
         let mut exit = Exit::Yes;
         for part in &mut self.parts {
-            exit = match (exit, part.stop(STOP_GRACE).await) {
+            let code = part.stop(STOP_GRACE).await;
+            // What the watch thinks of the archive is not how it ended.
+            if part.name() == WATCH {
+                continue;
+            }
+            exit = match (exit, code) {
                 (Exit::Yes, Some(0)) => Exit::Yes,
                 // The enclave says so when it closed its epoch and the gateway has not archived
                 // all of it.
@@ -220,7 +283,7 @@ async fn answer_probes(listener: TcpListener) {
 }
 
 /// `ready` for programs, then a screen for people; together at most 15 lines.
-fn announce(args: &Args, layout: &Layout, own: &Path) -> Result<(), Failure> {
+fn announce(args: &Args, layout: &Layout, own: &Path, desk: &DeskSite) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "ready")?;
     out.flush()?;
@@ -229,6 +292,8 @@ fn announce(args: &Args, layout: &Layout, own: &Path) -> Result<(), Failure> {
         "enclave  OTLP/gRPC {}, OTLP/HTTP {} (software TEE: INSECURE)\n\
          proxy    {}\n\
          gateway  http://{http} /health /ready /metrics\n\
+         view     http://{} for Grafana (Loki) and logcli\n\
+         desk     http://{} with --key {}\n\
          data     {}\n\
          demo     {}\n\
          try\n  tail -f {}\n  curl -s http://{http}/metrics | grep lucarne_\n  {}\n\
@@ -236,6 +301,9 @@ fn announce(args: &Args, layout: &Layout, own: &Path) -> Result<(), Failure> {
         args.otlp_grpc,
         args.otlp_http,
         layout.relay(),
+        args.view,
+        desk.address,
+        desk.key("a").display(),
         layout.dir().display(),
         if args.demo { "credit assessments, 20 a second" } else { "off, see --demo" },
         layout.export().join("logs.jsonl").display(),
@@ -259,6 +327,7 @@ fn find_enclave() -> Result<PathBuf, Failure> {
     })
 }
 
+const WATCH: &str = "watch";
 const ENCLAVE: &str = "lucarne-enclave";
 /// Longer than the enclave waits for a gateway that answers slowly.
 const STOP_GRACE: Duration = Duration::from_secs(30);

@@ -4,12 +4,13 @@
 #[path = "../../examples/adversary/campaign.rs"]
 pub(crate) mod campaign;
 
+use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use campaign::arena::Arena;
-use campaign::play;
 use campaign::site::Site;
+use campaign::{Sites, play};
 
 /// Some two for each attack.
 const CASES: u64 = 150;
@@ -19,19 +20,24 @@ const SEED: u64 = 1;
 fn every_attack_is_found_under_its_name() {
     let cases = std::env::var("LUCARNE_ADVERSARY_CASES");
     let cases = cases.map_or(CASES, |cases| cases.parse().unwrap());
-    let site = Site::new(SEED);
+    let sites = Sites::new(SEED);
+    let examples = lucarne_ledger::audit::cause::Cause::examples();
+    let known: BTreeSet<&str> = examples.iter().map(|cause| cause.code()).collect();
     let (next, wrong) = (AtomicU64::new(0), Mutex::new(Vec::new()));
     std::thread::scope(|scope| {
         for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
             scope.spawn(|| {
-                let arena = Arena::new(&site, "audit, telemetry");
+                let grounds = sites.grounds();
                 loop {
                     let case = next.fetch_add(1, Ordering::Relaxed);
                     if case >= cases {
                         break;
                     }
-                    let played = play(&site, &arena, SEED, case);
+                    let played = play(&grounds, SEED, case);
                     assert!(played.met || !played.attacks.is_empty());
+                    for code in &played.causes {
+                        assert!(known.contains(code.as_str()), "{code} is of no known cause");
+                    }
                     if let Some(text) = played.wrong {
                         let (attacks, changes) = (played.attacks.join(" + "), played.changes);
                         wrong.lock().unwrap().push((case, attacks, changes, text));
@@ -66,6 +72,18 @@ fn the_untouched_site_verifies_under_its_insecure_root_and_says_what_is_explaine
         .collect();
     assert_eq!(kinds, expected);
     assert!((1..=10).contains(&gaps), "{gaps}");
+}
+
+#[test]
+fn the_site_with_every_anchor_verifies_and_counts_what_was_erased() {
+    let site = Site::anchored(SEED);
+    let (exit, report) = Arena::new(&site, "audit, telemetry").audit(&[]);
+    assert_eq!(exit.code(), 5, "{report:#}");
+    let all = report["findings"].as_array().unwrap();
+    let bad: Vec<_> = all.iter().filter(|found| found["severity"] != "ok").collect();
+    let accepted = bad.iter().filter(|found| found["kind"] == "UNCLEAN_END").count();
+    let erased = all.iter().filter(|found| found["kind"] == "ERASED").count();
+    assert_eq!((bad.len() - accepted, erased), (0, 2), "{bad:#?}");
 }
 
 /// Who meets a finding can look it up, with every cause that leads to it.

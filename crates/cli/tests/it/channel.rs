@@ -3,6 +3,8 @@
 
 #[path = "channel/attacks.rs"]
 mod attacks;
+#[path = "channel/hardware.rs"]
+mod hardware;
 #[path = "channel/middle.rs"]
 mod middle;
 #[path = "channel/questions.rs"]
@@ -35,6 +37,11 @@ const PEOPLE: [(&str, &str); 6] = [
 
 impl Inside {
     fn start() -> Self {
+        Self::start_with(|_| ())
+    }
+
+    /// The same where something is changed before anything starts.
+    fn start_with(change: impl FnOnce(&Site)) -> Self {
         let mut site = Site::prepare(&Changes::default());
         let channel = free_port();
         let authority = PEOPLE.map(|(name, role)| certify(&site, "board", name, role))[0].clone();
@@ -47,13 +54,14 @@ impl Inside {
              - {{ name: investigator, authorities: [ board ], verbs: [ attestation, recent, \
              logs, logql, trace, labels ], \
              all_streams: true, rows_max: 500 }}\n  \
-             - {{ name: careful, authorities: [ board ], verbs: [ recent ], all_streams: true, \
-             second_person: approver }}\n  \
+             - {{ name: careful, authorities: [ board ], verbs: [ recent, logs, logql, trace, \
+             labels ], all_streams: true, second_person: approver }}\n  \
              - {{ name: approver, authorities: [ board ], verbs: [] }}\n  \
              revoked: [ \"{revoked}\" ]\n\
              inside: {{ retention_hours: 8784 }}\n"
         );
         append(&site.path("tee/enclave.yaml"), &text);
+        change(&site);
         site.start_gateway();
         site.start_proxy();
         site.start_enclave();
@@ -290,6 +298,53 @@ fn four_eyes_are_needed_and_serve_once() {
     assert_eq!((&record["who"], &record["second_person"]), (&"bob".into(), &"carol".into()));
     let again = inside.ask("bob", inside.channel, &["recent", "--time-from", &now, &with]);
     assert!(text(&again.stderr).contains("countersignature-used"), "{}", text(&again.stderr));
+}
+
+/// Carol's word for a question of bob's, as `--countersigned` takes it.
+fn countersigned(inside: &Inside, verb: &str, words: &str, from: &str) -> Output {
+    let path = |name: &str| inside.path(name).display().to_string();
+    let (out, own) =
+        (path(&format!("{verb}.word")), ["bob.pem", "carol.key", "carol.pem"].map(path));
+    let [whose, key, identity] = &own;
+    let files = ["--for", whose, "--out", &out, "--key", key, "--identity", identity];
+    let question = ["--verb", verb, "--text", words, "--time-from", from];
+    let instance = ["--instance", "nitro-001-us-east"];
+    let args = [&["access", "countersign"], &files[..], &instance, &question].concat();
+    run(lucarne_program(), &args)
+}
+
+/// The same for every other question that is known before it is asked.
+#[test]
+fn four_eyes_serve_every_verb() {
+    let inside = Inside::start();
+    let from = lucarne_gateway::export::timestamp::rfc3339(now_ns() - 60_000_000_000);
+    let trace = "ab".repeat(16);
+    let questions = [
+        ("logs", "job=\"none\"", vec!["logs", "--filter", "job=\"none\""]),
+        ("logql", "{job=\"none\"}", vec!["logql", "{job=\"none\"}"]),
+        ("labels", "job", vec!["labels", "job"]),
+        ("trace", trace.as_str(), vec!["trace", "--trace-id", trace.as_str()]),
+    ];
+    for (verb, words, mut asked) in questions {
+        asked.extend(["--time-from", &from]);
+        let alone = inside.ask("bob", inside.channel, &asked);
+        assert!(text(&alone.stderr).contains("refused (second-person-missing)"), "{verb}");
+        let signed = countersigned(&inside, verb, words, &from);
+        assert_eq!(signed.status.code(), Some(0), "{}", text(&signed.stderr));
+        let with = format!("--countersigned={}", inside.path(&format!("{verb}.word")).display());
+        let mut other = asked.clone();
+        other.extend(["--time-to", "2026-01-01T00:00:00Z", &with]);
+        let said = text(&inside.ask("bob", inside.channel, &other).stderr);
+        assert!(said.contains("refused"), "{verb}: {said}");
+        asked.push(&with);
+        let granted = inside.ask("bob", inside.channel, &asked);
+        let said = text(&granted.stderr);
+        assert!(said.contains("both proven"), "{verb}: {said}");
+        let record = inside.record(number_after(&said, "audit records "));
+        assert_eq!((&record["verb"], &record["second_person"]), (&verb.into(), &"carol".into()));
+    }
+    let nobody = countersigned(&inside, "attestation", "", &from);
+    assert_eq!(nobody.status.code(), Some(3));
 }
 
 fn now_ns() -> u64 {

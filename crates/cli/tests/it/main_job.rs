@@ -72,7 +72,7 @@ fn payloads(root: &Path) -> Vec<Vec<u8>> {
     payloads
 }
 
-fn key(root: &Path, ledger: &LedgerId) -> EpochKey {
+pub(crate) fn key(root: &Path, ledger: &LedgerId) -> EpochKey {
     let epoch = root.join(format!("epochs/{}/{}", ledger.instance, ledger.epoch));
     let binding = EpochBinding::from_cbor(&std::fs::read(epoch.join("binding.cbor")).unwrap());
     let key = PublicKey::from_spki(&binding.unwrap().p256_spki).unwrap();
@@ -251,11 +251,11 @@ const FIRST_RECORDS: Duration = Duration::from_secs(10);
 /// would.
 fn play_demo(dir: &Path) -> [String; 3] {
     let page = free_port();
-    let addresses = [free_port(), free_port(), page].map(|address| address.to_string());
-    let [grpc, http_, page_] = &addresses;
+    let addresses = [free_port(), free_port(), page, free_port()].map(|at| at.to_string());
+    let [grpc, http_, page_, view] = &addresses;
     let mut command = Command::new(lucarne_program());
     command.args(["up", "--demo", "--otlp-grpc", grpc, "--otlp-http", http_, "--http", page_]);
-    command.arg("--data").arg(dir);
+    command.args(["--view", view, "--desk", "127.0.0.1:0"]).arg("--data").arg(dir);
     let mut up = Process::start(&mut command, &dir.join("up.log")).ready();
     let read =
         |name: &str| std::fs::read_to_string(dir.join("export").join(name)).unwrap_or_default();

@@ -19,17 +19,29 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const COUNTER: &str = "bizfirst_workflow_executions_total";
 
 /// Debian's Prometheus with an empty store and remote write switched on.
-struct Prometheus {
+pub(crate) struct Prometheus {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     _dir: TempDir,
 }
 
 impl Prometheus {
     fn start() -> Self {
+        Self::with("scrape_configs: []\n")
+    }
+
+    /// One that looks at a page of metrics every second.
+    pub(crate) fn scraping(target: SocketAddr) -> Self {
+        Self::with(&format!(
+            "global: {{ scrape_interval: 1s }}\nscrape_configs:\n- job_name: gateway\n  \
+             static_configs: [ {{ targets: [ \"{target}\" ] }} ]\n"
+        ))
+    }
+
+    fn with(config: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let address = free_port();
-        std::fs::write(dir.path().join("prometheus.yml"), "scrape_configs: []\n").unwrap();
+        std::fs::write(dir.path().join("prometheus.yml"), config).unwrap();
         let child = Command::new("prometheus")
             .current_dir(dir.path())
             .args(["--config.file=prometheus.yml", "--storage.tsdb.path=data"])
@@ -47,7 +59,7 @@ impl Prometheus {
     }
 
     /// The series that a query finds, with their labels.
-    fn query(&self, query: &str) -> Vec<Value> {
+    pub(crate) fn query(&self, query: &str) -> Vec<Value> {
         let head = format!("GET /api/v1/query?query={query} HTTP/1.1\r\n");
         let Some((200, body)) = http(self.address, &head, "") else { return Vec::new() };
         // Prometheus answers in one chunk, which stands between two lines of hex.

@@ -196,6 +196,77 @@ fn what_is_hidden_replaced_or_removed_in_the_bucket_is_found_in_the_copy() {
     assert!(said.contains("MISSING"), "{said}");
 }
 
+/// A watcher of a bucket fetches what is new and verifies that; what hides an object is told.
+#[test]
+fn a_bucket_is_watched_by_what_is_new_in_it() {
+    let bucket = Bucket::create();
+    let mut site = bucket.site();
+    assert_eq!(sent(&site, "100").end(), Some(0));
+    assert_eq!(site.stop(), [Some(0); 3]);
+    let [copy, policy, state] = ["copy", "audit-policy.yaml", "watch.json"]
+        .map(|name| site.path(name).to_str().unwrap().to_owned());
+    let look = || {
+        let place = ["audit", "watch", "--from", &bucket.file, "--records-dir", &copy];
+        let more = ["--policy", &policy, "--state", &state, "--once"];
+        let output = run(lucarne_program(), &[&place[..], &more].concat());
+        let said = [output.stdout, output.stderr].map(|out| String::from_utf8(out).unwrap());
+        (output.status.code(), said.concat())
+    };
+    let (exit, said) = look();
+    assert_eq!(exit, Some(5), "{said}");
+    let files = || super::tampering::files_below(Path::new(&copy)).len();
+    let before = files();
+    site.start_gateway();
+    site.start_proxy();
+    site.start_enclave();
+    assert_eq!(sent(&site, "100").end(), Some(0));
+    assert_eq!(site.stop(), [Some(0); 3]);
+    let (exit, said) = look();
+    assert_eq!(exit, Some(5), "the second epoch verifies too: {said}");
+    assert!(files() > before, "and was fetched");
+    let key = first_seal(Path::new(&copy));
+    let client = bucket.s3.client();
+    bucket.s3.wait(client.delete_object().bucket(BUCKET).key(&key).send()).unwrap();
+    let (exit, said) = look();
+    assert_eq!(exit, Some(2), "{said}");
+    assert!(said.contains("INCOMPLETE") && said.contains(".deleted-"), "{said}");
+}
+
+/// What is locked stays, and an order is carried out all the same: by the next revision.
+#[test]
+fn an_order_is_carried_out_in_a_bucket_and_says_what_stays_readable_there() {
+    let bucket = Bucket::create();
+    let mut site = bucket.site();
+    assert_eq!(sent(&site, "200").end(), Some(0));
+    assert_eq!(site.stop(), [Some(0); 3]);
+    let config = site.path("gateway.yaml").to_str().unwrap().to_owned();
+    let order = |more: &[&'static str]| {
+        let word = ["--authority", "data protection officer", "--reason", "request 17"];
+        let args = ["archive", "withhold", "20", "--ledger", "telemetry", "--config", &config];
+        let output = run(lucarne_program(), &[&args[..], &word, more].concat());
+        let said = [output.stdout, output.stderr].map(|out| String::from_utf8(out).unwrap());
+        (output.status.code(), said.concat())
+    };
+    let (exit, said) = order(&["--dry-run"]);
+    assert_eq!(exit, Some(0), "{said}");
+    assert!(said.contains("would withhold 1 records in 1 files; nothing was done"), "{said}");
+    let (exit, said) = order(&[]);
+    assert_eq!(exit, Some(0), "{said}");
+    assert!(said.contains("withheld 1 records in 1 files; the seals stay valid"), "{said}");
+    assert!(said.contains("still readable in the bucket until 20"), "{said}");
+    assert!(said.contains(".r0.seal") && said.contains(".r1.seal"), "{said}");
+    let (exit, said) = order(&[]);
+    assert_eq!(exit, Some(0), "{said}");
+    assert!(said.contains("nothing to do"), "{said}");
+
+    let copy = site.path("copy");
+    assert_eq!(bucket.pull(&copy).0, Some(0));
+    let (exit, said) = audit(&site, &copy);
+    assert_eq!(exit, Some(5), "{said}");
+    assert!(said.contains("order of data protection officer: request 17"), "{said}");
+    assert!(said.contains("WITHHELD"), "{said}");
+}
+
 #[test]
 fn settings_that_cannot_be_used_are_named_by_line_and_key() {
     let site = Site::prepare(&Changes {

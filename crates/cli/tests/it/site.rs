@@ -63,6 +63,7 @@ impl Site {
             grpc: free_port(),
             http: free_port(),
             gateway: free_port(),
+            view: None,
             workload: changes.workload,
         };
         let layout = Layout::prepare(dir.path(), &addresses).unwrap();

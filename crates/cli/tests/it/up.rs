@@ -38,7 +38,17 @@ impl Site {
         std::fs::set_permissions(&enclave, PermissionsExt::from_mode(0o755)).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let mut up = Command::new(program)
-            .args(["up", "--data", "data", "--http", "127.0.0.1:0"])
+            .args([
+                "up",
+                "--data",
+                "data",
+                "--http",
+                "127.0.0.1:0",
+                "--view",
+                "127.0.0.1:0",
+                "--desk",
+                "127.0.0.1:0",
+            ])
             .current_dir(dir.path())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -10,8 +10,8 @@ use super::site::{Changes, Site, lucarne_program};
 use super::tampering::{files_below, opened};
 
 /// A site with a few records that was stopped in order, and one line that it exported.
-fn stopped_site() -> (Site, Value) {
-    let mut site = Site::start(&Changes::default());
+pub(super) fn stopped_site(changes: &Changes) -> (Site, Value) {
+    let mut site = Site::start(changes);
     let mut load = site.send(&["--count", "200", "--batch", "50"]);
     assert_eq!(load.end(), Some(0), "{}", load.said());
     let lines = || std::fs::read_to_string(site.path("export/logs.jsonl")).unwrap_or_default();
@@ -24,7 +24,7 @@ fn stopped_site() -> (Site, Value) {
     (site, line)
 }
 
-fn lucarne(site: &Site, args: &[&str]) -> (Option<i32>, String, String) {
+pub(super) fn lucarne(site: &Site, args: &[&str]) -> (Option<i32>, String, String) {
     let place = |name: &str| site.path(name).to_str().unwrap().to_owned();
     let (archive, policy, config) =
         (place("archive"), place("audit-policy.yaml"), place("gateway.yaml"));
@@ -39,7 +39,7 @@ fn lucarne(site: &Site, args: &[&str]) -> (Option<i32>, String, String) {
 }
 
 /// The files outside the enclave and the exports that tell `value`.
-fn tellers(site: &Site, value: &str) -> Vec<PathBuf> {
+pub(super) fn tellers(site: &Site, value: &str) -> Vec<PathBuf> {
     let tells = |path: &PathBuf| {
         let mut bytes = std::fs::read(path).unwrap();
         bytes.extend(opened(path));
@@ -52,7 +52,7 @@ fn tellers(site: &Site, value: &str) -> Vec<PathBuf> {
 
 #[test]
 fn an_order_leaves_a_record_nowhere_and_the_seals_valid_unless_it_is_held() {
-    let (site, line) = stopped_site();
+    let (site, line) = stopped_site(&Changes::default());
     let value = line["executionId"].as_str().unwrap();
     let seq = line["tee_record_index"].as_u64().unwrap();
     let (number, neighbour) = (seq.to_string(), (seq - 1).to_string());
@@ -154,72 +154,4 @@ fn a_hold_keeps_the_log_of_a_running_gateway_from_being_cut() {
     (0..2).for_each(|_| send(&site));
     until("the log is cut again", PATIENCE, || (rolls(&site) < held).then_some(()));
     assert_eq!(site.stop(), [Some(0); 3]);
-}
-
-#[test]
-fn erasing_a_day_leaves_its_payloads_nowhere_and_the_seals_valid_unless_it_is_held() {
-    let erasable = ("state:", "erasure: { keys: keys }\nstate:");
-    let mut site = Site::start(&Changes { gateway: vec![erasable], ..Changes::default() });
-    let mut load = site.send(&["--count", "200", "--batch", "50"]);
-    assert_eq!(load.end(), Some(0), "{}", load.said());
-    let lines = || std::fs::read_to_string(site.path("export/logs.jsonl")).unwrap_or_default();
-    let exported = || lines().matches("\"executionId\"").count() >= 200;
-    until("every record is exported", PATIENCE, || exported().then_some(()));
-    let lines = lines();
-    let line = lines.lines().filter(|line| line.contains("\"executionId\"")).nth(77).unwrap();
-    let line: Value = serde_json::from_str(line).unwrap();
-    assert_eq!(site.stop(), [Some(0); 3]);
-    let value = line["executionId"].as_str().unwrap();
-    let told = tellers(&site, value);
-    assert!(!told.is_empty() && told.iter().all(|path| path.starts_with(site.path("state"))));
-
-    let keys = site.path("keys").to_str().unwrap().to_owned();
-    let report = |more: &[&str]| -> (Option<i32>, Value) {
-        let args = [&["audit", "verify", "--output", "json"], more].concat();
-        let (exit, report, said) = lucarne(&site, &args);
-        (exit, serde_json::from_str(&report).unwrap_or_else(|_| panic!("{said}")))
-    };
-    let sum = |report: &Value, what: &str| -> u64 {
-        let ledgers = report["ledgers"].as_array().unwrap();
-        ledgers.iter().map(|ledger| ledger[what].as_u64().unwrap()).sum()
-    };
-    let (exit, without) = report(&[]);
-    assert_eq!((exit, &without["findings"]), (Some(5), &Value::Array(vec![])), "{without:#}");
-    let encrypted = sum(&without, "encrypted");
-    assert!(encrypted >= 200 && without["notes"].to_string().contains("payloads not read"));
-    let (exit, with) = report(&["--keys", &keys]);
-    assert_eq!((exit, sum(&with, "encrypted")), (Some(5), 0), "{with:#}");
-    assert_eq!(sum(&with, "verified"), sum(&without, "verified"));
-
-    let day = std::fs::read_dir(site.path("keys")).unwrap().find_map(|entry| {
-        let name = entry.unwrap().file_name().into_string().unwrap();
-        name.ends_with(".key").then(|| name[..10].replace('-', "/"))
-    });
-    let (day, config) = (day.unwrap(), site.path("gateway.yaml"));
-    let config = config.to_str().unwrap();
-    let erase = || {
-        let word = ["--authority", "data protection officer", "--reason", "request 17"];
-        let args = ["archive", "erase", "--config", config, "--day", &day];
-        let output = run(lucarne_program(), &[&args[..], &word].concat());
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
-    };
-    let word = ["--authority", "Landgericht Mitte", "--reason", "3 O 12/26"];
-    let hold = |verb| lucarne(&site, &[&["archive", "hold", verb, "case-1"], &word[..]].concat());
-    assert_eq!(hold("set").0, Some(0));
-    let (exit, said) = erase();
-    assert_eq!(exit, Some(1), "{said}");
-    assert!(said.contains("hold case-1 covers it: 3 O 12/26"), "{said}");
-    assert_eq!(sum(&report(&["--keys", &keys]).1, "encrypted"), 0, "a hold changes nothing");
-    assert_eq!(hold("lift").0, Some(0));
-
-    let (exit, said) = erase();
-    assert_eq!(exit, Some(0), "{said}");
-    assert_eq!(tellers(&site, value), [] as [PathBuf; 0]);
-    let (exit, after) = report(&["--keys", &keys]);
-    assert_eq!(exit, Some(5), "{after:#}");
-    let findings = after["findings"].as_array().unwrap();
-    assert!(!findings.is_empty() && findings.iter().all(|one| one["kind"] == "ERASED"));
-    assert!(after.to_string().contains("order of data protection officer: request 17"));
-    assert_eq!((sum(&after, "encrypted"), sum(&after, "verified")), (0, sum(&with, "verified")));
-    assert_eq!(erase().0, Some(2), "nothing is left to do");
 }

@@ -387,7 +387,6 @@ fn a_register_that_is_removed_and_begun_anew_is_betrayed_by_its_witnesses() {
     let mut watched = Watched::start();
     let _witnesses = [watched.places[0].start(), watched.places[1].start()];
     send(&watched.site, "50");
-    assert_eq!(watched.site.stop(), [Some(0); 3]);
     let (archive, policy) = (watched.site.path("archive"), watched.site.path("audit-policy.yaml"));
     let block = watched.policy_text.replace('\n', "\n  ");
     append(&policy, &format!("witnesses: |\n  {block}\n"));
@@ -399,6 +398,8 @@ fn a_register_that_is_removed_and_begun_anew_is_betrayed_by_its_witnesses() {
     let key = register_key(&policy);
     let demanded = format!("register: {{ witnessed: true, ed25519: \"{key}");
     replace(&policy, &format!("register: {{ ed25519: \"{key}"), &demanded);
+    until("the register is witnessed", PATIENCE, || (check().0 == Some(0)).then_some(()));
+    assert_eq!(watched.site.stop(), [Some(0); 3]);
     let (exit, said) = check();
     assert_eq!(
         (exit, said.as_str()),

@@ -74,17 +74,31 @@ pub(super) fn other_code(strike: &mut Strike<'_>) -> Option<Effect> {
     judged(strike, at, "MEASUREMENT_UNEXPECTED", true)
 }
 
-/// Only who was protected before can be seen to have lost it.
-pub(super) fn downgraded(strike: &mut Strike<'_>) -> Option<Effect> {
+/// Evidence for the same keys, of the same code and under the same root, made at another moment.
+pub(super) fn other_evidence(strike: &mut Strike<'_>) -> Option<Effect> {
     let at = attested(strike)?;
     let epoch = &strike.site.epochs[at];
-    let before = epoch.before.filter(|before| !strike.site.epochs[*before].insecure);
-    if before.is_none() || epoch.insecure {
+    let root = if epoch.insecure { &strike.site.software } else { &strike.site.hardware };
+    let time_ms = epoch.attested_ms + strike.random.below(120_000);
+    let bytes = root.evidence(&epoch.binding, &MEASUREMENT, time_ms);
+    evidence(strike, at, bytes);
+    judged(strike, at, "MODIFIED", false)
+}
+
+/// A boot without protection after one that had it: only who was protected can have lost it.
+pub(super) fn downgraded(strike: &mut Strike<'_>) -> Option<Effect> {
+    let (at, before) = last_boot(strike)?;
+    let old = &strike.site.epochs[at];
+    if old.insecure || strike.site.epochs[before].insecure {
         return None;
     }
-    let bytes = strike.site.software.evidence(&epoch.binding, &MEASUREMENT, epoch.attested_ms);
-    evidence(strike, at, bytes);
-    judged(strike, at, "DOWNGRADED", false)
+    let previous = [0, 1].map(|kind| Some(strike.site.told(before, kind)));
+    let (instance, start_ms) = (old.instance().to_string(), old.attested_ms);
+    let birth = Birth { instance: &instance, start_ms, insecure: true, closes: true, previous };
+    let epoch = born_again(strike, &birth, at);
+    let mut area = strike.epoch_area(at, false);
+    area.adds(&epoch);
+    Some(Effect { due: vec![due("DOWNGRADED", about_epoch(&epoch), None)], area, also: END })
 }
 
 /// A boot in place of the last one of its instance.

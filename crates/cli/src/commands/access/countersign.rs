@@ -9,21 +9,28 @@ use lucarne_gateway::export::timestamp::rfc3339;
 use lucarne_ledger::identity::Instance;
 use lucarne_link::access::Certificate;
 use lucarne_link::channel::countersignature::{Approval, Countersignature};
+use lucarne_link::channel::message::Query;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
 use super::pem;
 use crate::clock;
-use crate::commands::query::recent::About;
+use crate::commands::query::question::Question;
 use crate::failure::{Exit, Failure};
 
-/// Countersign a question for recent log records that somebody else will ask
+/// Countersign a question that somebody else will ask
 ///
 /// The word is good for this question by this person to this instance, once, and for as long as you
-/// say. The question must name its beginning, so that both mean the same.
+/// say. Give the question as `lucarne query` will be given it: its verb, its text, the beginning of
+/// its time, and where they are given there its end and its limit. The beginning must be named, so
+/// that both mean the same.
 ///
 /// Example: lucarne access countersign --for alice.pem --instance nitro-001-us-east --time-from
 /// 2026-11-21T08:00:00Z --identity carol.pem --key carol.key --out alice.word
+///
+/// Example: lucarne access countersign --for alice.pem --instance nitro-001-us-east --verb logs
+/// --text 'errorCode="E42"' --time-from 2026-11-21T08:00:00Z --identity carol.pem --key carol.key
+/// --out alice.word
 #[derive(Debug, clap::Args)]
 pub struct Args {
     /// The certificate of the person who will ask
@@ -33,7 +40,7 @@ pub struct Args {
     #[arg(long, value_name = "NAME")]
     instance: Instance,
     #[command(flatten)]
-    about: About,
+    question: Question,
     /// Your certificate of access
     #[arg(long, value_name = "FILE")]
     identity: PathBuf,
@@ -67,7 +74,7 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     let mut number = [0; 16];
     let random = |_| Failure::new(Exit::Unreadable, "no random numbers");
     rand::fill(&mut number).map_err(random)?;
-    let query = args.about.query();
+    let query: Query = args.question.query()?;
     let until = clock::since_1970().as_secs().saturating_add(args.good_for.saturating_mul(60));
     let approval = Approval { instance: &args.instance, asker: first.serial, query: &query };
     let signature = pair.sign(&SystemRandom::new(), &approval.message(&number, until));

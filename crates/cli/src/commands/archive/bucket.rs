@@ -11,7 +11,7 @@ use crate::failure::Failure;
 ///
 /// # Errors
 /// When the file is wrong.
-pub(super) fn open(file: &Path) -> Result<S3, Failure> {
+pub(in crate::commands) fn open(file: &Path) -> Result<S3, Failure> {
     let settings = config::read_s3(file).map_err(|error| Failure::usage(error.to_string()))?;
     S3::open_read_only(settings).map_err(|error| unreadable(&error))
 }

@@ -4,11 +4,16 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use lucarne_archive::disk::RealDisk;
+use lucarne_archive::hold::Holds;
 use lucarne_archive::name::SealName;
-use lucarne_archive::withhold::{Order, Outcome, WithholdError, told, withhold};
-use lucarne_archive::{Archive, ArchiveError, Directory, Name};
+use lucarne_archive::s3::Settings;
+use lucarne_archive::withhold::{Order, Outcome, WithholdError, told, withhold, withhold_locked};
+use lucarne_archive::{Archive, ArchiveError, Directory, Name, S3};
 use lucarne_gateway::config::{ArchivePlace, Config, key_file};
+use lucarne_gateway::export::timestamp::rfc3339;
 use lucarne_gateway::{policy, service};
 use lucarne_ledger::hash::Hash;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
@@ -27,6 +32,10 @@ use crate::failure::{Exit, Failure, chain};
 /// still verifies every batch and counts the hole under that order. The earlier form of the file is
 /// removed, and with --config also what the stopped gateway's log still tells. What exporters have
 /// sent on is not called back. A hold on the file stops the command.
+///
+/// In a bucket with Object Lock nothing can be removed: the revision without the records is written
+/// beside the earlier one, an audit counts the hole, exports take the later one, and the command
+/// names what stays readable there and until when it is locked.
 ///
 /// Example: lucarne archive withhold 1042 1043 --ledger audit --config gateway.yaml --authority
 /// "data protection officer" --reason "request 17"
@@ -72,11 +81,48 @@ pub struct Args {
 
 /// Where the archive is, and who may withhold.
 struct Place {
-    archive: PathBuf,
+    archive: At,
     policy: PathBuf,
     key: Ed25519Key,
     // of the gateway, if it is one's
     state: Option<PathBuf>,
+}
+
+/// Where that is.
+enum At {
+    Directory(PathBuf),
+    // with the gateway's state, which has the holds
+    Bucket(Box<Settings>, PathBuf),
+}
+
+/// The archive, opened.
+enum Store {
+    Directory(Directory),
+    Bucket(Box<S3>, Holds),
+}
+
+impl Store {
+    const fn archive(&self) -> &dyn Archive {
+        match self {
+            Self::Directory(directory) => directory,
+            Self::Bucket(bucket, _) => &**bucket,
+        }
+    }
+
+    fn holds(&self) -> Holds {
+        match self {
+            Self::Directory(directory) => directory.holds(),
+            Self::Bucket(_, holds) => holds.clone(),
+        }
+    }
+
+    /// Until when a file cannot be removed, seconds since the Unix epoch.
+    fn locked_until(&self, seal: &SealName) -> Result<Option<i64>, Failure> {
+        let Self::Bucket(bucket, _) = self else { return Ok(None) };
+        let version = bucket.versions(&text(seal)).next().transpose();
+        let Some(version) = version.map_err(|error| unreadable(&error))? else { return Ok(None) };
+        bucket.locked_until(&version).map_err(|error| unreadable(&error))
+    }
 }
 
 /// The revisions of each range of records, by the range and its root.
@@ -108,14 +154,15 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         return Err(Failure::usage("the policy does not name this key under withholding_keys")
             .hint("an auditor would report the holes as MISSING"));
     }
-    let archive = open(args, &place)?;
+    let store = open(args, &place)?;
+    let archive = store.archive();
     let records: BTreeSet<u64> = args.records.iter().copied().collect();
-    let files = args.files(&archive, &records)?;
+    let files = args.files(archive, &records)?;
     let Some((instance, epoch)) = files.values().flatten().next().map(epoch_of) else {
         let text = "no file of the archive is named for these records";
         return Err(Failure::new(Exit::CouldNotTell, text));
     };
-    let attested = epochs::attest(&archive, &instance, epoch, &trust)?
+    let attested = epochs::attest(archive, &instance, epoch, &trust)?
         .map_err(|cause| Failure::new(Exit::No, format!("{instance}/{epoch}: {cause}")))?;
     let order = Order {
         records: &records,
@@ -126,7 +173,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let mut done = Done::default();
     for revisions in files.values() {
-        args.leave_out(&archive, revisions, &order, &mut done)?;
+        args.leave_out(&store, revisions, &order, &mut done)?;
     }
     if let Some(state) = place.state.filter(|_| !args.dry_run) {
         let all: Vec<SealName> = files.into_values().flatten().collect();
@@ -136,16 +183,16 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             )
         })?;
     }
-    args.say(&done, &mut std::io::stdout().lock())
+    args.say(&store, &done, &mut std::io::stdout().lock())
 }
 
 impl Args {
     fn place(&self) -> Result<Place, Failure> {
         if let Some(path) = &self.config {
             let config = Config::load(path).map_err(|error| Failure::usage(error.to_string()))?;
-            let ArchivePlace::Directory(archive) = config.archive else {
-                return Err(Failure::usage("the archive is a bucket: what is locked there stays")
-                    .hint("payloads that may have to go are encrypted before they are stored"));
+            let archive = match config.archive {
+                ArchivePlace::Directory(path) => At::Directory(path),
+                ArchivePlace::S3(settings) => At::Bucket(settings, config.state.clone()),
             };
             return Ok(Place {
                 archive,
@@ -159,11 +206,12 @@ impl Args {
             return Err(Failure::usage("--records-dir goes with --policy and --key"));
         };
         let key = key_file(key).map_err(Failure::usage)?;
-        Ok(Place { archive: archive.clone(), policy: policy.clone(), key, state: None })
+        let archive = At::Directory(archive.clone());
+        Ok(Place { archive, policy: policy.clone(), key, state: None })
     }
 
     /// The revisions of each range that holds one of the records, in the one epoch that has such.
-    fn files(&self, archive: &Directory, records: &BTreeSet<u64>) -> Result<Files, Failure> {
+    fn files(&self, archive: &dyn Archive, records: &BTreeSet<u64>) -> Result<Files, Failure> {
         let mut files = Files::new();
         let mut epochs = BTreeSet::new();
         for name in archive.list("").map_err(|error| unreadable(&error))? {
@@ -193,24 +241,19 @@ impl Args {
 
     fn leave_out(
         &self,
-        archive: &Directory,
+        store: &Store,
         revisions: &[SealName],
         order: &Order<'_>,
         done: &mut Done,
     ) -> Result<(), Failure> {
         if self.dry_run {
-            for name in revisions {
-                let told = told(archive, name, order).map_err(|error| failed(&error))?;
-                if told > 0 {
-                    archive.holds().clear(name).map_err(|error| refused(&error))?;
-                    done.withheld += told;
-                    let removed = vec![name.clone()];
-                    done.files.push(Outcome { kept: name.clone(), withheld: told, removed });
-                }
-            }
-            return Ok(());
+            return self.foresee(store, revisions, order, done);
         }
-        let outcome = withhold(archive, &archive.holds(), revisions, order);
+        let holds = store.holds();
+        let outcome = match store {
+            Store::Directory(directory) => withhold(directory, &holds, revisions, order),
+            Store::Bucket(bucket, _) => withhold_locked(&**bucket, &holds, revisions, order),
+        };
         if let Some(outcome) = outcome.map_err(|error| failed(&error))? {
             done.withheld += outcome.withheld;
             done.files.push(outcome);
@@ -218,13 +261,44 @@ impl Args {
         Ok(())
     }
 
-    fn say(&self, done: &Done, out: &mut dyn Write) -> Result<Exit, Failure> {
+    fn foresee(
+        &self,
+        store: &Store,
+        revisions: &[SealName],
+        order: &Order<'_>,
+        done: &mut Done,
+    ) -> Result<(), Failure> {
+        // Of a bucket's revisions the last one is what everybody reads.
+        let (meant, stays) = match store {
+            Store::Directory(_) => (revisions, false),
+            Store::Bucket(..) => (revisions.last().map_or(&[][..], std::slice::from_ref), true),
+        };
+        for name in meant {
+            let told = told(store.archive(), name, order).map_err(|error| failed(&error))?;
+            if told > 0 {
+                store.holds().clear(name).map_err(|error| refused(&error))?;
+                done.withheld += told;
+                let (kept, names) = (name.clone(), vec![name.clone()]);
+                let (removed, locked) = if stays { (vec![], names) } else { (names, vec![]) };
+                done.files.push(Outcome { kept, withheld: told, removed, locked });
+            }
+        }
+        Ok(())
+    }
+
+    fn say(&self, store: &Store, done: &Done, out: &mut dyn Write) -> Result<Exit, Failure> {
         if self.output == Output::Json {
             let files: Vec<_> = (done.files.iter())
                 .map(|file| {
                     let removed: Vec<String> = file.removed.iter().map(text).collect();
+                    let locked: Vec<String> = file.locked.iter().map(text).collect();
                     let (kept, withheld) = (text(&file.kept), file.withheld);
-                    json!({ "kept": kept, "withheld": withheld, "removed": removed })
+                    json!({
+                        "kept": kept,
+                        "withheld": withheld,
+                        "removed": removed,
+                        "locked": locked,
+                    })
                 })
                 .collect();
             let report = json!({
@@ -248,16 +322,31 @@ impl Args {
         for file in &done.files {
             writeln!(out, "  {}", text(&file.kept))?;
         }
+        for name in done.files.iter().flat_map(|file| &file.locked) {
+            let until = match store.locked_until(name)? {
+                Some(until_s) => date(until_s),
+                None => "an administrator removes it".to_owned(),
+            };
+            writeln!(out, "still readable in the bucket until {until}: {}", text(name))?;
+        }
         Ok(Exit::Yes)
     }
 }
 
 /// A directory that a gateway writes is locked by it; a dry run only reads.
-fn open(args: &Args, place: &Place) -> Result<Directory, Failure> {
-    let opened = if args.dry_run {
-        Directory::open_read_only(&place.archive)
-    } else {
-        Directory::open(&place.archive)
+fn open(args: &Args, place: &Place) -> Result<Store, Failure> {
+    let opened = match &place.archive {
+        At::Directory(path) if args.dry_run => {
+            Directory::open_read_only(path).map(Store::Directory)
+        }
+        At::Directory(path) => Directory::open(path).map(Store::Directory),
+        At::Bucket(settings, state) => {
+            let settings = settings.as_ref().clone();
+            let opened =
+                if args.dry_run { S3::open_read_only(settings) } else { S3::open(settings) };
+            let holds = Holds::at(Arc::new(RealDisk), &Holds::folder_of(state));
+            opened.map(|bucket| Store::Bucket(Box::new(bucket), holds))
+        }
     };
     opened.map_err(|error| match error {
         ArchiveError::Locked { .. } => Failure::new(Exit::No, error.to_string())
@@ -286,6 +375,12 @@ fn unreadable(error: &ArchiveError) -> Failure {
 fn epoch_of(seal: &SealName) -> (Instance, EpochId) {
     (seal.ledger.instance.clone(), seal.ledger.epoch)
 }
+
+fn date(time_s: i64) -> String {
+    rfc3339(u64::try_from(time_s).unwrap_or_default().saturating_mul(NS_PER_S))
+}
+
+const NS_PER_S: u64 = 1_000_000_000;
 
 fn text(seal: &SealName) -> String {
     Name::Seal(seal.clone()).to_string()

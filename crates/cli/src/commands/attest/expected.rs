@@ -1,13 +1,16 @@
 //! The form in which expected and current attestations are compared with plain `diff`.
 //!
 //! Seven fields, values with a prefix that says how they are written. Registers come in the order
-//! of their numbers, all that the document shows.
+//! of their numbers, all that the document shows. A quote or a report has no module, no time of its
+//! own and no certificate in it: the first is then its kind, the second when it was judged, the
+//! third empty.
 
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lucarne_attest::Unverified;
+use lucarne_attest::{EpochClaims, Unverified};
+use lucarne_ledger::binding::EpochBinding;
 use serde::Serialize;
 
 /// A document of the Nitro format in seven fields.
@@ -39,6 +42,20 @@ impl Expected {
             public_key: read.public_key.as_deref().map(base64),
             certificate: base64(&read.certificate),
             user_data: deployment.map(|tag| format!("sha256:{tag}")).or_else(own_data),
+        }
+    }
+
+    /// From verified evidence of a kind that is no document, and the binding that it is about.
+    pub(in crate::commands) fn of_claims(claims: &EpochClaims, binding: &EpochBinding) -> Self {
+        let registers = claims.registers.iter();
+        Self {
+            module_id: format!("{}-{}", claims.kind.as_str(), binding.instance),
+            timestamp: claims.time().unix_seconds(),
+            digest: "SHA384",
+            pcrs: registers.map(|(index, value)| (*index, format!("sha384:{value}"))).collect(),
+            public_key: Some(format!("base64:{}", STANDARD.encode(&binding.p256_spki))),
+            certificate: String::new(),
+            user_data: binding.deployment.as_ref().map(|tag| format!("sha256:{tag}")),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use lucarne_attest::{
     Claims, Class, DebugMode, Expect, Kind, Measurements, Policy, Root, Unverified, When,
-    read_unverified, verify,
+    read_unverified, verify_unless_revoked,
 };
 use lucarne_ledger::hash::to_hex;
 
@@ -45,7 +45,7 @@ pub(super) fn judge(evidence: &Evidence, terms: &Terms) -> Result<Verdict, Failu
     }
     let (when, by) = when(terms, read.ok().as_ref());
     (verdict.judged_at, verdict.judged_by) = by;
-    match verify(&evidence.bytes, &policy, when, nonce) {
+    match verify_unless_revoked(&evidence.bytes, &policy, when, nonce, terms.revoked()) {
         Ok(verified) => accept(&mut verdict, verified.get(), &policy, terms),
         Err(refused) => {
             verdict.holds_until = None;
@@ -179,7 +179,11 @@ fn check_lines(verdict: &mut Verdict, claims: &Claims, policy: &Policy, terms: &
             open(verdict, "instance not bound: any machine with this code will do");
         }
     }
-    open(verdict, "revocation: AWS publishes no list for verifiers, and none was named");
+    if terms.revoked().is_empty() {
+        open(verdict, "revocation: AWS publishes no list for verifiers, and none was named");
+    } else {
+        checked(verdict, "revocation: the policy's lists name no certificate of the chain");
+    }
     open(verdict, "user data and public key: whoever relies on them compares them");
 }
 

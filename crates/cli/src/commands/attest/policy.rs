@@ -5,13 +5,16 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use lucarne_attest::classify::{RegisterNames, Role};
-use lucarne_attest::{DebugMode, Fingerprint, Measurement, Measurements, Register, Root, snp, tdx};
+use lucarne_attest::{
+    Acceptance, DebugMode, Fingerprint, Measurement, Measurements, Register, Revoked, Root, snp,
+    tdx,
+};
 use lucarne_gateway::config::read_yaml;
-use lucarne_gateway::policy;
+use lucarne_gateway::policy::{self, Terms};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error};
 
@@ -24,6 +27,8 @@ pub(super) struct Policy {
     nitro: Option<lucarne_attest::Policy>,
     tdx: Option<tdx::Policy>,
     snp: Option<snp::Policy>,
+    revoked: Vec<Revoked>,
+    collateral: Vec<PathBuf>,
     names: RegisterNames,
 }
 
@@ -38,11 +43,14 @@ impl Policy {
         if audit {
             let policy = policy::read(path).map_err(|error| Failure::usage(error.to_string()))?;
             let names = RegisterNames::nitro();
-            let lucarne_attest::Acceptance { nitro, tdx, snp, revoked: _ } = policy.acceptance();
-            return Ok(Self { nitro, tdx, snp, names });
+            let Terms { accepts, collateral } = policy.terms();
+            let Acceptance { nitro, tdx, snp, revoked } = accepts;
+            return Ok(Self { nitro, tdx, snp, revoked, collateral, names });
         }
         let file: File = read_yaml(path).map_err(|error| Failure::usage(error.to_string()))?;
-        file.check().map_err(|problem| Failure::usage(format!("{}: {problem}", path.display())))
+        let beside = path.parent().unwrap_or(Path::new(""));
+        file.check(beside)
+            .map_err(|problem| Failure::usage(format!("{}: {problem}", path.display())))
     }
 
     /// For documents of the Nitro format.
@@ -60,6 +68,16 @@ impl Policy {
         self.snp.clone()
     }
 
+    /// Certificates that are not believed any more.
+    pub(super) fn revoked(&self) -> &[Revoked] {
+        &self.revoked
+    }
+
+    /// Files to verify quotes and reports with, when the command line names none.
+    pub(super) fn collateral(&self) -> &[PathBuf] {
+        &self.collateral
+    }
+
     /// What registers are called.
     pub(super) const fn names(&self) -> &RegisterNames {
         &self.names
@@ -67,6 +85,11 @@ impl Policy {
 }
 
 impl super::judging::Terms {
+    /// Certificates that the policy does not believe any more.
+    pub(super) fn revoked(&self) -> &[Revoked] {
+        self.policy.as_ref().map_or(&[], Policy::revoked)
+    }
+
     /// What registers are called: by the policy, or as AWS does.
     pub(super) fn names(&self) -> RegisterNames {
         let named = self.policy.as_ref().map(|policy| policy.names().clone());
@@ -80,6 +103,12 @@ struct File {
     nitro: Option<Nitro>,
     tdx: Option<policy::Tdx>,
     snp: Option<policy::Snp>,
+    /// As in the audit's policy.
+    #[serde(default)]
+    collateral: Vec<PathBuf>,
+    /// As in the audit's policy.
+    #[serde(default)]
+    revocations: Vec<PathBuf>,
 }
 
 #[derive(Deserialize)]
@@ -122,15 +151,17 @@ enum RoleName {
 }
 
 impl File {
-    fn check(self) -> Result<Policy, String> {
+    fn check(self, beside: &Path) -> Result<Policy, String> {
         if self.nitro.is_none() && self.tdx.is_none() && self.snp.is_none() {
             return Err("expected nitro, tdx or snp, found none: nothing would be accepted".into());
         }
         let names = self.nitro.as_ref().map_or_else(|| Ok(RegisterNames::nitro()), Nitro::names)?;
         Ok(Policy {
             nitro: self.nitro.map(Nitro::check).transpose()?,
-            tdx: self.tdx.map(policy::Tdx::check).transpose()?,
-            snp: self.snp.map(policy::Snp::check).transpose()?,
+            tdx: self.tdx.map(|tdx| tdx.check(None)).transpose()?,
+            snp: self.snp.map(|snp| snp.check(None)).transpose()?,
+            revoked: policy::revoked(&self.revocations, beside)?,
+            collateral: self.collateral.iter().map(|path| beside.join(path)).collect(),
             names,
         })
     }

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use lucarne_attest::Class;
-use lucarne_attest::snp::{Accepted, Caveat, Claims, Collateral, Expect, Policy, Rejected, verify};
+use lucarne_attest::snp::{
+    Caveat, Claims, Collateral, Expect, Measurements, Policy, Rejected, verify_unless_revoked,
+};
 use lucarne_ledger::hash::to_hex;
 
 use super::evidence::{Evidence, read_bounded};
@@ -39,8 +41,9 @@ pub(super) fn judge(evidence: &Evidence, terms: &Terms) -> Result<Verdict, Failu
         verdict.refuse("kind-not-accepted".into(), Class::Policy, text);
         return Ok(verdict);
     };
-    let collateral = terms.collateral().map(collateral).transpose()?.unwrap_or_default();
-    match verify(&evidence.bytes, &collateral, &policy, now, expect) {
+    let collateral = terms_collateral(terms)?;
+    let revoked = terms.revoked();
+    match verify_unless_revoked(&evidence.bytes, &collateral, &policy, now, expect, revoked) {
         Ok(verified) => accept(&mut verdict, verified.get(), terms),
         Err(
             refused @ (Rejected::LeafMissing { .. }
@@ -57,7 +60,7 @@ pub(super) fn judge(evidence: &Evidence, terms: &Terms) -> Result<Verdict, Failu
 
 /// What is trusted without a policy: AMD's roots, nothing that weakens a guest, and any code.
 fn vendor() -> Policy {
-    Policy { measurements: Accepted::DangerAny, ..Policy::strict(Vec::new()) }
+    Policy { measurements: Measurements::DangerAny, ..Policy::strict(Vec::new()) }
 }
 
 fn accept(verdict: &mut Verdict, claims: &Claims, terms: &Terms) {
@@ -85,7 +88,12 @@ fn accept(verdict: &mut Verdict, claims: &Claims, terms: &Terms) {
     }
     if claims.insecure {
         verdict.vector.configuration = CONTRAINDICATED;
-        let why = "the guest is in debug mode, its host can read it".to_owned();
+        let why = if claims.policy.debug() {
+            "the guest is in debug mode, its host can read it"
+        } else {
+            "the root is not AMD's, so nothing vouches for the machine"
+        };
+        let why = why.to_owned();
         verdict.outcome = Outcome::Insecure { why };
     }
     if !claims.caveats.contains(&Caveat::InstanceNotBound) {
@@ -126,6 +134,21 @@ fn describe(verdict: &mut Verdict, claims: &Claims) {
     verdict.claim("current_tcb", claims.current_tcb.to_string());
     verdict.claim("root_sha256", claims.root.to_string());
     verdict.claim("caveats", claims.caveats.iter().map(code_of).collect::<Vec<String>>());
+}
+
+/// What the command line names, or else the files that the policy names.
+fn terms_collateral(terms: &Terms) -> Result<Collateral, Failure> {
+    if let Some(path) = terms.collateral() {
+        return collateral(path);
+    }
+    let mut found = Collateral::default();
+    for path in terms.policy.iter().flat_map(|policy| policy.collateral()) {
+        // One that is not there, or is for another kind, adds nothing; the verdict says what lacks.
+        if let Ok(bytes) = read_bounded(path, FILE_BYTES_MAX) {
+            found.add(&bytes).ok();
+        }
+    }
+    Ok(found)
 }
 
 /// One file, or every file of a folder that is collateral.

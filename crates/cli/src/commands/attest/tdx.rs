@@ -5,13 +5,15 @@ use std::path::Path;
 use lucarne_attest::Class;
 use lucarne_attest::tdx::{
     Claims, Collateral, Expect, INTEL_SGX_ROOT, Measurements, PcsFiles, Policy, RegisterName, Tcb,
-    verify,
+    verify_unless_revoked,
 };
 use lucarne_ledger::hash::to_hex;
 
 use super::evidence::{Evidence, read_bounded};
 use super::judging::{Nonce, Terms};
-use super::verdict::{AFFIRMING, EXECUTABLES_UNRECOGNISED, Outcome, Verdict, code_of};
+use super::verdict::{
+    AFFIRMING, EXECUTABLES_UNRECOGNISED, HARDWARE_UNRECOGNISED, Outcome, Verdict,
+};
 use crate::failure::{Failure, chain};
 
 /// The verdict on a quote.
@@ -40,7 +42,7 @@ pub(super) fn judge(evidence: &Evidence, terms: &Terms) -> Result<Verdict, Failu
         verdict.refuse("kind-not-accepted".into(), Class::Policy, text);
         return Ok(verdict);
     };
-    let Some(path) = terms.collateral() else {
+    let Some(collateral) = terms_collateral(terms)? else {
         verdict.outcome = Outcome::CouldNotTell {
             code: "collateral-missing".into(),
             text: "a quote is worth what Intel says of the machine today: name that with \
@@ -49,10 +51,10 @@ pub(super) fn judge(evidence: &Evidence, terms: &Terms) -> Result<Verdict, Failu
         };
         return Ok(verdict);
     };
-    let collateral = collateral(path)?;
-    match verify(&evidence.bytes, &collateral, &policy, now, expect) {
+    let revoked = terms.revoked();
+    match verify_unless_revoked(&evidence.bytes, &collateral, &policy, now, expect, revoked) {
         Ok(verified) => accept(&mut verdict, verified.get(), &policy, terms),
-        Err(refused) => verdict.refuse(code_of(&refused), refused.class(), chain(&refused)),
+        Err(refused) => verdict.refuse(refused.code().to_owned(), refused.class(), chain(&refused)),
     }
     Ok(verdict)
 }
@@ -79,11 +81,20 @@ fn accept(verdict: &mut Verdict, claims: &Claims, policy: &Policy, terms: &Terms
             verdict.vector.executables = AFFIRMING;
             verdict.checked.push("measurement: one that the policy lists".into());
         }
+        (Measurements::Baseline(_), _) => {
+            verdict.vector.executables = AFFIRMING;
+            verdict.checked.push("measurement: one that the baseline authorises".into());
+        }
         (Measurements::DangerAny, Some(_)) => {
             let why = "the policy accepts whatever code runs in the TD".to_owned();
             verdict.outcome = Outcome::Insecure { why };
         }
         (Measurements::DangerAny, None) => {}
+    }
+    if claims.insecure() {
+        verdict.vector.hardware = HARDWARE_UNRECOGNISED;
+        let why = "the root is not Intel's, so nothing vouches for the machine".to_owned();
+        verdict.outcome = Outcome::Insecure { why };
     }
     match &terms.nonce {
         Some(nonce) => {
@@ -136,6 +147,16 @@ fn tcb(tcb: &Tcb) -> String {
     } else {
         format!("{} ({})", tcb.status.as_str(), advisories.join(", "))
     }
+}
+
+/// What the command line names, or else the first bundle among the files that the policy names.
+fn terms_collateral(terms: &Terms) -> Result<Option<Collateral>, Failure> {
+    if let Some(path) = terms.collateral() {
+        return collateral(path).map(Some);
+    }
+    let named = terms.policy.iter().flat_map(|policy| policy.collateral());
+    let read = named.filter_map(|path| read_bounded(path, COLLATERAL_BYTES_MAX).ok());
+    Ok(read.filter_map(|bytes| Collateral::from_bundle(&bytes).ok()).next())
 }
 
 /// A bundle in one file, or a folder of the files of Intel's service by their usual names.

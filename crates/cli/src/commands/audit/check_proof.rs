@@ -11,6 +11,8 @@ use lucarne_archive::name::EpochFile;
 use lucarne_archive::store::Listing;
 use lucarne_archive::{Archive, ArchiveError, Name, Put};
 use lucarne_gateway::policy;
+use lucarne_ledger::audit::cause::Cause;
+use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::hash::Hash;
 use lucarne_ledger::note::NoteKey;
 use lucarne_ledger::proof_bundle::{BUNDLE_BYTES_MAX, ProofBundle};
@@ -22,6 +24,7 @@ use super::epochs;
 use super::prove::Output;
 use crate::failure::{Exit, Failure, chain};
 
+mod dated;
 mod judgement;
 mod vouchers;
 
@@ -33,8 +36,8 @@ use vouchers::Vouchers;
 /// FILE is a bundle (lucarne audit prove --bundle), which is judged with nothing else but the
 /// policy, or a .tlog-proof, which is judged by the log's keys.
 ///
-/// Exit codes: 0 proven; 1 not proven; 3 usage or policy; 4 could not read; 5 proven, but only
-/// under a root that the policy names insecure.
+/// Exit codes: 0 proven; 1 not proven; 2 nobody shows when the evidence was there; 3 usage or
+/// policy; 4 could not read; 5 proven, but only under a root that the policy names insecure.
 ///
 /// Example: lucarne audit check-proof record-1042.proof --policy ./audit-policy.yaml
 #[derive(Debug, clap::Args)]
@@ -76,8 +79,9 @@ pub(super) fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> 
     let bundle = ProofBundle::from_cbor(&bytes).map_err(|error| not_proven(&error))?;
     let claimed = bundle.claimed_statement().map_err(|error| not_proven(&error))?;
     let (instance, epoch) = (&claimed.ledger.instance, claimed.ledger.epoch);
-    let attested = epochs::attest(&Carried(&bundle), instance, epoch, &policy)?
-        .map_err(|cause| Failure::new(Exit::No, format!("not proven: {cause}")))?;
+    let shown = |binding: &EpochBinding, _: &[u8]| dated::shown_at(&bundle, binding, &policy);
+    let attested = epochs::attest_shown(&Carried(&bundle), instance, epoch, &policy, &shown)?
+        .map_err(|cause| refused(&cause))?;
     let proven = bundle
         .verify(&attested.keys, &policy.audit.log_prefix)
         .map_err(|error| not_proven(&error))?;
@@ -168,6 +172,15 @@ fn check_log_proof(args: &Args, bytes: &[u8], out: &mut dyn Write) -> Result<Exi
         )?,
     }
     Ok(Exit::Yes)
+}
+
+/// Nobody's word on when evidence was there is no word against it.
+fn refused(cause: &Cause) -> Failure {
+    let exit = match cause {
+        Cause::EvidenceUndated { .. } => Exit::CouldNotTell,
+        _ => Exit::No,
+    };
+    Failure::new(exit, format!("not proven: {cause}"))
 }
 
 fn same_record(args: &Args, leaf: Hash) -> Result<(), Failure> {

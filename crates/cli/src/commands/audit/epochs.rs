@@ -17,6 +17,7 @@ use lucarne_ledger::audit::AttestedKeys;
 use lucarne_ledger::audit::cause::Cause;
 use lucarne_ledger::batch::EpochKey;
 use lucarne_ledger::binding::EpochBinding;
+use lucarne_ledger::hash::Hash;
 use lucarne_ledger::identity::{EpochId, Instance};
 use lucarne_ledger::key::PublicKey;
 
@@ -31,6 +32,8 @@ pub(in crate::commands) struct Attested {
     pub(in crate::commands) keys: AttestedKeys,
     /// What its evidence says.
     pub(in crate::commands) epoch: EpochKeys,
+    /// SHA-256 of that.
+    pub(in crate::commands) evidence_sha256: Hash,
 }
 
 /// Evidence and bindings are a few KiB; what is longer is neither.
@@ -45,6 +48,26 @@ pub(in crate::commands) fn attest(
     instance: &Instance,
     epoch: EpochId,
     policy: &Policy,
+) -> Result<Result<Attested, Cause>, Failure> {
+    attest_shown(archive, instance, epoch, policy, &|binding, evidence| {
+        dated::shown_at(archive, policy, binding, evidence)
+    })
+}
+
+/// When an epoch and the bytes of its evidence were there, if anything shows it.
+type ShownAt<'a> = dyn Fn(&EpochBinding, &[u8]) -> Result<Option<Time>, Failure> + 'a;
+
+/// The same, where something else than the archive may show when evidence was there that does not
+/// say so itself.
+///
+/// # Errors
+/// When a file cannot be read, or the policy itself accepts nothing.
+pub(super) fn attest_shown(
+    archive: &dyn Archive,
+    instance: &Instance,
+    epoch: EpochId,
+    policy: &Policy,
+    shown_at: &ShownAt<'_>,
 ) -> Result<Result<Attested, Cause>, Failure> {
     let read = |file| {
         let name = EpochName { instance: instance.clone(), epoch, file };
@@ -73,7 +96,7 @@ pub(in crate::commands) fn attest(
                 Err(error) => return refused(format!("collateral.cbor: {}", chain(&error))),
             },
         };
-        shown = dated::shown_at(archive, policy, &binding, &evidence)?;
+        shown = shown_at(&binding, &evidence)?;
     }
     let exhibit = Exhibit { evidence: &evidence, collateral: &collateral, binding: &binding };
     judge(&exhibit, shown, policy)
@@ -88,7 +111,11 @@ fn judge(
     let accepts = policy.acceptance();
     match accepts.verify_epoch(exhibit, At::Replay { shown }, Expect::AnyNonce) {
         Ok(verified) => match keys(verified.get(), policy) {
-            Some(keys) => Ok(Ok(Attested { keys, epoch: verified.into_inner() })),
+            Some(keys) => Ok(Ok(Attested {
+                keys,
+                epoch: verified.into_inner(),
+                evidence_sha256: Hash::of(exhibit.evidence),
+            })),
             None => refused("the attested key is not one on P-256".to_owned()),
         },
         Err(error) if error.class() == Class::Policy => {

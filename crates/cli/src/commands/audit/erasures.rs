@@ -14,7 +14,7 @@ use lucarne_archive::{Archive, ArchiveError, Name};
 use lucarne_ledger::audit::cause::Cause;
 use lucarne_ledger::audit::finding::{Finding, Subject};
 use lucarne_ledger::audit::report::Report;
-use lucarne_ledger::encryption::Erasure;
+use lucarne_ledger::encryption::{Erasure, KeyId};
 use lucarne_ledger::key::PublicKey;
 
 use super::catalogue::unreadable;
@@ -32,15 +32,23 @@ pub(super) fn read_keys(folder: &Path) -> Result<DataKeys, Failure> {
         .map_err(|error| Failure::unreadable("read the data keys", &error))
 }
 
-/// The accepted orders of an archive, and a finding for each other one.
+/// The orders of an archive to destroy keys.
+#[derive(Debug, Default)]
+pub(super) struct Orders {
+    /// Those that a withholding key of the policy signed.
+    pub(super) accepted: Vec<Erasure>,
+    /// A finding for each other one.
+    pub(super) findings: Vec<Finding>,
+    /// The keys that those are named for.
+    pub(super) refused: Vec<KeyId>,
+}
+
+/// Reads the orders of an archive.
 ///
 /// # Errors
 /// When the archive cannot be read.
-pub(super) fn read(
-    archive: &dyn Archive,
-    authorities: &[PublicKey],
-) -> Result<(Vec<Erasure>, Vec<Finding>), Failure> {
-    let (mut orders, mut findings) = (Vec::new(), Vec::new());
+pub(super) fn read(archive: &dyn Archive, authorities: &[PublicKey]) -> Result<Orders, Failure> {
+    let mut orders = Orders::default();
     for name in archive.list("erasures/").map_err(|error| unreadable(&error))? {
         let name = match name {
             Ok(Name::Erasure(name)) => name,
@@ -56,11 +64,12 @@ pub(super) fn read(
             None => "no withholding key of the policy signed it",
             Some(order) if !is_of(&order, &name) => "it is not about what its name says",
             Some(order) => {
-                orders.push(order);
+                orders.accepted.push(order);
                 continue;
             }
         };
-        findings.push(Finding {
+        orders.refused.push(name.key);
+        orders.findings.push(Finding {
             subject: Subject::Archive,
             range: None,
             file: Some(file.to_string()),
@@ -68,7 +77,7 @@ pub(super) fn read(
             accepted: None,
         });
     }
-    Ok((orders, findings))
+    Ok(orders)
 }
 
 /// What a report has to say beside its findings.
@@ -90,7 +99,7 @@ pub(super) fn notes(
         ));
     }
     if let Some(keys) = &judge.data_keys {
-        for order in read(archive, &judge.policy.withholding_keys)?.0 {
+        for order in read(archive, &judge.policy.withholding_keys)?.accepted {
             if keys.by_id(order.key).is_some() {
                 notes.push(format!(
                     "key {} of {}/{}/{} was to be destroyed (`{}`) and is still in the folder \

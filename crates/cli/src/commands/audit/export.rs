@@ -28,6 +28,7 @@ use serde_json::Value;
 
 use self::records::Walk;
 use super::catalogue::{Catalogue, unreadable};
+use super::payloads::Payloads;
 use super::{Place, verify};
 use crate::failure::{Exit, Failure};
 
@@ -53,6 +54,9 @@ pub struct Args {
     /// The file, or for a bag the directory, to make
     #[arg(long, value_name = "PATH")]
     to: PathBuf,
+    /// Read encrypted payloads with the data keys in this folder or in a copy of it
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
@@ -83,8 +87,12 @@ fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
         place.wanted.ledger.get_or_insert(LedgerKind::Audit);
     }
     let policy = policy::read(&place.policy).map_err(|error| Failure::usage(error.to_string()))?;
-    let judgement = Judgement::of(&place)?;
-    let source = Source { place: &place, policy: &policy, judgement: &judgement };
+    let keys = args.keys.as_deref();
+    let judgement = Judgement::of(&place, keys)?;
+    let archive = Directory::open_read_only(&place.records_dir).map_err(|e| unreadable(&e))?;
+    let payloads = Payloads::of(&archive, &policy.audit.withholding_keys, keys)?;
+    let (place, policy) = (&place, &policy);
+    let source = Source { place, policy, judgement: &judgement, payloads: &payloads };
     let mut refused = 0;
     let count = match args.format {
         Format::Jsonl => source.to_file(&args.to, &mut |walk, file| view::write(walk, file))?,
@@ -107,10 +115,37 @@ fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
         Format::Jsonl | Format::Ocsf | Format::Parquet => "records",
     };
     writeln!(out, "{count} {what} in {}; {}", args.to.display(), judgement.sentence())?;
+    let unread = payloads.unread();
+    if unread > 0 {
+        writeln!(
+            out,
+            "{unread} payloads are ENCRYPTED or ERASED, and their records say which; --keys opens \
+             the encrypted ones"
+        )?;
+    }
     if refused > 0 {
         writeln!(out, "{refused} {what} do not verify and are not among them")?;
         return Ok(Exit::No);
     }
+    Ok(judgement.exit)
+}
+
+/// Hands over each record of a part of an archive as the view has it, and how the part is judged.
+///
+/// # Errors
+/// When something cannot be read.
+pub(super) fn records_of(place: &Place, each: &mut dyn FnMut(&Value)) -> Result<Exit, Failure> {
+    let policy = policy::read(&place.policy).map_err(|error| Failure::usage(error.to_string()))?;
+    let judgement = Judgement::of(place, None)?;
+    let (archive, catalogue) = open(place)?;
+    let payloads = Payloads::of(&archive, &policy.audit.withholding_keys, None)?;
+    let (archive, catalogue, payloads) = (&archive, &catalogue, &payloads);
+    let walk = Walk { archive, catalogue, policy: &policy, payloads };
+    walk.each(&mut |row| {
+        let view = serde_json::to_value(view::View::of(row)).map_err(std::io::Error::from)?;
+        each(&view);
+        Ok(())
+    })?;
     Ok(judgement.exit)
 }
 
@@ -130,7 +165,7 @@ struct Line {
 }
 
 impl Judgement {
-    fn of(place: &Place) -> Result<Self, Failure> {
+    fn of(place: &Place, keys: Option<&Path>) -> Result<Self, Failure> {
         let mut line: Vec<OsString> = vec!["verify".into(), "--records-dir".into()];
         line.extend([place.records_dir.clone().into(), "--policy".into()]);
         line.extend([place.policy.clone().into(), "--output=json".into()]);
@@ -138,6 +173,9 @@ impl Judgement {
         line.extend(wanted.ledger.map(|kind| format!("--ledger={kind}").into()));
         line.extend(wanted.instance.iter().map(|one| format!("--instance={one}").into()));
         line.extend(wanted.epoch.map(|epoch| format!("--epoch={epoch}").into()));
+        if let Some(keys) = keys {
+            line.extend(["--keys".into(), keys.into()]);
+        }
         let line = Line::try_parse_from(line)
             .map_err(|error| Failure::bug(format!("the verifier's command line: {error}")))?;
         let mut text = Vec::new();
@@ -161,6 +199,14 @@ struct Source<'a> {
     place: &'a Place,
     policy: &'a Policy,
     judgement: &'a Judgement,
+    payloads: &'a Payloads,
+}
+
+fn open(place: &Place) -> Result<(Directory, Catalogue), Failure> {
+    let archive =
+        Directory::open_read_only(&place.records_dir).map_err(|error| unreadable(&error))?;
+    let catalogue = Catalogue::of(&archive, &place.wanted)?;
+    Ok((archive, catalogue))
 }
 
 /// Writes the records of a walk into a file and says how many.
@@ -168,16 +214,14 @@ type Writer<'w> = &'w mut dyn FnMut(&Walk<'_>, &mut (dyn Write + Send)) -> Resul
 
 impl Source<'_> {
     fn open(&self) -> Result<(Directory, Catalogue), Failure> {
-        let archive = Directory::open_read_only(&self.place.records_dir)
-            .map_err(|error| unreadable(&error))?;
-        let catalogue = Catalogue::of(&archive, &self.place.wanted)?;
-        Ok((archive, catalogue))
+        open(self.place)
     }
 
     /// Writes a file, which appears whole or not at all.
     fn to_file(&self, to: &Path, write: Writer<'_>) -> Result<u64, Failure> {
         let (archive, catalogue) = self.open()?;
-        let walk = Walk { archive: &archive, catalogue: &catalogue, policy: self.policy };
+        let (policy, payloads) = (self.policy, self.payloads);
+        let walk = Walk { archive: &archive, catalogue: &catalogue, policy, payloads };
         let what = format!("write {}", to.display());
         let failed = |error: std::io::Error| Failure::unreadable(&what, &error);
         let draft = to.with_added_extension("new");

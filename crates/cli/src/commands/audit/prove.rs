@@ -18,6 +18,7 @@ use serde_json::json;
 
 use super::catalogue::unreadable;
 use super::epochs::Attested;
+use super::payloads::Payloads;
 use super::{Place, epochs};
 use crate::failure::{Exit, Failure};
 
@@ -44,6 +45,9 @@ pub struct Args {
     /// Write the proof to this file (.tlog-proof) instead of printing it
     #[arg(long, value_name = "FILE")]
     to: Option<PathBuf>,
+    /// Read encrypted payloads with the data keys in this folder or in a copy of it
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
     /// What to print
     #[arg(long, short, value_enum, default_value_t = Output::Text)]
     output: Output,
@@ -74,7 +78,9 @@ pub(super) fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> 
         policy::read(&args.place.policy).map_err(|error| Failure::usage(error.to_string()))?;
     let archive =
         Directory::open_read_only(&args.place.records_dir).map_err(|error| unreadable(&error))?;
-    let ledger = Ledger::with_record(&archive, &args.place.wanted, args.seq)?;
+    let authorities = &policy.audit.withholding_keys;
+    let payloads = Payloads::of(&archive, authorities, args.keys.as_deref())?;
+    let ledger = Ledger::with_record(&archive, &payloads, &args.place.wanted, args.seq)?;
     let id = ledger.id();
     let attested = epochs::attest(&archive, &id.instance, id.epoch, &policy)?.map_err(|cause| {
         Failure::new(Exit::No, format!("{}/{}: {cause}", id.instance, id.epoch))

@@ -13,15 +13,21 @@ use lucarne_otlp::view::{
 use lucarne_otlp::wire::WireError;
 use serde_json::{Map, Value, json};
 
+use super::payloads::Payloads;
+
 /// The payload and context of the record at `index` of a verified batch.
 ///
 /// # Errors
 /// When it was sealed and is not OTLP or JSON.
-pub(super) fn content(batch: &VerifiedBatch<'_>, record: &Record<'_>) -> Result<Value, WireError> {
+pub(super) fn content(
+    batch: &VerifiedBatch<'_>,
+    record: &Record<'_>,
+    payloads: &Payloads,
+) -> Result<Value, WireError> {
     let sealed = match record.content {
         Content::Present { payload, .. } => payload,
         Content::Withheld { .. } => return Ok(json!({ "withheld": true })),
-        Content::Encrypted => return Ok(json!({ "encrypted": true })),
+        Content::Encrypted => return Ok(payloads.closed(batch)),
     };
     let kind = batch.statement().ledger.kind;
     payload(kind, record.stream, sealed, &|index| batch.context(index))

@@ -60,7 +60,8 @@ pub(in crate::commands) fn read(
     let key = note_key(log_prefix, key.clone());
     let witnesses = policy.audit.witnesses.as_ref();
     let witnessed = check_heads(archive, heads, &states, (&key, witnesses), &mut log)?;
-    if policy.register_witnessed && witnessed < log.entries.len() as u64 {
+    let explained = log.faults.iter().any(|fault| !matches!(fault, RegisterFault::Gap { .. }));
+    if policy.register_witnessed && witnessed < log.entries.len() as u64 && !explained {
         log.faults.push(RegisterFault::Unwitnessed { witnessed });
     }
     Ok(log)
@@ -77,6 +78,8 @@ fn check_heads(
     let there = log.entries.len() as u64;
     let broken = !log.faults.is_empty();
     let (mut signed, mut witnessed) = (0, 0);
+    // One register that lost its end, or was put beside another, has many heads that say so.
+    let (mut longest, mut excluded) = (0, None);
     let Some(newest) = states.last() else { return Ok(0) };
     for name in heads {
         let RegisterName::Checkpoint { size, root, .. } = name else { continue };
@@ -94,19 +97,28 @@ fn check_heads(
                 }
             }
             Ok(Err(RegisterError::Head { stated: (stated, _), .. })) if stated > there => {
-                // Of a register with a hole it is known already that entries are missing.
-                if !broken {
-                    log.faults.push(RegisterFault::Short { size: stated, found: there });
+                (longest, signed) = (longest.max(stated), signed.max(there));
+                if quorum(&note, key, witnesses).unwrap_or(false) {
+                    witnessed = witnessed.max(there);
                 }
-                signed = signed.max(there);
             }
             Ok(Err(RegisterError::Head { root: found, stated: (size, stated), .. })) => {
-                log.faults.push(RegisterFault::Head { size, stated, found });
+                excluded.get_or_insert(RegisterFault::Head { size, stated, found });
             }
             Ok(_) | Err(_) => log.faults.push(RegisterFault::Note { size }),
         }
     }
-    if signed < there {
+    // Of a register with a hole it is known already that entries are missing.
+    if longest > there && !broken {
+        log.faults.push(RegisterFault::Short { size: longest, found: there });
+    }
+    if let Some(fault) = excluded {
+        // Which entries are the true ones is not known behind the last head that fits.
+        log.faults.push(fault);
+        log.entries.truncate(usize::try_from(signed).unwrap_or(usize::MAX));
+    }
+    // What cannot be believed of the heads is why the last entries are under none.
+    if signed < there && log.faults.is_empty() {
         log.faults.push(RegisterFault::Unsigned { signed });
     }
     Ok(witnessed)

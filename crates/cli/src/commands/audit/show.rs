@@ -1,6 +1,7 @@
 //! `lucarne audit show`: one record as JSON, verified before it is shown.
 
 use std::io::Write;
+use std::path::PathBuf;
 
 use lucarne_archive::name::SealName;
 use lucarne_archive::{Archive, ArchiveError, Directory, Name};
@@ -14,13 +15,14 @@ use super::catalogue::{Catalogue, unreadable};
 use super::epochs::Attested;
 use lucarne_gateway::policy;
 
-use super::{Place, epochs, reading, record};
+use super::payloads::Payloads;
+use super::{Place, epochs, record};
 use crate::failure::{Exit, Failure, chain};
 
 /// Show one record as JSON, with its context, after verifying the batch it was sealed in
 ///
 /// A record is named by its sequence number and --ledger, or as exported lines name it, by --seal
-/// and --index.
+/// and --index. Of a payload that is encrypted, or whose key was destroyed by order, it says so.
 ///
 /// Example: lucarne audit show 1042 --ledger audit --records-dir ./archive --policy
 /// ./audit-policy.yaml
@@ -35,6 +37,9 @@ pub struct Args {
     /// Its sequence number (tee_record_index of an exported line)
     #[arg(long, value_name = "N", requires = "seal")]
     index: Option<u64>,
+    /// Read encrypted payloads with the data keys in this folder or in a copy of it
+    #[arg(long, value_name = "DIR")]
+    keys: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
 }
@@ -65,9 +70,11 @@ pub(super) fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> 
     let (instance, epoch) = (&first.ledger.instance, first.ledger.epoch);
     let attested = epochs::attest(&archive, instance, epoch, &policy)?
         .map_err(|cause| Failure::new(Exit::No, format!("{instance}/{epoch}: {cause}")))?;
+    let authorities = &policy.audit.withholding_keys;
+    let payloads = Payloads::of(&archive, authorities, args.keys.as_deref())?;
     let mut problem = None;
     for seal in &seals {
-        match find(&archive, seal, seq, &attested)? {
+        match find(&archive, seal, seq, (&attested, &payloads))? {
             Ok(Some(shown)) => {
                 serde_json::to_writer_pretty(&mut *out, &shown).map_err(std::io::Error::from)?;
                 writeln!(out)?;
@@ -145,12 +152,12 @@ fn find(
     archive: &dyn Archive,
     seal: &SealName,
     seq: u64,
-    attested: &Attested,
+    (attested, payloads): (&Attested, &Payloads),
 ) -> Result<Result<Option<Value>, String>, Failure> {
     let source = archive.open(&Name::Seal(seal.clone())).map_err(|error| unreadable(&error))?;
     let mut found = None;
     let mut refused = None;
-    let whole = reading::batches(source, &mut |bytes| {
+    let whole = payloads.batches(source, &mut |bytes| {
         match batch::verify(bytes, &attested.keys.statement) {
             Ok(batch) if batch.statement().ledger != seal.ledger => {
                 refused = Some("a batch in the file is of another ledger".to_owned());
@@ -158,7 +165,7 @@ fn find(
             Ok(batch) => {
                 let range = SeqRange::before(batch.statement().first, batch.statement().size());
                 if range.is_some_and(|range| (range.first..=range.last).contains(&seq)) {
-                    found = Some(show(&batch, seq, seal, attested)?);
+                    found = Some(show(&batch, seq, seal, (attested, payloads))?);
                 }
             }
             Err(error) => {
@@ -179,7 +186,7 @@ fn show(
     batch: &VerifiedBatch<'_>,
     seq: u64,
     seal: &SealName,
-    attested: &Attested,
+    (attested, payloads): (&Attested, &Payloads),
 ) -> Result<Value, Failure> {
     let statement = batch.statement();
     let index = usize::try_from(seq.saturating_sub(statement.first)).unwrap_or(usize::MAX);
@@ -202,7 +209,7 @@ fn show(
         "key": to_hex(&attested.keys.statement.key.id().0),
         "seal": seal_text(seal),
     });
-    let content = record::content(batch, record)
+    let content = record::content(batch, record, payloads)
         .map_err(|error| Failure::because(Exit::CouldNotTell, "decode the payload", &error))?;
     if let (Value::Object(shown), Value::Object(content)) = (&mut shown, content) {
         shown.extend(content.into_iter().filter(|(_, value)| !value.is_null()));

@@ -12,7 +12,7 @@ use lucarne_gateway::policy;
 use lucarne_ledger::audit::cause::Cause;
 use lucarne_ledger::audit::finding::SeqRange;
 use lucarne_ledger::audit::{self, AttestedKeys, Scope};
-use lucarne_ledger::hash::{NotHex, from_hex};
+use lucarne_ledger::hash::{Hash, NotHex, from_hex};
 use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
 use lucarne_ledger::key::PublicKey;
 
@@ -78,6 +78,8 @@ pub(super) struct Believed {
     pub(super) checkpoints: bool,
     /// When its evidence was made, where there is some.
     pub(super) attested_ms: Option<u64>,
+    /// SHA-256 of that.
+    pub(super) evidence_sha256: Option<Hash>,
 }
 
 impl Judge {
@@ -204,6 +206,7 @@ impl Judge {
                     keys,
                     checkpoints: true,
                     attested_ms,
+                    evidence_sha256: Some(attested.evidence_sha256),
                 }))
             }
             By::Key { pins, .. } => {
@@ -215,6 +218,7 @@ impl Judge {
                     keys: pinned.keys.clone(),
                     checkpoints: pinned.checkpoints,
                     attested_ms: None,
+                    evidence_sha256: None,
                 }))
             }
         }

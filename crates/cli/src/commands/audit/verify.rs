@@ -254,8 +254,8 @@ impl Plan<'_> {
         watcher: &mut dyn Watcher,
     ) -> Result<Verdict, Failure> {
         let mut audit = Audit::new(&judge.policy);
-        let (orders, refused) = erasures::read(self.archive, &judge.policy.withholding_keys)?;
-        refused.into_iter().for_each(|finding| audit.note(finding));
+        let orders = erasures::read(self.archive, &judge.policy.withholding_keys)?;
+        orders.findings.iter().for_each(|finding| audit.note(finding.clone()));
         let (mut done, mut keys) = (Vec::new(), json_objects::Keys::new());
         for ((instance, epoch), ledgers) in &catalogue.epochs {
             let believed = match judge.keys(self.archive, instance, *epoch)? {
@@ -267,13 +267,19 @@ impl Plan<'_> {
                 }
             };
             audit.epoch(instance, *epoch);
+            if let Some(sha256) = believed.evidence_sha256 {
+                audit.evidence(instance, *epoch, sha256);
+            }
             keys.insert((instance.clone(), *epoch), believed.keys.statement.key.clone());
             for (kind, files) in ledgers {
                 let mut ledger = audit.ledger(*kind, &believed.keys);
                 if let Some(attested_ms) = believed.attested_ms {
                     ledger.attested_at(attested_ms);
                 }
-                ledger.erasures(&orders);
+                ledger.erasures(&orders.accepted);
+                if judge.data_keys.is_some() {
+                    ledger.data_keys_given(&orders.refused);
+                }
                 let mut reading = self.reading(ledger.id(), files, believed.checkpoints);
                 reading.stamp_roots = judge.stamp_roots();
                 reading.data_keys = judge.data_keys.as_ref();

@@ -6,6 +6,7 @@
 
 mod courier;
 mod eye;
+mod feed;
 #[doc(hidden)]
 pub mod fuzzing;
 mod measures;
@@ -31,6 +32,7 @@ use tokio::task::JoinSet;
 
 use self::courier::{Courier, Webhook};
 use self::eye::{Eye, Looked};
+use self::feed::Feed;
 use self::measures::Measures;
 use self::pages::Server;
 use self::period::Period;
@@ -47,7 +49,10 @@ use crate::shutdown::{self, stopped};
 /// old name is found by the next full verification.
 ///
 /// An epoch without an end is open, and no finding, for as long as something new of it came in the
-/// last two minutes.
+/// last two minutes. A ledger of it whose newest statement is more than a minute old is STALE.
+///
+/// With --from, what is new in a bucket is copied into DIR before each round, as `archive pull`
+/// does it. What an administrator of the store removes without a trace stays in the copy.
 ///
 /// Prints the line "ready", then a line for each new finding. With --webhook each one is posted as
 /// JSON under an HMAC, again until it is taken; --state remembers over restarts what was signalled
@@ -63,11 +68,17 @@ use crate::shutdown::{self, stopped};
 ///
 /// Example: lucarne audit watch --records-dir ./archive --policy ./audit-policy.yaml
 /// --state ./watch.json --once
+///
+/// Example: lucarne audit watch --from ./bucket.yaml --records-dir ./copy --policy
+/// ./audit-policy.yaml --state ./watch.json
 #[allow(rustdoc::bare_urls, reason = "the help text is a command line")]
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
     place: Place,
+    /// Copy what is new in this bucket into the archive's directory before each round
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
     /// Pause between two rounds, and never shorter than the last round took
     #[arg(long, value_name = "TIME", default_value = "10s")]
     every: Period,
@@ -105,7 +116,9 @@ const DRAIN_ONCE: Duration = Duration::from_secs(30);
 /// # Errors
 /// When the command line, a key or the state cannot be used, or the only round fails.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let source = part::open(&args.place.records_dir)?;
+    let records = &args.place.records_dir;
+    let feed = args.from.as_deref().map(|file| Feed::open(file, records)).transpose()?;
+    let source = part::open(records)?;
     if source.above.is_some() {
         return Err(Failure::usage("--records-dir is a copy of a part of an archive")
             .hint("audit verify takes such a copy"));
@@ -116,12 +129,13 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     };
     shutdown::runtime()?.block_on(async {
         let stop = shutdown::on_signal()?;
-        Watcher::start(args, webhook).await?.run(stop).await
+        Watcher::start(args, webhook, feed).await?.run(stop).await
     })
 }
 
 /// Everything that works until the end.
 struct Watcher {
+    feed: Option<Feed>,
     eye: Eye,
     signals: Arc<Signals>,
     measures: Arc<Measures>,
@@ -133,7 +147,11 @@ struct Watcher {
 }
 
 impl Watcher {
-    async fn start(args: &Args, webhook: Option<Webhook>) -> Result<Self, Failure> {
+    async fn start(
+        args: &Args,
+        webhook: Option<Webhook>,
+        feed: Option<Feed>,
+    ) -> Result<Self, Failure> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let state = args.state.as_deref().map(state::load).transpose()?.unwrap_or_default();
         let full_every = args.full_every.get();
@@ -154,7 +172,7 @@ impl Watcher {
         }
         let (every, once) = (args.every.get(), args.once);
         say("ready")?;
-        Ok(Self { eye, signals, measures, tasks, ended, every, once, clock })
+        Ok(Self { feed, eye, signals, measures, tasks, ended, every, once, clock })
     }
 
     async fn run(mut self, mut stop: Receiver<bool>) -> Result<Exit, Failure> {
@@ -189,6 +207,9 @@ impl Watcher {
     fn round(&mut self, stop: &Receiver<bool>) -> Result<Option<Exit>, Failure> {
         let (eye, signals) = (&mut self.eye, &self.signals);
         let start = self.clock.elapsed();
+        if let Some(feed) = &self.feed {
+            tokio::task::block_in_place(|| feed.bring())?;
+        }
         let looked = tokio::task::block_in_place(|| eye.look(&|| *stop.borrow()))?;
         let Looked::Whole { full } = looked else { return Ok(None) };
         let standing = eye.standing();

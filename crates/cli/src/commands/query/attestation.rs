@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use lucarne_attest::{Time, When, read_unverified, verify_fresh};
+use lucarne_attest::{
+    At, EpochClaims, EpochKeys, Exhibit, Format, Kind, Time, Verified, read_unverified,
+};
 use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::cbor::{CborError, Reader};
 use lucarne_ledger::hash::to_hex;
@@ -78,8 +80,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
             let shown = Shown::parse(&answer).map_err(|error| {
                 Failure::because(Exit::No, "the answer is not in its format", &error)
             })?;
-            shown.judge(&channel, asked)?;
-            shown.write(args)?;
+            let keys = shown.judge(&channel, asked)?;
+            shown.write(args, &keys.claims)?;
         }
         ended.conclude(&channel)
     })
@@ -88,6 +90,7 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
 struct Shown {
     binding: Vec<u8>,
     fresh: Vec<u8>,
+    collateral: Vec<u8>,
 }
 
 impl Shown {
@@ -99,28 +102,27 @@ impl Shown {
         let binding = reader.bytes()?.to_vec();
         let _boot = (reader.bytes()?, reader.bytes()?);
         let fresh = reader.bytes()?.to_vec();
-        reader.bytes()?;
+        let collateral = reader.bytes()?.to_vec();
         reader.end()?;
-        Ok(Self { binding, fresh })
+        Ok(Self { binding, fresh, collateral })
     }
 
-    fn judge(&self, channel: &Channel, nonce: [u8; 32]) -> Result<(), Failure> {
+    fn judge(&self, channel: &Channel, nonce: [u8; 32]) -> Result<EpochKeys, Failure> {
         let ours = &channel.epoch().binding;
         if self.binding != ours.to_cbor() {
             return Err(Failure::new(Exit::No, "the answer speaks of another epoch"));
         }
         let now = Time::from_unix_ms(clock::unix_ms());
-        let when = When::Live { now, age_max_ms: 300_000 };
-        let policy = &channel.terms().policy.attest;
-        verify_fresh(&self.fresh, ours, policy, when, nonce)
-            .map(drop)
+        let at = At::Live { now, age_max_ms: 300_000 };
+        let trust = channel.terms().policy.terms();
+        let collateral = trust.collateral_for(&self.fresh, &self.collateral);
+        let exhibit = Exhibit { evidence: &self.fresh, collateral: &collateral, binding: ours };
+        (trust.accepts.verify_fresh(&exhibit, at, nonce))
+            .map(Verified::into_inner)
             .map_err(|error| Failure::because(Exit::No, "the evidence is refused", &error))
     }
 
-    fn write(&self, args: &Args) -> Result<(), Failure> {
-        let read = read_unverified(&self.fresh).map_err(|error| {
-            Failure::because(Exit::CouldNotTell, "show evidence of this kind", &error)
-        })?;
+    fn write(&self, args: &Args, claims: &EpochClaims) -> Result<(), Failure> {
         let binding = EpochBinding::from_cbor(&self.binding)
             .map_err(|error| Failure::because(Exit::No, "read the epoch binding", &error))?;
         let file = |path: &PathBuf, bytes: &[u8]| {
@@ -135,7 +137,7 @@ impl Shown {
         }
         let mut out = std::io::stdout().lock();
         if args.output == Output::Json {
-            let form = Expected::new(&read, binding.deployment.as_deref());
+            let form = self.form(claims, &binding)?;
             serde_json::to_writer_pretty(&mut out, &form).map_err(std::io::Error::from)?;
             return Ok(writeln!(out)?);
         }
@@ -143,12 +145,34 @@ impl Shown {
         line("instance", binding.instance.as_str())?;
         line("epoch", &binding.epoch_id().to_string())?;
         line("deployment", binding.deployment.as_deref().unwrap_or("none"))?;
-        line("module", &read.module_id)?;
-        line("made", &read.time.to_string())?;
-        for (index, value) in &read.pcrs {
-            line(&format!("PCR{index}"), &value.to_string())?;
+        line("kind", claims.kind.as_str())?;
+        line("made", &claims.time().to_string())?;
+        for (index, value) in &claims.registers {
+            line(&register_name(claims.kind, *index), &value.to_string())?;
         }
         Ok(line("public key", &to_hex(&binding.p256_spki))?)
+    }
+
+    /// The seven fields: from the document, or where there is none from what was verified.
+    fn form(&self, claims: &EpochClaims, binding: &EpochBinding) -> Result<Expected, Failure> {
+        let deployment = binding.deployment.as_deref();
+        if Format::of(&self.fresh) != Format::Nitro {
+            return Ok(Expected::of_claims(claims, binding));
+        }
+        let read = read_unverified(&self.fresh).map_err(|error| {
+            Failure::because(Exit::CouldNotTell, "show evidence of this kind", &error)
+        })?;
+        Ok(Expected::new(&read, deployment))
+    }
+}
+
+/// What the makers of a kind call a register.
+fn register_name(kind: Kind, index: u8) -> String {
+    match (kind, index) {
+        (Kind::Tdx, 0) => "MRTD".to_owned(),
+        (Kind::Tdx, index) => format!("RTMR{}", index.saturating_sub(1)),
+        (Kind::Snp, _) => "MEASUREMENT".to_owned(),
+        (Kind::Nitro | Kind::Software, index) => format!("PCR{index}"),
     }
 }
 

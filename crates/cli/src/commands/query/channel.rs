@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::rand;
-use lucarne_attest::{EpochKeys, Rejected, Time, When, verify_channel};
+use lucarne_attest::{At, EpochKeys, Rejected, Time, Verified};
 use lucarne_gateway::export::timestamp::rfc3339;
 use lucarne_ledger::audit::AttestedKeys;
 use lucarne_ledger::batch::EpochKey;
@@ -297,11 +297,14 @@ async fn exchange(
 
 fn judge(exhibit: &Exhibit<'_>, terms: &Terms) -> Result<EpochKeys, NotBelieved> {
     let now = Time::from_unix_ms(clock::unix_ms());
-    let when = When::Live { now, age_max_ms: AGE_MS_MAX };
+    let at = At::Live { now, age_max_ms: AGE_MS_MAX };
     let end = end(exhibit.binder, exhibit.nonce);
-    let policy = &terms.policy.attest;
-    let verified = verify_channel(exhibit.evidence, exhibit.binding, policy, when, &end);
-    verified.map(lucarne_attest::Verified::into_inner).map_err(NotBelieved::Evidence)
+    let Exhibit { binding, evidence, collateral, .. } = exhibit;
+    let trust = terms.policy.terms();
+    let collateral = &trust.collateral_for(evidence, collateral);
+    let shown = lucarne_attest::Exhibit { evidence, collateral, binding };
+    let verified = trust.accepts.verify_channel(&shown, at, &end);
+    verified.map(Verified::into_inner).map_err(NotBelieved::Evidence)
 }
 
 fn keys(epoch: &EpochKeys) -> Result<AttestedKeys, Failure> {

@@ -2,8 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use lucarne_archive::Directory;
 use lucarne_gateway::policy::{self, Policy};
 use lucarne_ledger::identity::{EpochId, Instance};
+use lucarne_ledger::register::Entry;
 use lucarne_link::access::Certificate;
 use lucarne_link::channel::client::Wanted;
 use lucarne_link::channel::countersignature::Countersignature;
@@ -11,6 +13,7 @@ use lucarne_platform::Address;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 
+use crate::commands::audit::register_log;
 use crate::failure::{Exit, Failure};
 
 /// How to reach an enclave, and as whom.
@@ -32,7 +35,11 @@ pub(in crate::commands) struct Connection {
     /// Refuse any other workload than this
     #[arg(long, value_name = "NAME")]
     instance: Option<Instance>,
-    /// Refuse any other boot than this
+    /// Refuse any other boot than the newest of --instance in the register of this archive, whose
+    /// key the policy names
+    #[arg(long, value_name = "DIR", requires = "instance")]
+    register: Option<PathBuf>,
+    /// Refuse any other boot than this; with --register, it must be the newest there
     #[arg(long, value_name = "ID")]
     epoch: Option<EpochId>,
     /// A second person's word for this question, as `lucarne access countersign` writes it
@@ -71,11 +78,12 @@ impl Connection {
         let claimed = Certificate::parse(&certificate).map_err(|error| {
             Failure::because(Exit::Usage, &format!("read {}", self.identity.display()), &error)
         })?;
+        let wanted = Wanted { instance: self.instance.clone(), epoch: self.wanted_epoch(&policy)? };
         let holder = claimed.unverified().holder.to_string();
         Ok(Terms {
             address: self.connect.clone(),
             policy,
-            wanted: Wanted { instance: self.instance.clone(), epoch: self.epoch },
+            wanted,
             holder,
             certificate,
             key,
@@ -83,6 +91,42 @@ impl Connection {
             receipts: self.receipts.clone(),
         })
     }
+}
+
+impl Connection {
+    /// The boot that may answer: the one named, and the newest that the register names.
+    fn wanted_epoch(&self, policy: &Policy) -> Result<Option<EpochId>, Failure> {
+        let (Some(dir), Some(instance)) = (&self.register, &self.instance) else {
+            return Ok(self.epoch);
+        };
+        let newest = newest_epoch(dir, policy, instance)?;
+        match self.epoch {
+            Some(named) if named != newest => {
+                let text = format!("epoch {named} of {instance} is not its newest: {newest} is");
+                Err(Failure::new(Exit::No, text))
+            }
+            Some(_) | None => Ok(Some(newest)),
+        }
+    }
+}
+
+/// The boot of an instance that the register names last, if nothing is wrong with the register.
+fn newest_epoch(dir: &Path, policy: &Policy, instance: &Instance) -> Result<EpochId, Failure> {
+    if policy.register.is_none() {
+        let text = "--register: the policy names no register";
+        return Err(Failure::usage(text).hint("add `register: { ed25519: HEX }`"));
+    }
+    let archive = Directory::open_read_only(dir)
+        .map_err(|error| Failure::unreadable("read the archive", &error))?;
+    let log = register_log::read(&archive, policy)?;
+    if let Some(fault) = log.faults.first() {
+        return Err(Failure::new(Exit::No, format!("the register is not believed: {fault}")));
+    }
+    let named = log.entries.iter().rev().find_map(|entry| match entry {
+        Entry::Epoch { instance: of, epoch, .. } if of == instance => Some(*epoch),
+        Entry::Epoch { .. } | Entry::End { .. } => None,
+    });
+    named.ok_or_else(|| Failure::new(Exit::No, format!("the register names no boot of {instance}")))
 }
 
 fn read_word(path: &Path) -> Result<Countersignature, Failure> {

@@ -4,6 +4,7 @@ use lucarne_link::channel::message::{Query, Verb};
 
 use super::connection::Connection;
 use super::period::Period;
+use super::question::NAMES;
 use super::to_standard_output;
 use crate::failure::{Exit, Failure};
 
@@ -24,9 +25,6 @@ pub struct Args {
     period: Period,
 }
 
-/// Most names or values; more is no list for people.
-const ROWS: u64 = 10_000;
-
 /// Runs the command.
 ///
 /// # Errors
@@ -34,6 +32,6 @@ const ROWS: u64 = 10_000;
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let (from_ns, to_ns) = args.period.nanoseconds(1);
     let text = args.name.clone();
-    let query = Query { verb: Verb::Labels, text, from_ns, to_ns, limit: ROWS };
+    let query = Query { verb: Verb::Labels, text, from_ns, to_ns, limit: NAMES };
     to_standard_output(&args.connection, &query)
 }

@@ -4,6 +4,7 @@ use lucarne_link::channel::message::{Query, Verb};
 
 use super::connection::Connection;
 use super::period::Period;
+use super::question::RECORDS;
 use super::to_standard_output;
 use crate::failure::{Exit, Failure};
 
@@ -26,7 +27,7 @@ pub struct Args {
     #[command(flatten)]
     period: Period,
     /// Most records
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(long, value_name = "N", default_value_t = RECORDS)]
     limit: u64,
 }
 

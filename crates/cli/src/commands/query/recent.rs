@@ -4,6 +4,7 @@ use lucarne_link::channel::message::{Query, Verb};
 
 use super::connection::Connection;
 use super::period::time;
+use super::question::RECORDS;
 use super::to_standard_output;
 use crate::clock;
 use crate::failure::{Exit, Failure};
@@ -35,7 +36,7 @@ pub(in crate::commands) struct About {
     #[arg(long, value_name = "TEXT", default_value = "")]
     contains: String,
     /// Most records
-    #[arg(long, value_name = "N", default_value_t = 1_000)]
+    #[arg(long, value_name = "N", default_value_t = RECORDS)]
     limit: u64,
 }
 

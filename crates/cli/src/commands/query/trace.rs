@@ -10,6 +10,7 @@ use lucarne_link::channel::message::{Query, Verb};
 use super::channel::{Answer, Channel};
 use super::connection::Connection;
 use super::period::Period;
+use super::question::SPANS;
 use crate::failure::{Exit, Failure};
 use crate::shutdown;
 use crate::waterfall::{Waterfall, json, svg, terminal};
@@ -50,12 +51,11 @@ enum Output {
 
 /// Less than the day that a role allows by default, by what clocks differ.
 const HOURS: u64 = 23;
-/// More spans than the store gives back.
-const ROWS: u64 = 100_000;
 /// Without a terminal's word on how wide it is.
 const COLUMNS: usize = 120;
 
-fn trace_id(text: &str) -> Result<String, String> {
+/// A trace id as the channel has it.
+pub(super) fn trace_id(text: &str) -> Result<String, String> {
     let lower = text.to_ascii_lowercase();
     let read = from_hex::<16>(&lower).map_err(|_| "expected 32 hex digits".to_owned());
     read.map(|_| lower)
@@ -68,7 +68,7 @@ fn trace_id(text: &str) -> Result<String, String> {
 pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     let (from_ns, to_ns) = args.period.nanoseconds(HOURS);
     let text = args.trace_id.clone();
-    let query = Query { verb: Verb::Trace, text, from_ns, to_ns, limit: ROWS };
+    let query = Query { verb: Verb::Trace, text, from_ns, to_ns, limit: SPANS };
     let terms = args.connection.terms()?;
     let mut spans = Vec::new();
     let (answer, exit) = shutdown::runtime()?.block_on(async {

@@ -31,6 +31,8 @@ pub struct Addresses {
     pub http: SocketAddr,
     /// The gateway's pages.
     pub gateway: SocketAddr,
+    /// Where the gateway's view answers; none when there is no view.
+    pub view: Option<SocketAddr>,
     /// Where the workload can be asked whether it lives; none when there is none.
     pub workload: Option<SocketAddr>,
 }
@@ -149,6 +151,9 @@ impl Layout {
     }
 
     fn gateway(&self, addresses: &Addresses) -> String {
+        let view = addresses.view.map(|at| {
+            format!("- view: {{ http: \"{at}\", data: \"{}\" }}\n", self.dir.join("view").display())
+        });
         format!(
             "{WRITTEN}\
              uplink: {{ address: \"{}\" }}\n\
@@ -159,11 +164,12 @@ impl Layout {
              archive: {{ directory: archive, close_after_ms: {CLOSE_AFTER_MS} }}\n\
              state: state\n\
              http: {{ address: \"{}\", gate_token_file: keys/gate }}\n\
-             exporters:\n- jsonl: {{ dir: \"{}\" }}\n",
+             exporters:\n- jsonl: {{ dir: \"{}\" }}\n{}",
             self.socket("gateway"),
             self.socket("log"),
             addresses.gateway,
             self.export().display(),
+            view.unwrap_or_default(),
         )
     }
 
@@ -214,7 +220,7 @@ const POLICY: &str = "audit-policy.yaml";
 /// Origin of the checkpoints of a machine that has no name of its own.
 const LOG_PREFIX: &str = "lucarne.local";
 /// The instance of the seeds.
-const INSTANCE: &str = "nitro-001-us-east";
+pub(super) const INSTANCE: &str = "nitro-001-us-east";
 const WRITTEN: &str = "# Written by `lucarne up` at each start.\n";
 
 #[cfg(test)]
@@ -230,6 +236,7 @@ mod tests {
             grpc: at("127.0.0.1:4317"),
             http: at("127.0.0.1:4318"),
             gateway: at("127.0.0.1:8080"),
+            view: Some(at("127.0.0.1:3100")),
             workload: Some(at("127.0.0.1:9999")),
         }
     }
@@ -251,7 +258,7 @@ mod tests {
         let ArchivePlace::Directory(archive) = gateway.archive else { panic!("a bucket") };
         assert_eq!(archive, layout.dir().join("archive"));
         assert_eq!(gateway.state, layout.dir().join("state"));
-        assert_eq!(gateway.exporters.len(), 1);
+        assert_eq!(gateway.exporters.len(), 2);
 
         let list = Allowlist::load(&layout.dir().join("vsock-proxy.yaml")).unwrap();
         assert!(list.allows(&layout.socket("gateway").parse().unwrap()));

@@ -99,6 +99,22 @@ fn diversion() {
     assert!(!format!("{records:?}").contains("alice"), "{records:?}");
     asked = vec!["recent", "--instance", "nitro-001-us-east"];
     assert_eq!(inside.ask("alice", relay.at(), &asked).status.code(), Some(5));
+
+    // Who does not know the boot has it looked up in the site's register.
+    let register = format!("--register={}", inside.path("archive").display());
+    asked.push(&register);
+    until("the register names the new boot", PATIENCE, || {
+        let looked_up = inside.ask("alice", relay.at(), &asked);
+        (looked_up.status.code() == Some(5)).then_some(())
+    });
+    asked.extend(["--epoch", epoch]);
+    let stale = inside.ask("alice", relay.at(), &asked);
+    assert_eq!(stale.status.code(), Some(1));
+    let said = text(&stale.stderr);
+    assert!(
+        said.contains(&format!("epoch {epoch} of nitro-001-us-east is not its newest")),
+        "{said}"
+    );
 }
 
 impl Inside {

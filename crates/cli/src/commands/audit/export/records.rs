@@ -15,7 +15,8 @@ use serde_json::Value;
 
 use crate::commands::audit::catalogue::{Catalogue, Files, unreadable};
 use crate::commands::audit::epochs::{self, Attested};
-use crate::commands::audit::reading::{self, Segments};
+use crate::commands::audit::payloads::Payloads;
+use crate::commands::audit::reading::Segments;
 use crate::commands::audit::record;
 use crate::failure::{Exit, Failure};
 
@@ -24,6 +25,7 @@ pub(super) struct Walk<'a> {
     pub(super) archive: &'a dyn Archive,
     pub(super) catalogue: &'a Catalogue,
     pub(super) policy: &'a Policy,
+    pub(super) payloads: &'a Payloads,
 }
 
 /// One record.
@@ -41,7 +43,8 @@ pub(super) struct Row<'a> {
     pub(super) insecure: bool,
     /// The file that holds it.
     pub(super) seal: &'a str,
-    /// As `audit show` prints it: `payload`, `prev_hash`, `context`, or `withheld`.
+    /// As `audit show` prints it: `payload`, `prev_hash`, `context`, or `withheld`, `encrypted`,
+    /// `erased`.
     pub(super) content: Value,
 }
 
@@ -84,7 +87,7 @@ impl Walk<'_> {
             let source =
                 self.archive.open(&Name::Seal(name)).map_err(|error| unreadable(&error))?;
             // What is broken is in the report.
-            drop(reading::batches(source, &mut |bytes| {
+            drop(self.payloads.batches(source, &mut |bytes| {
                 let Ok(batch) = batch::verify(bytes, &attested.keys.statement) else {
                     return Ok(());
                 };
@@ -95,7 +98,7 @@ impl Walk<'_> {
                 let statement = batch.statement();
                 for (seq, record) in (statement.first..).zip(batch.records()).skip(skip) {
                     let what = "decode the payload";
-                    let content = record::content(&batch, record)
+                    let content = record::content(&batch, record, self.payloads)
                         .map_err(|error| Failure::because(Exit::CouldNotTell, what, &error))?;
                     take(&Row {
                         ledger: id,

@@ -112,6 +112,13 @@ fn beside(content: &Value) -> Map<String, Value> {
         Value::Null => {}
         other => drop(out.insert("payload_text".to_owned(), other.clone())),
     }
+    let order = &content["erased"];
+    if content["encrypted"] == Value::Bool(true) {
+        out.insert("payload_state".to_owned(), Value::from("ENCRYPTED"));
+    } else if order.is_string() {
+        out.insert("payload_state".to_owned(), Value::from("ERASED"));
+        out.insert("payload_order".to_owned(), order.clone());
+    }
     if let Value::Object(context) = &content["context"] {
         out.insert("payload_context".to_owned(), Value::Object(context.clone()));
     }

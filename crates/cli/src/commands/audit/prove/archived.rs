@@ -18,13 +18,15 @@ use lucarne_ledger::proof_bundle::{BundledContent, BundledRecord, Opening, Proof
 use lucarne_ledger::record::{NO_CONTEXT, Stream};
 
 use crate::commands::audit::catalogue::{Catalogue, Files, unreadable};
-use crate::commands::audit::reading::{self, Segments};
+use crate::commands::audit::payloads::Payloads;
+use crate::commands::audit::reading::Segments;
 use crate::commands::audit::{Wanted, epochs};
 use crate::failure::{Exit, Failure, chain};
 
 /// A ledger of an archive.
 pub(super) struct Ledger<'a> {
     archive: &'a Directory,
+    payloads: &'a Payloads,
     id: LedgerId,
     files: Files,
 }
@@ -50,6 +52,7 @@ impl<'a> Ledger<'a> {
     /// The one ledger among those wanted whose names speak of the record.
     pub(super) fn with_record(
         archive: &'a Directory,
+        payloads: &'a Payloads,
         wanted: &Wanted,
         seq: u64,
     ) -> Result<Self, Failure> {
@@ -60,7 +63,7 @@ impl<'a> Ledger<'a> {
             let files = ledgers.remove(&kind).unwrap_or_default();
             if files.named.is_some_and(|named| named.meets(&range)) {
                 let id = LedgerId { instance, epoch, kind };
-                found.push(Self { archive, id, files });
+                found.push(Self { archive, payloads, id, files });
             }
         }
         let one = |ledger: &Self| {
@@ -89,7 +92,7 @@ impl<'a> Ledger<'a> {
         log_prefix: &str,
     ) -> Result<Found, Failure> {
         let (name, checkpoint, head) = self.covering(seq, keys, log_prefix)?;
-        let mut walk = Walk::new(&self.id, &keys.statement, seq, head.size);
+        let mut walk = Walk::new(self, &keys.statement, seq, head.size);
         for name in Segments::new(self.archive, &self.id, &self.files, seq) {
             let name = name?;
             if name.first > seq && walk.is_done() {
@@ -208,7 +211,8 @@ impl<'a> Ledger<'a> {
                     && batch.statement().ledger == self.id
                 {
                     let statement = batch.signed_statement().to_vec();
-                    opening = Some(Opening { statement, record: bundled(&batch, 0)? });
+                    opening =
+                        Some(Opening { statement, record: bundled(&batch, 0, self.payloads)? });
                 }
                 Ok(())
             })?;
@@ -223,7 +227,7 @@ impl<'a> Ledger<'a> {
         each: &mut dyn FnMut(&[u8]) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let source = self.archive.open(name).map_err(|error| unreadable(&error))?;
-        reading::batches(source, each).map(drop)
+        self.payloads.batches(source, each).map(drop)
     }
 }
 
@@ -249,6 +253,7 @@ struct Subject {
 /// From the batch of the record to the size of the checkpoint.
 struct Walk<'a> {
     id: &'a LedgerId,
+    payloads: &'a Payloads,
     key: &'a EpochKey,
     seq: u64,
     size: u64,
@@ -257,8 +262,9 @@ struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    const fn new(id: &'a LedgerId, key: &'a EpochKey, seq: u64, size: u64) -> Self {
-        Self { id, key, seq, size, found: None, refused: None }
+    const fn new(ledger: &'a Ledger<'_>, key: &'a EpochKey, seq: u64, size: u64) -> Self {
+        let (id, payloads) = (&ledger.id, ledger.payloads);
+        Self { id, payloads, key, seq, size, found: None, refused: None }
     }
 
     fn is_done(&self) -> bool {
@@ -279,7 +285,7 @@ impl<'a> Walk<'a> {
         };
         let statement = batch.statement();
         if (statement.first..statement.size()).contains(&self.seq) {
-            let subject = Subject::of(&batch, self.seq)?;
+            let subject = Subject::of(&batch, self.seq, self.payloads)?;
             let prover = match self.found.take() {
                 Some((_, prover)) => prover,
                 None => InclusionProver::new(self.seq, self.size, &batch.start())
@@ -320,7 +326,7 @@ impl<'a> Walk<'a> {
 }
 
 impl Subject {
-    fn of(batch: &VerifiedBatch<'_>, seq: u64) -> Result<Self, Failure> {
+    fn of(batch: &VerifiedBatch<'_>, seq: u64, payloads: &Payloads) -> Result<Self, Failure> {
         let first = batch.statement().first;
         let mut wanted = vec![seq];
         // A record names its scope, the scope its resource: both count from the batch's first.
@@ -330,7 +336,7 @@ impl Subject {
             next = context_of(batch, u64::from(index));
         }
         wanted.sort_unstable();
-        let records = wanted.into_iter().map(|seq| bundled(batch, seq));
+        let records = wanted.into_iter().map(|seq| bundled(batch, seq, payloads));
         let statement = batch.signed_statement().to_vec();
         Ok(Self { statement, records: records.collect::<Result<_, _>>()? })
     }
@@ -349,7 +355,11 @@ fn context_of(batch: &VerifiedBatch<'_>, position: u64) -> Option<u32> {
 }
 
 /// A record of a batch with its path to the root after that batch.
-fn bundled(batch: &VerifiedBatch<'_>, seq: u64) -> Result<BundledRecord, Failure> {
+fn bundled(
+    batch: &VerifiedBatch<'_>,
+    seq: u64,
+    payloads: &Payloads,
+) -> Result<BundledRecord, Failure> {
     let statement = batch.statement();
     let position = usize::try_from(seq.saturating_sub(statement.first)).unwrap_or(usize::MAX);
     let bug = || Failure::bug("a verified batch has fewer records than its statement says");
@@ -365,9 +375,7 @@ fn bundled(batch: &VerifiedBatch<'_>, seq: u64) -> Result<BundledRecord, Failure
             commitment: record.commitment,
             authorisation: authorisation.to_vec(),
         },
-        Content::Encrypted => {
-            return Err(could_not_tell(format!("the payload of record {seq} is encrypted")));
-        }
+        Content::Encrypted => return Err(payloads.refusal(batch, seq)),
     };
     let path = prover.finish().map_err(|error| Failure::bug(chain(&error)))?.path;
     Ok(BundledRecord { seq, stream: record.stream, content, path })

@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 
 use lucarne_ledger::audit::cause::Cause;
-use lucarne_ledger::audit::finding::{Finding, FindingKind, Severity};
+use lucarne_ledger::audit::finding::{Finding, FindingKind, SeqRange, Severity, Subject};
 use lucarne_ledger::audit::register::RegisterFault;
 use lucarne_ledger::audit::report::{LedgerSummary, Report, exit_code};
 use lucarne_ledger::hash::Hash;
@@ -18,6 +18,9 @@ use crate::failure::Exit;
 
 /// An epoch of which nothing new came for this long has stopped: eight heartbeats.
 pub(super) const SILENT_MS: u64 = 120_000;
+/// A head of a ledger that goes on is old after this long: three heartbeats, and what a file may
+/// wait until it is closed.
+pub(super) const OLD_MS: u64 = 60_000;
 
 /// The identity of a finding: kind, cause, subject, range and file.
 ///
@@ -49,6 +52,7 @@ pub(super) const fn is_of_the_site(finding: &Finding) -> bool {
         Cause::EpochAbsent
             | Cause::EpochUnlisted
             | Cause::EpochListedTwice
+            | Cause::EvidenceDiffers { .. }
             | Cause::TwoSuccessors { .. }
             | Cause::HeadForgotten { .. }
             | Cause::ProtectionLost { .. }
@@ -108,6 +112,9 @@ impl Standing {
                 standing.add(finding, is_excused(finding, epoch, lives, young));
             }
             standing.show(epoch, lives);
+            if lives {
+                standing.find_old(epoch, now_ms);
+            }
         }
         standing
     }
@@ -117,6 +124,24 @@ impl Standing {
             self.excused.insert(key(finding));
         } else {
             self.report.findings.push(finding.clone());
+        }
+    }
+
+    // Once nothing at all comes of the epoch, that it has no end says more.
+    fn find_old(&mut self, epoch: &Epoch, now_ms: u64) {
+        for known in epoch.ledgers.values() {
+            let (Some(summary), Some(time_ms)) = (&known.summary, known.time_ms) else { continue };
+            let age_ms = now_ms.saturating_sub(time_ms);
+            if summary.closed || age_ms < OLD_MS {
+                continue;
+            }
+            self.report.findings.push(Finding {
+                subject: Subject::Ledger(summary.id.clone()),
+                range: SeqRange::before(summary.size.saturating_sub(1), summary.size),
+                file: None,
+                cause: Cause::HeadOld { age_ms },
+                accepted: None,
+            });
         }
     }
 

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lucarne_gateway::clock::Clock;
+use lucarne_ledger::audit::finding::FindingKind;
 
 use super::Place;
 use super::eye::{Eye, Looked};
-use super::news::{SILENT_MS, Standing};
+use super::news::{OLD_MS, SILENT_MS, Standing};
 use super::signals::Signals;
 use super::state::{self, State};
 use crate::commands::audit::Wanted;
@@ -131,9 +132,21 @@ fn an_open_epoch_is_no_finding_until_it_is_silent_and_again_when_it_goes_on() {
     let fourth = watch.hide(&[seals[3].clone(), notes[3].clone()]);
     watch.hide(&[seals[4].clone(), notes[4].clone()]);
     let signals = signals(None);
-    watch.later(SILENT_MS - 1);
+    watch.later(OLD_MS - 1);
     watch.check(true, Exit::Insecure, &[]);
     assert_eq!(raise(&signals, &watch, true), Vec::<String>::new());
+    // The head is old before the epoch is silent: a signal of its own, until more comes.
+    watch.later(SILENT_MS - OLD_MS);
+    let standing = watch.check(false, Exit::CouldNotTell, &[("STALE", 2, 2)]);
+    assert_eq!(standing.count(FindingKind::Stale), 1);
+    let told_once = |watch: &Watch| {
+        let told = (raise(&signals, watch, false).len(), raise(&signals, watch, false).len());
+        assert_eq!(told, (1, 0));
+        while let Some((id, _)) = signals.next(None) {
+            signals.sent(&id).unwrap();
+        }
+    };
+    told_once(&watch);
     let silent = |watch: &mut Watch| {
         let (was_full, standing) = watch.look();
         let kinds: Vec<&str> = standing.news().map(|found| found.kind().as_str()).collect();
@@ -148,9 +161,10 @@ fn an_open_epoch_is_no_finding_until_it_is_silent_and_again_when_it_goes_on() {
     };
     watch.later(1);
     silent(&mut watch);
+    // What comes late was sealed long ago: the epoch lives, and its head is old.
     show(&fourth);
-    watch.check(false, Exit::Insecure, &[]);
-    assert_eq!(raise(&signals, &watch, false), Vec::<String>::new());
+    watch.check(false, Exit::CouldNotTell, &[("STALE", 3, 3)]);
+    told_once(&watch);
     watch.later(SILENT_MS);
     silent(&mut watch);
 }
