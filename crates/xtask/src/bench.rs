@@ -4,6 +4,8 @@
 //! changes. Figures are printed by the benchmarks themselves, beside the primitive they are
 //! measured against.
 
+pub(crate) mod instructions;
+
 use serde_json::Value;
 
 use crate::command::{Failure, cargo, output, step};
@@ -12,11 +14,19 @@ pub(crate) const HELP: &str = "\
 Run the benchmarks.
 
 usage: cargo xtask bench [WORD...] [--list]
+       cargo xtask bench instructions [--check]
 
 Runs every benchmark of the workspace in release mode, one after the other, or only those
-whose `crate/name` contains one of the words. --list prints their names and runs nothing.";
+whose `crate/name` contains one of the words. --list prints their names and runs nothing.
+
+`instructions` counts what a record costs by callgrind, stage by stage; --check fails when that
+differs from docs/performance.md by more than a tenth.";
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
+    if let Some((INSTRUCTIONS, rest)) = args.split_first().map(|(word, rest)| (word.as_str(), rest))
+    {
+        return instructions::run(rest);
+    }
     let (flags, words): (Vec<&String>, Vec<&String>) =
         args.iter().partition(|arg| arg.starts_with("--"));
     if let Some(unknown) = flags.iter().find(|flag| flag.as_str() != "--list") {
@@ -26,6 +36,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         output(cargo().args(["metadata", "--locked", "--no-deps", "--format-version", "1"]))?;
     let chosen: Vec<Bench> = benches(&text)
         .into_iter()
+        .filter(|bench| bench.target != INSTRUCTIONS)
         .filter(|bench| words.is_empty() || words.iter().any(|word| bench.name().contains(*word)))
         .collect();
     if chosen.is_empty() {
@@ -44,6 +55,9 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
         step(cargo().args(["bench", "--locked", "-p", &bench.package, "--bench", &bench.target]))
     })
 }
+
+/// Counted, not timed: a chore of its own.
+const INSTRUCTIONS: &str = "instructions";
 
 #[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Bench {

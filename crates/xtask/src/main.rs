@@ -1,4 +1,4 @@
-//! Repository chores: `cargo xtask <up|test|tidy|bench|fuzz|adversary>`.
+//! Repository chores: `cargo xtask <up|test|tidy|bench|soak|fuzz|adversary>`.
 //!
 //! One file per chore. Everything a person or the gate runs is here and not in shell scripts, so
 //! that it is checked by the compiler. It has one dependency, because every chore waits for it to
@@ -16,6 +16,7 @@ mod command;
 mod documents;
 mod fuzz;
 mod needs;
+mod soak;
 mod test;
 mod tidy;
 mod up;
@@ -60,11 +61,12 @@ struct Chore {
     run: fn(&[String]) -> Result<(), Failure>,
 }
 
-const CHORES: [Chore; 6] = [
+const CHORES: [Chore; 7] = [
     Chore { name: "up", help: up::HELP, run: up::run },
     Chore { name: "test", help: test::HELP, run: test::run },
     Chore { name: "tidy", help: tidy::HELP, run: tidy::run },
     Chore { name: "bench", help: bench::HELP, run: bench::run },
+    Chore { name: "soak", help: soak::HELP, run: soak::run },
     Chore { name: "fuzz", help: fuzz::HELP, run: fuzz::run },
     Chore { name: "adversary", help: adversary::HELP, run: adversary::run },
 ];
@@ -78,6 +80,7 @@ usage: cargo xtask <chore> [arguments]
   test    install what the tests need, then run every check of the gate
   tidy    check rings, trusted computing base, licences and files
   bench   run the benchmarks
+  soak    hold a site under load for a long time
   fuzz    run a fuzz target
   adversary  attack a valid archive and check the auditor
 

@@ -28,13 +28,18 @@ struct Need {
     why: &'static str,
 }
 
-const NEEDS: [Need; 12] = [
+const NEEDS: [Need; 15] = [
     Need { probe: ("cc", &["--version"]), package: "gcc", why: "aws-lc-sys and zstd-sys build C" },
     Need { probe: ("c++", &["--version"]), package: "g++", why: "libFuzzer is C++" },
     Need {
         probe: ("prometheus", &["--version"]),
         package: "prometheus",
         why: "remote write is proven against it",
+    },
+    Need {
+        probe: ("prometheus-alertmanager", &["--version"]),
+        package: "prometheus-alertmanager",
+        why: "the desk is driven by it",
     },
     Need {
         probe: ("python3", &["-c", "import venv, ensurepip"]),
@@ -67,8 +72,18 @@ const NEEDS: [Need; 12] = [
         package: "postgresql-15",
         why: "the desk's storage is tested on it",
     },
+    Need {
+        probe: ("haproxy", &["-v"]),
+        package: "haproxy",
+        why: "a gate of the desk is proven against it",
+    },
     Need { probe: ("ceph-mon", &["--version"]), package: "ceph-mon", why: "radosgw needs one" },
     Need { probe: ("ceph-osd", &["--version"]), package: "ceph-osd", why: "radosgw needs one" },
+    Need {
+        probe: ("valgrind", &["--version"]),
+        package: "valgrind",
+        why: "instructions a record are counted by it",
+    },
 ];
 
 fn debian_packages() -> Result<(), Failure> {

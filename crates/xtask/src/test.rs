@@ -5,7 +5,7 @@
 //! of the tests.
 
 use crate::command::{Failure, cargo, step, succeeds};
-use crate::{documents, needs};
+use crate::{bench, documents, needs};
 
 pub(crate) const HELP: &str = "\
 Install what the tests need, then run every check of the gate.
@@ -14,7 +14,8 @@ usage: cargo xtask test
 
 In order: Debian packages and SDKs that the tests use (installed when run as root on Debian,
 else named), cargo fmt --check, clippy, documentation, doc tests, all tests (by cargo-nextest
-if it is there, else cargo test), and the commands printed in the documents.";
+if it is there, else cargo test), the commands printed in the documents, and the instructions
+that a record costs.";
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     if let Some(unknown) = args.first() {
@@ -28,6 +29,7 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     // The binaries are built apart, because tests of one crate start the binaries of another.
     step(cargo().args(["build", "--workspace", "--bins", "--locked"]))?;
     documents::check()?;
+    bench::instructions::run(&["--check".to_owned()])?;
     if succeeds("cargo", &["nextest", "--version"]) {
         step(cargo().args(["nextest", "run", "--workspace", "--locked", "--no-fail-fast"]))
     } else {
