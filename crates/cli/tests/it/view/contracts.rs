@@ -164,7 +164,10 @@ fn push_traces(view: &View, now: u64) -> String {
     for trace in 1..=2 {
         let resource =
             |service: &str| json!({ "attributes": [attribute("service.name", service)] });
-        let batch = |service: &str, spans: Value| json!({ "resource": resource(service), "scopeSpans": [{ "spans": spans }] });
+        let batch = |service: &str, spans: Value| {
+            let resource = resource(service);
+            json!({ "resource": resource, "scopeSpans": [{ "spans": spans }] })
+        };
         let front = json!([span(trace, 1, 0, 2, trace % 2 * 2), span(trace, 2, 1, 3, 0)]);
         let back = json!([span(trace, 3, 2, 2, 2)]);
         let body = json!({ "resourceSpans": [batch("front", front), batch("back", back)] });
