@@ -1,14 +1,16 @@
-//! Data keys: what payloads of an archive are encrypted under, one for each day of a ledger.
+//! Data keys: what payloads of an archive are encrypted under, one for each day of a ledger, and
+//! where so configured one for each tenant of it.
 //!
 //! A key is a small private file in a folder that is no part of the archive,
-//! `<yyyy>-<mm>-<dd>.<instance>.<ledger>.default.key` with 64 hex digits. It is durable before the
-//! first batch under it is archived, and it is never overwritten: a day whose key was destroyed
-//! gets another one. One process writes the folder at a time. A file that is not a key stops
-//! whoever opens the folder; none is passed over.
+//! `<yyyy>-<mm>-<dd>.<instance>.<ledger>.<class>.key` with 64 hex digits; the class is `default` or
+//! `tenant-<digest>`. It is durable before the first batch under it is archived, and it is never
+//! overwritten: a day whose key was destroyed gets another one. One process writes the folder at a
+//! time. A file that is not a key stops whoever opens the folder; none is passed over.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io::{self, ErrorKind, Read as _};
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -22,6 +24,7 @@ use zeroize::Zeroizing;
 use crate::disk::{Disk, EntryKind, Lock};
 use crate::hold::DayClearance;
 use crate::name::{Date, SealName};
+use crate::tenant::TenantId;
 
 /// What one key is for.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -32,34 +35,50 @@ pub struct Slot {
     pub instance: Instance,
     /// Which of its ledgers, of every epoch.
     pub kind: LedgerKind,
+    /// Whose records; `None`: those that are no tenant's.
+    pub tenant: Option<TenantId>,
 }
 
 impl Slot {
-    /// That of a file.
+    /// That of the records of a file that are no tenant's.
     pub fn of(seal: &SealName) -> Self {
-        Self { date: seal.date, instance: seal.ledger.instance.clone(), kind: seal.ledger.kind }
+        let instance = seal.ledger.instance.clone();
+        Self { date: seal.date, instance, kind: seal.ledger.kind, tenant: None }
+    }
+
+    /// That of a tenant's records of the same day.
+    #[must_use]
+    pub fn of_tenant(&self, tenant: Option<TenantId>) -> Self {
+        Self { tenant, ..self.clone() }
     }
 
     fn parse(file: &str) -> Option<Self> {
         let parts: Vec<&str> = file.split('.').collect();
-        let &[date, instance, kind, CLASS, "key"] = &parts[..] else { return None };
+        let &[date, instance, kind, class, "key"] = &parts[..] else { return None };
+        let tenant = match class.strip_prefix(TENANT) {
+            Some(tenant) => Some(tenant.parse().ok()?),
+            None => None,
+        };
         let slot = Self {
             date: date.replace('-', "/").parse().ok()?,
             instance: instance.parse().ok()?,
             kind: kind.parse().ok()?,
+            tenant,
         };
         (slot.file() == file).then_some(slot)
     }
 
     fn file(&self) -> String {
         let date = self.date.to_string().replace('/', "-");
-        format!("{date}.{}.{}.{CLASS}.key", self.instance, self.kind)
+        let class = self.tenant.map_or(CLASS.to_owned(), |tenant| format!("{TENANT}{tenant}"));
+        format!("{date}.{}.{}.{class}.key", self.instance, self.kind)
     }
 }
 
 impl fmt::Display for Slot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}/{}", self.date, self.instance, self.kind)
+        write!(f, "{}/{}/{}", self.date, self.instance, self.kind)?;
+        self.tenant.map_or(Ok(()), |tenant| write!(f, "/{TENANT}{tenant}"))
     }
 }
 
@@ -111,7 +130,26 @@ pub struct DataKeys {
     disk: Arc<dyn Disk>,
     folder: PathBuf,
     writer: Option<(Lock, Draw)>,
-    known: Mutex<BTreeMap<Slot, Arc<DataKey>>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    slots: BTreeMap<Slot, Arc<DataKey>>,
+    ids: BTreeMap<KeyId, Arc<DataKey>>,
+}
+
+impl Known {
+    fn insert(&mut self, slot: Slot, key: Arc<DataKey>) {
+        self.ids.insert(key.id, Arc::clone(&key));
+        self.slots.insert(slot, key);
+    }
+
+    fn remove(&mut self, slot: &Slot) {
+        if let Some(key) = self.slots.remove(slot) {
+            self.ids.remove(&key.id);
+        }
+    }
 }
 
 impl fmt::Debug for DataKeys {
@@ -223,17 +261,28 @@ impl DataKeys {
 
     /// The key with this name.
     pub fn by_id(&self, id: KeyId) -> Option<Arc<DataKey>> {
-        self.lock().values().find(|key| key.id == id).cloned()
+        self.lock().ids.get(&id).cloned()
     }
 
     /// What there are keys for, by day.
     pub fn slots(&self) -> Vec<Slot> {
-        self.lock().keys().cloned().collect()
+        self.lock().slots.keys().cloned().collect()
+    }
+
+    /// How many tenants have a key for the day of a slot.
+    pub fn tenants(&self, slot: &Slot) -> usize {
+        let none = slot.of_tenant(None);
+        let known = self.lock();
+        let behind = known.slots.range((Bound::Excluded(&none), Bound::Unbounded));
+        let same = |other: &Slot| {
+            (other.date, &other.instance, other.kind) == (none.date, &none.instance, none.kind)
+        };
+        behind.take_while(|(other, _)| same(other)).count()
     }
 
     /// The key of a slot, if there is one.
     pub fn of(&self, slot: &Slot) -> Option<Arc<DataKey>> {
-        self.lock().get(slot).cloned()
+        self.lock().slots.get(slot).cloned()
     }
 
     /// The key of a slot, made if there is none; on return it is durable.
@@ -263,12 +312,17 @@ impl DataKeys {
     ///
     /// # Errors
     /// When the disk fails: the key may be there or not, and the same call may be made again.
-    pub fn destroy(&self, clearance: &DayClearance, kind: LedgerKind) -> Result<(), KeyError> {
+    pub fn destroy(
+        &self,
+        clearance: &DayClearance,
+        kind: LedgerKind,
+        tenant: Option<TenantId>,
+    ) -> Result<(), KeyError> {
         if self.writer.is_none() {
             return Err(KeyError::ReadOnly);
         }
         let (instance, date) = clearance.of();
-        let slot = Slot { date, instance: instance.clone(), kind };
+        let slot = Slot { date, instance: instance.clone(), kind, tenant };
         let path = self.folder.join(slot.file());
         self.remove(&path)?;
         self.disk.sync_dir(&self.folder).map_err(|error| failed(&self.folder, error))?;
@@ -343,7 +397,7 @@ impl DataKeys {
         DataKey::new(&Zeroizing::new(digits.ok_or_else(malformed)?))
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Slot, Arc<DataKey>>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -352,8 +406,10 @@ fn failed(path: &Path, source: io::Error) -> KeyError {
     KeyError::Disk { path: path.to_owned(), source }
 }
 
-/// The one retention class that there is.
+/// The class of records that are no tenant's.
 const CLASS: &str = "default";
+/// What the class of a tenant's records begins with.
+const TENANT: &str = "tenant-";
 const LOCK: &str = ".lock";
 const STAGED: &str = "staged";
 const STAGED_SUFFIX: &str = ".key.staged";

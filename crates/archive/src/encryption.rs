@@ -1,28 +1,45 @@
 //! Batches whose payloads are encrypted before they are archived, and the way back.
 //!
 //! What is secret in a batch is compressed, then encrypted with AES-256-GCM under the data key of
-//! its day; statement and key are authenticated with it. The nonce is computed from key, statement
-//! and content (as in a synthetic IV), so that archiving the same batch again after a crash gives
-//! the same bytes, and another content another nonce. A plain batch costs one look at a byte.
+//! its day, or in shares under those of its tenants; statement and key are authenticated with it.
+//! The nonce is computed from key, statement and content (as in a synthetic IV), so that archiving
+//! the same batch again after a crash gives the same bytes, and another content another nonce. A
+//! plain batch costs one look at a byte.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{Aad, NONCE_LEN, Nonce};
 use aws_lc_rs::hmac;
 use lucarne_ledger::batch::BatchError;
-use lucarne_ledger::batch::encrypted::{claimed, encryption, put_together, take_apart};
+use lucarne_ledger::batch::encrypted::{Apart, claimed, encryption, put_together, take_apart};
 use lucarne_ledger::encryption::KeyId;
 use lucarne_ledger::key::{Ed25519Key, SigningFailed};
 use lucarne_ledger::statement::Statement;
 
 use crate::data_keys::{DataKey, DataKeys, KeyError, Slot};
+use crate::tenant::{TenantId, Tenants};
+
+/// Most tenants with a key of their own, for each day of a ledger: who can invent tenants must not
+/// fill the disk with keys. The records of further ones fall under the key of the day.
+pub const TENANTS_MAX: usize = 4_096;
 
 /// Encrypts what a gateway archives.
 #[derive(Debug)]
 pub struct Cipher {
     keys: Arc<DataKeys>,
     signer: Ed25519Key,
+    tenants: Option<Box<dyn Tenants>>,
+}
+
+/// A batch as it is to be archived.
+#[derive(Debug, Eq, PartialEq)]
+pub struct Encrypted {
+    /// The bytes.
+    pub bytes: Vec<u8>,
+    /// Tenants that have no key of their own because [`TENANTS_MAX`] others have.
+    pub crowded: usize,
 }
 
 /// Why a batch was not encrypted. It must not be archived then.
@@ -59,25 +76,80 @@ impl std::error::Error for EncryptError {
     }
 }
 
+impl From<BatchError> for EncryptError {
+    fn from(error: BatchError) -> Self {
+        Self::Batch(error)
+    }
+}
+
 impl Cipher {
-    /// One with these keys; `signer` is the key whose authority also withholds.
+    /// One with a key for each day; `signer` is the key whose authority also withholds.
     pub const fn new(keys: Arc<DataKeys>, signer: Ed25519Key) -> Self {
-        Self { keys, signer }
+        Self { keys, signer, tenants: None }
     }
 
-    /// The batch as it is to be archived; `None` when there is nothing in it to encrypt. The key is
-    /// durable on return.
+    /// One with a key for each tenant of a day as well.
+    #[must_use]
+    pub fn by_tenant(self, tenants: Box<dyn Tenants>) -> Self {
+        Self { tenants: Some(tenants), ..self }
+    }
+
+    /// The batch as it is to be archived; `None` when there is nothing in it to encrypt. Its keys
+    /// are durable on return.
     ///
     /// # Errors
     /// When it cannot be encrypted.
-    pub fn encrypt(&self, slot: &Slot, batch: &[u8]) -> Result<Option<Vec<u8>>, EncryptError> {
+    pub fn encrypt(&self, slot: &Slot, batch: &[u8]) -> Result<Option<Encrypted>, EncryptError> {
         let Some(apart) = take_apart(batch).map_err(EncryptError::Batch)? else {
             return Ok(None);
         };
+        if let Some(tenants) = &self.tenants {
+            return self.divide(slot, &apart, &tenants.of(apart.batch())).map(Some);
+        }
         let key = self.keys.of_or_new(slot).map_err(EncryptError::Key)?;
-        let content = seal(&key, apart.statement(), apart.secret())?;
+        let content = seal(&key, apart.statement(), &apart.secret())?;
         let word = encryption(apart.statement(), key.id(), &content).sign(&self.signer);
-        Ok(Some(apart.with(key.id(), &content, &word.map_err(EncryptError::Signing)?)))
+        let bytes = apart.with(key.id(), &content, &word.map_err(EncryptError::Signing)?);
+        Ok(Some(Encrypted { bytes, crowded: 0 }))
+    }
+
+    fn divide(
+        &self,
+        slot: &Slot,
+        apart: &Apart<'_>,
+        tenants: &[Option<TenantId>],
+    ) -> Result<Encrypted, EncryptError> {
+        let mut of_tenant = BTreeMap::new();
+        let mut of_id = BTreeMap::new();
+        let mut crowded = 0;
+        let divided = apart.divide(|index| {
+            let tenant = tenants.get(index).copied().flatten();
+            if let Some(id) = of_tenant.get(&tenant) {
+                return Ok(*id);
+            }
+            let own = self.own_slot(slot, tenant);
+            crowded += usize::from(own.tenant != tenant);
+            let key = self.keys.of_or_new(&own).map_err(EncryptError::Key)?;
+            let id = key.id();
+            of_tenant.insert(tenant, id);
+            of_id.insert(id, key);
+            Ok::<_, EncryptError>(id)
+        })?;
+        let contents = divided.secrets().iter().map(|(id, secret)| {
+            let key = of_id.get(id).ok_or(EncryptError::Cipher)?;
+            seal(key, apart.statement(), secret)
+        });
+        let contents = contents.collect::<Result<Vec<_>, _>>()?;
+        let word = divided.encryption(&contents).sign(&self.signer);
+        let bytes = divided.with(&contents, &word.map_err(EncryptError::Signing)?);
+        Ok(Encrypted { bytes, crowded })
+    }
+
+    /// Where the key of a tenant is: that of the day when too many others have one.
+    fn own_slot(&self, slot: &Slot, tenant: Option<TenantId>) -> Slot {
+        let own = slot.of_tenant(tenant);
+        let room = self.keys.of(&own).is_some() || self.keys.tenants(slot) < TENANTS_MAX;
+        if room { own } else { slot.of_tenant(None) }
     }
 }
 
@@ -86,9 +158,10 @@ impl Cipher {
 pub enum Decrypted {
     /// Nothing in it is encrypted.
     Plain,
-    /// As it was before; it is to be verified like any other.
+    /// As it was before, or as much of it as there are keys for; it is to be verified like any
+    /// other.
     Opened(Vec<u8>),
-    /// Its key is not here.
+    /// No key of it is here: the first one.
     Closed(KeyId),
 }
 
@@ -107,16 +180,29 @@ impl fmt::Display for NotDecrypted {
 
 impl std::error::Error for NotDecrypted {}
 
-/// Decrypts a batch, if its key is here.
+/// Decrypts what there is a key for: of a batch with records of several tenants perhaps a part,
+/// and what stays closed is encrypted in the result as well.
 ///
 /// # Errors
-/// When it does not decrypt under its own key.
+/// When something does not decrypt under its own key.
 pub fn decrypt(batch: &[u8], keys: &DataKeys) -> Result<Decrypted, NotDecrypted> {
     let Some(found) = claimed(batch) else { return Ok(Decrypted::Plain) };
-    let Some(key) = keys.by_id(found.key) else { return Ok(Decrypted::Closed(found.key)) };
-    let opened = open(&key, &found.statement, found.content)
-        .and_then(|secret| put_together(batch, &secret).ok());
-    opened.map(Decrypted::Opened).ok_or(NotDecrypted { key: found.key })
+    let mut secrets = Vec::with_capacity(found.shares.len());
+    let mut last = None;
+    for (id, content) in &found.shares {
+        let here = keys.by_id(*id).zip(*content);
+        last = here.as_ref().map(|_| *id).or(last);
+        let opened = here.map(|(key, content)| open(&key, &found.statement, content));
+        secrets.push(opened.map(|opened| opened.ok_or(NotDecrypted { key: *id })).transpose()?);
+    }
+    match (last, found.shares.first()) {
+        (Some(key), _) => {
+            let opened = put_together(batch, &secrets).map(Decrypted::Opened);
+            opened.map_err(|_| NotDecrypted { key })
+        }
+        (None, Some((first, _))) => Ok(Decrypted::Closed(*first)),
+        (None, None) => Ok(Decrypted::Plain),
+    }
 }
 
 fn seal(key: &DataKey, statement: &Statement, secret: &[u8]) -> Result<Vec<u8>, EncryptError> {

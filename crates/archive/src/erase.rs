@@ -1,4 +1,4 @@
-//! Erasing a day of a ledger by destroying its data key, by order.
+//! Erasing a day of a ledger, or what is one tenant's of it, by destroying its data key, by order.
 //!
 //! The signed order is durable in the archive first, then the key is removed: a key that is gone
 //! without a word would look like any other loss. A kill in between leaves the order and the key,
@@ -98,7 +98,7 @@ pub fn erase(
     if put == Put::Different && !is_ours(archive, &name, order)? {
         return Err(EraseError::Order { name: Box::new(name) });
     }
-    keys.destroy(&clearance, kind).map_err(EraseError::Key)?;
+    keys.destroy(&clearance, kind, slot.tenant).map_err(EraseError::Key)?;
     Ok(Some(name))
 }
 

@@ -19,6 +19,7 @@ pub mod pull;
 pub mod s3;
 pub mod segment;
 pub mod store;
+pub mod tenant;
 pub mod withhold;
 
 #[doc(hidden)]

@@ -2,6 +2,8 @@
 
 #[path = "it/erase.rs"]
 mod erase;
+#[path = "it/erase_tenant.rs"]
+mod erase_tenant;
 #[path = "it/faults.rs"]
 mod faults;
 #[path = "it/hold.rs"]
@@ -36,6 +38,7 @@ fn no_file_is_forgotten() {
     files.sort();
     let known = [
         "erase.rs",
+        "erase_tenant.rs",
         "faults.rs",
         "hold.rs",
         "layout.rs",

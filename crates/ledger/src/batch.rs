@@ -24,6 +24,7 @@ use crate::tree::{Frontier, WrongShape};
 pub mod encrypted;
 
 use self::encrypted::Sealing;
+use self::encrypted::shares::{self, Shares};
 
 /// Version of the batch format.
 pub const BATCH_VERSION: u64 = 1;
@@ -244,11 +245,13 @@ fn skip(reader: &mut Reader<'_>) -> Result<(), CborError> {
     reader.bytes()?;
     reader.bytes()?;
     let fields = reader.array()?;
-    if version == encrypted::VERSION {
-        (0..fields).try_for_each(|_| reader.bytes().map(drop))?;
-    } else {
-        reader.uint()?;
-        reader.bytes()?;
+    match version {
+        encrypted::VERSION => (0..fields).try_for_each(|_| reader.bytes().map(drop))?,
+        shares::VERSION => shares::skip(reader)?,
+        _ => {
+            reader.uint()?;
+            reader.bytes()?;
+        }
     }
     for _ in 0..reader.array()? {
         let fields = reader.array()?;
@@ -320,11 +323,24 @@ impl<'a> VerifiedBatch<'a> {
         self.records.iter().any(|record| matches!(record.content, Content::Withheld { .. }))
     }
 
-    /// The data key of the payloads that are encrypted, and the gateway's signed word on that. Its
-    /// signature has not been checked.
-    pub const fn encryption(&self) -> Option<(KeyId, &'a [u8])> {
+    /// The gateway's signed word on the payloads that are, or were, encrypted. Its signature has
+    /// not been checked.
+    pub const fn encryption(&self) -> Option<&'a [u8]> {
         match &self.parts.secret {
-            Secret::Encrypted(sealing) => Some((sealing.key, sealing.word)),
+            Secret::Encrypted(sealing) => Some(sealing.word),
+            Secret::Shared(shares) => Some(shares.word()),
+            Secret::Seed(_) | Secret::Salts(_) => None,
+        }
+    }
+
+    /// The data key of the record at a position; `None` when it is under none.
+    pub fn data_key(&self, index: usize) -> Option<KeyId> {
+        match &self.parts.secret {
+            Secret::Encrypted(sealing) => {
+                let encrypted = matches!(self.records.get(index)?.content, Content::Encrypted);
+                encrypted.then_some(sealing.key)
+            }
+            Secret::Shared(shares) => shares.key_of(index),
             Secret::Seed(_) | Secret::Salts(_) => None,
         }
     }
@@ -376,7 +392,7 @@ impl<'a> VerifiedBatch<'a> {
         }
         let secret = Secret::Salts(&salts);
         let count = self.statement.count;
-        assemble(self.parts.statement, self.parts.frontier, secret, count, &records.finish())
+        assemble(self.parts.statement, self.parts.frontier, &secret, count, &records.finish())
     }
 }
 
@@ -387,32 +403,53 @@ pub fn split_context(payload: &[u8]) -> Option<(u32, &[u8])> {
 }
 
 /// Either the seed of all salts, or the salts of those payloads that are present.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(crate) enum Secret<'a> {
     Seed(&'a [u8; 32]),
     Salts(&'a [u8]),
     Encrypted(Sealing<'a>),
+    Shared(Shares<'a>),
+}
+
+impl Secret<'_> {
+    // Whether the payload of a record that was not withheld is to be read elsewhere. The life of
+    // the ledger is not encrypted: without it no end could be told.
+    fn hides(&self, index: usize, stream: Stream) -> Result<bool, BatchError> {
+        match self {
+            Self::Seed(_) | Self::Salts(_) => Ok(false),
+            Self::Encrypted(_) => Ok(stream != Stream::Control),
+            Self::Shared(shares) => shares.hides(index, stream),
+        }
+    }
+
+    fn may_withhold(&self, index: usize) -> Result<(), BatchError> {
+        match self {
+            Self::Shared(shares) if shares.key_of(index).is_some() => Err(BatchError::Encryption),
+            Self::Seed(_) | Self::Salts(_) | Self::Encrypted(_) | Self::Shared(_) => Ok(()),
+        }
+    }
 }
 
 pub(crate) fn assemble(
     statement: &[u8],
     frontier: &[u8],
-    secret: Secret<'_>,
+    secret: &Secret<'_>,
     count: u64,
     records: &[u8],
 ) -> Vec<u8> {
-    let content = match &secret {
-        Secret::Encrypted(sealing) => sealing.content.len(),
-        Secret::Seed(_) | Secret::Salts(_) => 0,
+    let (version, content) = match secret {
+        Secret::Encrypted(sealing) => (encrypted::VERSION, sealing.content.len()),
+        Secret::Shared(shares) => (shares::VERSION, shares.bytes()),
+        Secret::Seed(_) | Secret::Salts(_) => (BATCH_VERSION, 0),
     };
     let room = statement.len() + frontier.len() + content + records.len() + 16 * 8;
     let mut out = Writer::after(Vec::with_capacity(room));
-    let version = if content > 0 { encrypted::VERSION } else { BATCH_VERSION };
     out.array(5).uint(version).bytes(statement).bytes(frontier);
     match secret {
-        Secret::Seed(seed) => out.array(2).uint(0).bytes(seed),
+        Secret::Seed(seed) => out.array(2).uint(0).bytes(*seed),
         Secret::Salts(salts) => out.array(2).uint(1).bytes(salts),
         Secret::Encrypted(sealing) => sealing.write(&mut out),
+        Secret::Shared(shares) => shares.write(&mut out),
     };
     out.array(count).raw(records);
     out.finish()
@@ -455,6 +492,7 @@ impl<'a> Parts<'a> {
             (encrypted::VERSION, encrypted::FIELDS) => {
                 Secret::Encrypted(Sealing::read(&mut reader)?)
             }
+            (shares::VERSION, shares::FIELDS) => Secret::Shared(Shares::read(&mut reader)?),
             _ => return Err(CborError::Value.into()),
         };
         let count = reader.array()?;
@@ -475,8 +513,10 @@ impl<'a> Parts<'a> {
         if self.count != statement.count {
             return Err(BatchError::Count { stated: statement.count, found: self.count });
         }
-        if let Secret::Encrypted(sealing) = &self.secret {
-            sealing.check(&statement)?;
+        match &self.secret {
+            Secret::Encrypted(sealing) => sealing.check(&statement)?,
+            Secret::Shared(shares) => shares.check(&statement)?,
+            Secret::Seed(_) | Secret::Salts(_) => {}
         }
         let records = self.records(&statement)?;
         check_links(&statement, &records)?;
@@ -490,21 +530,22 @@ impl<'a> Parts<'a> {
 
     fn records(&self, statement: &Statement) -> Result<Vec<Record<'a>>, BatchError> {
         let count = usize::try_from(self.count).map_err(|_| CborError::Value)?;
-        let mut salts = Salts::new(self.secret)?;
+        if let Secret::Shared(shares) = &self.secret {
+            shares.check_owners(count)?;
+        }
+        let mut salts = Salts::new(&self.secret)?;
         let mut reader = Reader::new(self.records);
         let mut records = Vec::with_capacity(count);
         let mut scratch = Vec::new();
         let mut holes = false;
-        let encrypts = matches!(self.secret, Secret::Encrypted(_));
         let mut encrypted = false;
-        for seq in statement.first..statement.size() {
+        for (index, seq) in (statement.first..statement.size()).enumerate() {
             let fields = reader.array()?;
             let stream = Stream::from_code(reader.uint()?)
                 .filter(|stream| belongs(*stream, statement.ledger.kind))
                 .ok_or(BatchError::Stream { seq })?;
             let (content, commitment) = match fields {
-                // The life of the ledger is not encrypted: without it no end could be told.
-                2 if encrypts && stream != Stream::Control => {
+                2 if self.secret.hides(index, stream)? => {
                     encrypted = true;
                     (Content::Encrypted, Hash(reader.array_of()?))
                 }
@@ -518,6 +559,7 @@ impl<'a> Parts<'a> {
                 }
                 3 => {
                     holes = true;
+                    self.secret.may_withhold(index)?;
                     let commitment = Hash(reader.array_of()?);
                     let authorisation = bounded(reader.bytes()?, AUTHORISATION_BYTES_MAX, seq)?;
                     (Content::Withheld { authorisation }, commitment)
@@ -534,36 +576,36 @@ impl<'a> Parts<'a> {
 }
 
 /// Hands out salts in the order of the payloads, from seed or list.
-struct Salts<'a> {
-    source: Secret<'a>,
+struct Salts<'s, 'a> {
+    source: &'s Secret<'a>,
     seed: Option<Seed>,
+    list: &'a [u8],
     block: [Salt; 64],
     // sequence number of the first salt in `block`, which is filled from here on
     base: Option<u64>,
     taken: usize,
 }
 
-impl<'a> Salts<'a> {
-    fn new(source: Secret<'a>) -> Result<Self, BatchError> {
-        let seed = match source {
-            Secret::Seed(bytes) => Some(Seed::new(*bytes)),
-            Secret::Salts(salts) | Secret::Encrypted(Sealing { salts, .. })
-                if salts.len().is_multiple_of(16) =>
-            {
-                None
-            }
-            Secret::Salts(_) | Secret::Encrypted(_) => return Err(BatchError::Secret),
+impl<'s, 'a> Salts<'s, 'a> {
+    fn new(source: &'s Secret<'a>) -> Result<Self, BatchError> {
+        let (seed, list): (_, &[u8]) = match source {
+            Secret::Seed(bytes) => (Some(Seed::new(**bytes)), &[]),
+            Secret::Salts(salts) => (None, salts),
+            Secret::Encrypted(sealing) => (None, sealing.salts),
+            Secret::Shared(shares) => (None, shares.salts()),
         };
-        Ok(Self { source, seed, block: [[0; 16]; 64], base: None, taken: 0 })
+        if !list.len().is_multiple_of(16) {
+            return Err(BatchError::Secret);
+        }
+        Ok(Self { source, seed, list, block: [[0; 16]; 64], base: None, taken: 0 })
     }
 
     fn next(&mut self, seq: u64) -> Result<Salt, BatchError> {
-        if let Secret::Salts(list) | Secret::Encrypted(Sealing { salts: list, .. }) = self.source {
-            let salt = list.as_chunks::<16>().0.get(self.taken).ok_or(BatchError::Secret)?;
+        let Some(seed) = &self.seed else {
+            let salt = self.list.as_chunks::<16>().0.get(self.taken).ok_or(BatchError::Secret)?;
             self.taken += 1;
             return Ok(*salt);
-        }
-        let seed = self.seed.as_ref().ok_or(BatchError::Secret)?;
+        };
         let within = |base: u64| usize::try_from(seq.saturating_sub(base)).unwrap_or(usize::MAX);
         if let Some(salt) = self.base.and_then(|base| self.block.get(within(base))) {
             return Ok(*salt);
@@ -576,10 +618,13 @@ impl<'a> Salts<'a> {
     // One canonical form: a seed when and only when nothing is withheld, no salt to spare, and
     // nothing encrypted that holds no payload.
     fn finish(&self, holes: bool, encrypted: bool) -> Result<(), BatchError> {
+        let all = self.taken * 16 == self.list.len();
         let fits = match self.source {
             Secret::Seed(_) => !holes,
-            Secret::Salts(list) => holes && self.taken * 16 == list.len(),
-            Secret::Encrypted(sealing) => encrypted && self.taken * 16 == sealing.salts.len(),
+            Secret::Salts(_) => holes && all,
+            Secret::Encrypted(_) => encrypted && all,
+            // That each share holds something says the list of owners.
+            Secret::Shared(_) => all,
         };
         if fits { Ok(()) } else { Err(BatchError::Secret) }
     }
@@ -656,4 +701,4 @@ fn points_back(records: &[Record<'_>], position: usize, stream: Stream, index: u
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -35,7 +35,7 @@ impl FromStr for KeyId {
     }
 }
 
-/// "The payloads of this batch are these bytes, under this key."
+/// "The payloads of this batch are these bytes, under this key", or under these keys.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Encryption {
     /// Whose batch.
@@ -44,13 +44,15 @@ pub struct Encryption {
     pub first: u64,
     /// Root after it.
     pub root: Hash,
-    /// The data key.
-    pub key: KeyId,
-    /// SHA-256 of the encrypted bytes.
+    /// The data key; `None` when each record has its own, which `content` covers too.
+    pub key: Option<KeyId>,
+    /// SHA-256 of the encrypted bytes, or of what covers the shares of a batch.
     pub content: Hash,
 }
 
 const VERSION: u64 = 1;
+/// Version of a word about several keys.
+const VERSION_SHARED: u64 = 2;
 
 impl Encryption {
     /// The signed word. It has no time: the same batch under the same key is the same bytes, so
@@ -81,21 +83,35 @@ impl Encryption {
 
     fn to_cbor(&self) -> Vec<u8> {
         let mut out = Writer::new();
-        out.map(8).uint(1).uint(VERSION);
+        match self.key {
+            Some(_) => out.map(8).uint(1).uint(VERSION),
+            None => out.map(7).uint(1).uint(VERSION_SHARED),
+        };
         write_ledger(&mut out, &self.ledger);
-        out.uint(5).uint(self.first).uint(6).bytes(&self.root.0).uint(7).bytes(&self.key.0);
-        out.uint(8).bytes(&self.content.0);
+        out.uint(5).uint(self.first).uint(6).bytes(&self.root.0);
+        match self.key {
+            Some(key) => out.uint(7).bytes(&key.0).uint(8).bytes(&self.content.0),
+            None => out.uint(7).bytes(&self.content.0),
+        };
         out.finish()
     }
 
     fn from_cbor(bytes: &[u8]) -> Result<Self, CborError> {
         let mut reader = Reader::new(bytes);
-        map_of(&mut reader, 8)?;
+        let version = match reader.map()? {
+            8 => VERSION,
+            7 => VERSION_SHARED,
+            _ => return Err(CborError::Value),
+        };
+        field(&mut reader, 1, |reader| reader.exactly(version))?;
         let ledger = read_ledger(&mut reader)?;
         let first = field(&mut reader, 5, Reader::uint)?;
         let root = field(&mut reader, 6, Reader::array_of).map(Hash)?;
-        let key = field(&mut reader, 7, Reader::array_of).map(KeyId)?;
-        let content = field(&mut reader, 8, Reader::array_of).map(Hash)?;
+        let (key, last) = match version {
+            VERSION => (Some(field(&mut reader, 7, Reader::array_of).map(KeyId)?), 8),
+            _ => (None, 7),
+        };
+        let content = field(&mut reader, last, Reader::array_of).map(Hash)?;
         reader.end()?;
         Ok(Self { ledger, first, root, key, content })
     }
@@ -173,9 +189,12 @@ mod tests {
             ledger: LedgerId { instance: instance.clone(), epoch: EpochId([1; 16]), kind },
             first: 7,
             root: Hash([2; 32]),
-            key: KeyId([3; 16]),
+            key: Some(KeyId([3; 16])),
             content: Hash([4; 32]),
         };
+        let shared = Encryption { key: None, ..word.clone() };
+        let message = shared.sign(&signer).unwrap();
+        assert_eq!(Encryption::verify(&message, signer.public_key()), Ok(shared));
         let rule = "order".to_owned();
         let (key, day) = (KeyId([3; 16]), "2026/11/21".to_owned());
         let order = Erasure { instance, kind, day, key, rule, time_ms: 5 };

@@ -2,7 +2,9 @@
 //!
 //! What is read must be written as it came: a second spelling is a finding of the fuzzer.
 
-use crate::batch::{self, encrypted};
+use alloc::vec::Vec;
+
+use crate::batch::{self, BatchError, encrypted};
 use crate::canary;
 use crate::checkpoint::Checkpoint;
 use crate::control::Control;
@@ -37,14 +39,24 @@ pub fn fuzz_batch(bytes: &[u8]) {
     }
 }
 
-// What can be taken apart is put together as the same bytes.
+// What can be taken apart is put together as the same bytes, whether one key holds all of it or
+// records have two.
 fn take_apart_and_together(bytes: &[u8]) {
-    encrypted::put_together(bytes, bytes).ok();
-    encrypted::claimed(bytes);
+    let shares = encrypted::claimed(bytes).map_or(0, |claimed| claimed.shares.len());
+    encrypted::put_together(bytes, &alloc::vec![Some(bytes.to_vec()); shares]).ok();
     if let Ok(Some(apart)) = encrypted::take_apart(bytes) {
         let hidden = apart.with(KeyId([0; 16]), b"content", b"word");
-        let same = encrypted::put_together(&hidden, apart.secret());
+        let same = encrypted::put_together(&hidden, &[Some(apart.secret())]);
         assert_eq!(same.as_deref(), Ok(bytes));
+        let parity = |index: usize| Ok(KeyId([u8::try_from(index % 2).unwrap_or(0); 16]));
+        let divided: Result<_, BatchError> = apart.divide(parity);
+        let Ok(divided) = divided else { return };
+        let contents = alloc::vec![b"content".to_vec(); divided.secrets().len()];
+        let hidden = divided.with(&contents, b"word");
+        let secrets = divided.secrets().iter().map(|(_, secret)| Some(secret.clone()));
+        let secrets: Vec<_> = secrets.collect();
+        let opened = encrypted::put_together(&hidden, &secrets);
+        assert!(opened.is_ok_and(|opened| batch::read_unsigned(&opened).is_ok()));
     }
 }
 

@@ -101,6 +101,12 @@ impl AuditEvent {
         Self { fields }
     }
 
+    /// The enclave's word that these fields say which blocks of its inside view the host keeps or
+    /// keeps back: numbers and digests. Only the inside view calls it.
+    pub fn assertion_by_inside(fields: Vec<u8>) -> Self {
+        Self { fields }
+    }
+
     /// The desk's word that these fields are an entry of its own log, scrubbed of secrets. Only
     /// `lucarne-desk` calls it, for ledgers outside of any TEE.
     pub fn assertion_by_desk(fields: Vec<u8>) -> Self {

@@ -226,7 +226,7 @@ impl<K: Kind> Ledger<K> {
         let open = &mut self.open;
         let records = core::mem::take(&mut open.records).finish();
         let secret = Secret::Seed(open.seed.bytes());
-        let bytes = batch::assemble(&signed, &open.start.to_bytes(), secret, count, &records);
+        let bytes = batch::assemble(&signed, &open.start.to_bytes(), &secret, count, &records);
         let scratch = core::mem::take(&mut open.scratch);
         self.open = OpenBatch::new(self.head.clone(), next_seed, records, scratch);
         Ok(Some(Sealed { bytes, statement }))

@@ -21,9 +21,9 @@ use lucarne_testkit::{Fault, Loss, SimDisk};
 
 use super::withhold::{Place, SECRET, TIME_MS, place};
 
-const KEYS: &str = "/a/keys";
-const RULE: &str = "order of the data protection officer: request 17";
-const FAULTS: [Fault; 4] = [
+pub(super) const KEYS: &str = "/a/keys";
+pub(super) const RULE: &str = "order of the data protection officer: request 17";
+pub(super) const FAULTS: [Fault; 4] = [
     Fault::NotDone(ErrorKind::Other),
     Fault::DoneButError(ErrorKind::Other),
     Fault::Torn(ErrorKind::Other),
@@ -39,13 +39,13 @@ fn cipher(keys: &Arc<DataKeys>) -> Cipher {
 }
 
 /// The one batch of a file.
-fn batch_of(archive: &Directory, seal: &SealName) -> Option<Vec<u8>> {
+pub(super) fn batch_of(archive: &Directory, seal: &SealName) -> Option<Vec<u8>> {
     let file = archive.open(&Name::Seal(seal.clone())).ok()?;
     let mut reader = SegmentReader::open(file).unwrap();
     Some(reader.next_frame().unwrap().unwrap().content.to_vec())
 }
 
-fn encrypted_seal(place: &Place) -> SealName {
+pub(super) fn encrypted_seal(place: &Place) -> SealName {
     SealName { revision: 9, ..place.seal.clone() }
 }
 
@@ -54,9 +54,18 @@ fn archive_encrypted(place: &Place, archive: &Directory) -> Result<(), String> {
     let plain = batch_of(archive, &place.seal).unwrap();
     let keys = Arc::new(open_keys(&place.disk).map_err(|error| error.to_string())?);
     let encrypted = cipher(&keys).encrypt(&Slot::of(&place.seal), &plain);
-    let encrypted = encrypted.map_err(|error| error.to_string())?.unwrap();
+    let encrypted = encrypted.map_err(|error| error.to_string())?.unwrap().bytes;
+    put_encrypted(place, archive, &encrypted)
+}
+
+/// Puts an encrypted batch into the archive as a later revision.
+pub(super) fn put_encrypted(
+    place: &Place,
+    archive: &Directory,
+    encrypted: &[u8],
+) -> Result<(), String> {
     let mut writer = SegmentWriter::new().unwrap();
-    writer.push(&encrypted).unwrap();
+    writer.push(encrypted).unwrap();
     let put = archive.put(&Name::Seal(encrypted_seal(place)), &writer.finish());
     match put.map_err(|error| error.to_string())? {
         Put::Created | Put::AlreadyIdentical => Ok(()),
@@ -64,7 +73,7 @@ fn archive_encrypted(place: &Place, archive: &Directory) -> Result<(), String> {
     }
 }
 
-fn order(place: &Place, time_ms: u64) -> Order<'_> {
+pub(super) fn order(place: &Place, time_ms: u64) -> Order<'_> {
     Order { rule: RULE, time_ms, signer: &place.signer }
 }
 
@@ -75,7 +84,7 @@ fn run(place: &Place, archive: &Directory, time_ms: u64) -> Result<Option<Erasur
         .map_err(|error| error.to_string())
 }
 
-fn ordered(archive: &Directory) -> Vec<Erasure> {
+pub(super) fn ordered(archive: &Directory) -> Vec<Erasure> {
     let signer = Ed25519Key::from_seed(&[3; 32]).unwrap();
     let names = archive.list("erasures/").unwrap().map(|name| {
         let name = name.unwrap();
@@ -127,7 +136,7 @@ fn an_encrypted_batch_verifies_without_its_key_and_tells_nothing_but_the_life_of
     assert_eq!(decrypt(&hidden, &keys), Ok(Decrypted::Opened(plain.clone())));
     let elsewhere = SimDisk::new(Path::new("/a"));
     let none = open_keys(&elsewhere).unwrap();
-    let (id, _) = other.encryption().unwrap();
+    let id = other.data_key(1).unwrap();
     assert_eq!(decrypt(&hidden, &none), Ok(Decrypted::Closed(id)));
     assert!(batch::encrypted::take_apart(&hidden).unwrap().is_none());
 }
@@ -140,7 +149,7 @@ fn no_bit_of_an_encrypted_batch_can_change_unnoticed_with_or_without_the_key() {
     let hidden = batch_of(&archive, &encrypted_seal(&place)).unwrap();
     let plain = batch_of(&archive, &place.seal).unwrap();
     let keys = open_keys(&place.disk).unwrap();
-    let word = batch::verify(&hidden, &place.epoch).unwrap().encryption().unwrap().1.to_vec();
+    let word = batch::verify(&hidden, &place.epoch).unwrap().encryption().unwrap().to_vec();
     let signed = hidden.windows(word.len()).position(|window| window == word).unwrap();
     for bit in 0..hidden.len() * 8 {
         let mut flipped = hidden.clone();
@@ -151,7 +160,7 @@ fn no_bit_of_an_encrypted_batch_can_change_unnoticed_with_or_without_the_key() {
         let noticed = in_word || verified.is_err();
         if let Ok(batch) = verified {
             assert!(in_word, "bit {bit}");
-            let (_, word) = batch.encryption().unwrap();
+            let word = batch.encryption().unwrap();
             let key = place.signer.public_key();
             lucarne_ledger::encryption::Encryption::verify(word, key).unwrap_err();
         }
@@ -167,10 +176,11 @@ fn no_bit_of_an_encrypted_batch_can_change_unnoticed_with_or_without_the_key() {
         }
     }
     let found = batch::encrypted::claimed(&hidden).unwrap();
-    let at = hidden.windows(found.content.len()).position(|window| window == found.content);
+    let [(key, Some(content))] = found.shares[..] else { panic!("one key") };
+    let at = hidden.windows(content.len()).position(|window| window == content);
     let mut flipped = hidden.clone();
     flipped[at.unwrap() + 20] ^= 1;
-    assert_eq!(decrypt(&flipped, &keys), Err(NotDecrypted { key: found.key }));
+    assert_eq!(decrypt(&flipped, &keys), Err(NotDecrypted { key }));
     let verdict = batch::verify(&flipped, &place.epoch).map(drop);
     assert_eq!(verdict, Err(BatchError::Encryption));
 }

@@ -66,7 +66,7 @@ fn a_locked_payload_goes_with_its_key_and_the_order_is_locked_beside_it() {
     let signer = Ed25519Key::from_seed(&[3; 32]).unwrap();
     let (slot, whole) = (Slot::of(&place.seal), plain(&place));
     let hidden = Cipher::new(Arc::clone(&keys), signer).encrypt(&slot, &whole).unwrap().unwrap();
-    put(&place, &s3, &hidden);
+    put(&place, &s3, &hidden.bytes);
     assert_eq!(decrypt(&batch_of(&s3, &place.seal), &keys), Ok(Decrypted::Opened(whole)));
 
     let order = erase::Order { rule: RULE, time_ms: TIME_MS, signer: &place.signer };

@@ -37,11 +37,12 @@ impl Anchors {
     ///
     /// Returns the fork when another one of its size has another root.
     pub(crate) fn wait(&mut self, anchor: Anchor) -> Option<Cause> {
-        let fork = (self.waiting.iter().rev())
-            .find(|other| other.size == anchor.size && other.root != anchor.root)
-            .map(|other| two_anchors(other, &anchor));
-        if fork.is_some() {
-            return fork;
+        // They are in the order of their sizes, and an archive may have very many.
+        let first = self.waiting.partition_point(|other| other.size < anchor.size);
+        let behind = self.waiting.partition_point(|other| other.size <= anchor.size);
+        let mut same = self.waiting.range(first..behind).rev();
+        if let Some(other) = same.find(|other| other.root != anchor.root) {
+            return Some(two_anchors(other, &anchor));
         }
         if self.largest.as_ref().is_none_or(|largest| largest.size < anchor.size) {
             self.largest = Some(anchor.clone());
@@ -120,4 +121,25 @@ fn two_roots(batch: &VerifiedBatch<'_>, root: Hash, anchor: &Anchor) -> Cause {
 fn two_anchors(one: &Anchor, other: &Anchor) -> Cause {
     let proof = Some(ForkProof { one: one.note.clone(), other: other.note.clone() });
     Cause::TwoRoots { size: one.size, one: one.root, other: other.root, proof }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_that_nobody_can_wait_for_are_let_go_and_that_is_said() {
+        let anchor = |size| Anchor { size, root: Hash::ZERO, note: Vec::new() };
+        let mut anchors = Anchors::default();
+        let mut late = Anchors::default();
+        for size in 1..=WAITING_MAX as u64 {
+            assert_eq!(anchors.wait(anchor(size)), None);
+            late.late(anchor(size));
+        }
+        assert_eq!((anchors.overflowed, late.overflowed), (false, false));
+        anchors.wait(anchor(1 << 17));
+        late.late(anchor(1 << 17));
+        assert_eq!((anchors.overflowed, late.overflowed), (true, true));
+        assert_eq!((anchors.waiting.len(), late.late.len()), (WAITING_MAX, WAITING_MAX));
+    }
 }

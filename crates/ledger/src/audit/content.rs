@@ -84,8 +84,8 @@ impl Content {
     ) -> Vec<Remark> {
         let mut remarks = Vec::new();
         let statement = batch.statement();
-        let encrypted = self.encryption(batch, policy);
-        for (seq, record) in (statement.first..).zip(batch.records()) {
+        let encrypted = has_word(batch, policy);
+        for (index, (seq, record)) in (statement.first..).zip(batch.records()).enumerate() {
             if seq < from || seq >= end {
                 continue;
             }
@@ -100,7 +100,7 @@ impl Content {
                 RecordContent::Present { payload, .. } if record.stream == Stream::Control => {
                     self.control(batch, seq, payload)
                 }
-                RecordContent::Encrypted => self.unread(seq, &encrypted),
+                RecordContent::Encrypted => self.unread(seq, batch.data_key(index), encrypted),
                 RecordContent::Present { .. } if seq == 0 => Some(Cause::ControlUnreadable),
                 RecordContent::Present { .. } => None,
             };
@@ -168,32 +168,24 @@ impl Content {
         withheld.chain(erased).chain(absent).collect()
     }
 
-    // The key of a batch with encrypted payloads, and the order to destroy it, once a key of the
-    // policy is known to have signed that these are they.
-    fn encryption(&self, batch: &VerifiedBatch<'_>, policy: &Policy) -> Unread {
-        let Some((key, word)) = batch.encryption() else { return Unread::Unauthorised(None) };
-        // That it is about this batch was checked with the batch.
-        let signs = |by| Encryption::verify(word, by).is_ok();
-        if !policy.withholding_keys.iter().any(signs) {
-            return Unread::Unauthorised(Some(key));
+    // A payload that is there and could not be read: without the word of a key of the policy that
+    // these are the bytes, under an ordered end of its key, or under a key that was not given.
+    fn unread(&mut self, seq: u64, key: Option<KeyId>, has_word: bool) -> Option<Cause> {
+        if seq == 0 {
+            return Some(Cause::ControlUnreadable);
         }
-        self.orders.get(&key).map_or(Unread::Encrypted(key), |rule| Unread::Erased(rule.clone()))
-    }
-
-    fn unread(&mut self, seq: u64, why: &Unread) -> Option<Cause> {
-        match why {
-            _ if seq == 0 => return Some(Cause::ControlUnreadable),
-            Unread::Unauthorised(key) => {
-                return key.map(|key| Cause::EncryptionUnauthorised { key });
-            }
-            Unread::Encrypted(key) => {
-                self.encrypted = self.encrypted.saturating_add(1);
-                let known = self.absent.contains_key(key) || self.absent.len() < RULES_MAX;
-                if self.has_keys && known && !self.excused.contains(key) {
-                    self.absent.entry(*key).or_insert_with(|| Tally::from(seq)).add(seq);
-                }
-            }
-            Unread::Erased(rule) => count(&mut self.erased, rule.clone(), seq),
+        let key = key?;
+        if !has_word {
+            return Some(Cause::EncryptionUnauthorised { key });
+        }
+        if let Some(rule) = self.orders.get(&key) {
+            count(&mut self.erased, rule.clone(), seq);
+            return None;
+        }
+        self.encrypted = self.encrypted.saturating_add(1);
+        let known = self.absent.contains_key(&key) || self.absent.len() < RULES_MAX;
+        if self.has_keys && known && !self.excused.contains(&key) {
+            self.absent.entry(key).or_insert_with(|| Tally::from(seq)).add(seq);
         }
         None
     }
@@ -239,14 +231,12 @@ impl Content {
     }
 }
 
-/// Why a payload that is there could not be read.
-enum Unread {
-    /// Nobody with the authority to do so encrypted it.
-    Unauthorised(Option<KeyId>),
-    /// This key was not given.
-    Encrypted(KeyId),
-    /// Its key was to be destroyed, by this order.
-    Erased(String),
+// Whether a key of the policy signed that the encrypted payloads are these; that the word is about
+// this batch was checked with the batch.
+fn has_word(batch: &VerifiedBatch<'_>, policy: &Policy) -> bool {
+    let signs = |word, by| Encryption::verify(word, by).is_ok();
+    let word = batch.encryption();
+    word.is_some_and(|word| policy.withholding_keys.iter().any(|by| signs(word, by)))
 }
 
 fn count(tallies: &mut Tallies, rule: String, seq: u64) {

@@ -5,7 +5,7 @@
 //! [`Encryption`] over both, `salts` are those of the records that stay plain. A record is
 //! `[stream, commitment]`, and one of the control stream `[stream, payload]`: what tells the life
 //! of the ledger is never encrypted. Nothing here encrypts: it takes a batch apart and puts the
-//! same bytes together again.
+//! same bytes together again. Where records have keys of their own, see [`shares`].
 
 use alloc::vec::Vec;
 
@@ -17,6 +17,8 @@ use crate::encryption::{Encryption, KeyId};
 use crate::hash::Hash;
 use crate::record::Stream;
 use crate::statement::Statement;
+
+pub mod shares;
 
 /// Version of a batch with encrypted payloads.
 pub const VERSION: u64 = 2;
@@ -60,7 +62,7 @@ pub fn encryption(statement: &Statement, key: KeyId, content: &[u8]) -> Encrypti
         ledger: statement.ledger.clone(),
         first: statement.first,
         root: statement.root,
-        key,
+        key: Some(key),
         content: Hash::of(content),
     }
 }
@@ -69,7 +71,6 @@ pub fn encryption(statement: &Statement, key: KeyId, content: &[u8]) -> Encrypti
 #[derive(Debug)]
 pub struct Apart<'a> {
     batch: VerifiedBatch<'a>,
-    secret: Vec<u8>,
 }
 
 /// Takes a batch apart after every check but that of its signature, which was made when it came.
@@ -82,59 +83,76 @@ pub fn take_apart(bytes: &[u8]) -> Result<Option<Apart<'_>>, BatchError> {
     let parts = Parts::split(bytes)?;
     let statement = Statement::from_cbor(cose::unverified_payload(parts.statement)?)?;
     let batch = parts.check(statement)?;
-    let mut secret = Writer::new();
     match batch.parts.secret {
-        Secret::Seed(seed) => secret.array(2).uint(0).bytes(seed),
-        Secret::Salts(salts) => secret.array(2).uint(1).bytes(salts),
-        Secret::Encrypted(_) => return Ok(None),
-    };
-    let mut any = false;
-    for record in batch.records.iter().filter(|record| record.stream != Stream::Control) {
-        if let Content::Present { payload, .. } = record.content {
-            any = true;
-            secret.bytes(payload);
-        }
+        Secret::Seed(_) | Secret::Salts(_) => {}
+        Secret::Encrypted(_) | Secret::Shared(_) => return Ok(None),
     }
-    Ok(any.then(|| Apart { secret: secret.finish(), batch }))
+    let any = batch.records.iter().any(|record| {
+        record.stream != Stream::Control && matches!(record.content, Content::Present { .. })
+    });
+    Ok(any.then_some(Apart { batch }))
 }
 
-impl Apart<'_> {
+impl<'a> Apart<'a> {
+    /// The batch. Its signature was not checked here.
+    pub const fn batch(&self) -> &VerifiedBatch<'a> {
+        &self.batch
+    }
+
     /// What was signed.
     pub const fn statement(&self) -> &Statement {
         self.batch.statement()
     }
 
     /// What is to be encrypted: the secret of the batch, then its payloads.
-    pub fn secret(&self) -> &[u8] {
-        &self.secret
+    pub fn secret(&self) -> Vec<u8> {
+        let mut secret = Writer::new();
+        match self.batch.parts.secret {
+            Secret::Seed(seed) => secret.array(2).uint(0).bytes(seed),
+            Secret::Salts(salts) => secret.array(2).uint(1).bytes(salts),
+            // Such a batch is not taken apart.
+            Secret::Encrypted(_) | Secret::Shared(_) => &mut secret,
+        };
+        for record in self.batch.records.iter().filter(|one| one.stream != Stream::Control) {
+            if let Content::Present { payload, .. } = record.content {
+                secret.bytes(payload);
+            }
+        }
+        secret.finish()
     }
 
     /// The batch with `content` in the place of what was to be encrypted; `word` is the signed
     /// [`encryption`] over it.
     pub fn with(&self, key: KeyId, content: &[u8], word: &[u8]) -> Vec<u8> {
-        let mut salts = Vec::new();
-        let mut records = Writer::new();
-        for record in &self.batch.records {
-            let stream = u64::from(record.stream.code());
-            match record.content {
-                Content::Present { payload, salt } if record.stream == Stream::Control => {
-                    salts.extend_from_slice(&salt);
-                    records.array(2).uint(stream).bytes(payload);
-                }
-                Content::Present { .. } | Content::Encrypted => {
-                    records.array(2).uint(stream).bytes(&record.commitment.0);
-                }
-                Content::Withheld { authorisation } => {
-                    let commitment = &record.commitment.0;
-                    records.array(3).uint(stream).bytes(commitment).bytes(authorisation);
-                }
-            }
-        }
+        let (salts, records) = kept(&self.batch);
         let parts = &self.batch.parts;
         let secret = Secret::Encrypted(Sealing { key, word, content, salts: &salts });
         let count = self.batch.statement.count;
-        assemble(parts.statement, parts.frontier, secret, count, &records.finish())
+        assemble(parts.statement, parts.frontier, &secret, count, &records)
     }
+}
+
+/// What stays plain: salts of the control records, and every record without its payload.
+fn kept(batch: &VerifiedBatch<'_>) -> (Vec<u8>, Vec<u8>) {
+    let mut salts = Vec::new();
+    let mut records = Writer::new();
+    for record in &batch.records {
+        let stream = u64::from(record.stream.code());
+        match record.content {
+            Content::Present { payload, salt } if record.stream == Stream::Control => {
+                salts.extend_from_slice(&salt);
+                records.array(2).uint(stream).bytes(payload);
+            }
+            Content::Present { .. } | Content::Encrypted => {
+                records.array(2).uint(stream).bytes(&record.commitment.0);
+            }
+            Content::Withheld { authorisation } => {
+                let commitment = &record.commitment.0;
+                records.array(3).uint(stream).bytes(commitment).bytes(authorisation);
+            }
+        }
+    }
+    (salts, records.finish())
 }
 
 /// The encrypted part of a batch, nothing of which has been checked.
@@ -142,34 +160,45 @@ impl Apart<'_> {
 pub struct Claimed<'a> {
     /// What the batch says it is.
     pub statement: Statement,
-    /// The data key that it names.
-    pub key: KeyId,
-    /// What is under that key.
-    pub content: &'a [u8],
+    /// The data keys that it names, and what is under each; nothing for one that was opened.
+    pub shares: Vec<(KeyId, Option<&'a [u8]>)>,
 }
 
 /// What there is to decrypt in a batch; `None` when nothing is, or the bytes are no batch.
 pub fn claimed(bytes: &[u8]) -> Option<Claimed<'_>> {
     // Most batches are plain, and the second byte says so.
-    if bytes.get(1) != Some(&2) {
+    if !matches!(bytes.get(1), Some(2 | 3)) {
         return None;
     }
     let parts = Parts::split(bytes).ok()?;
-    let Secret::Encrypted(sealing) = parts.secret else { return None };
+    let shares = match &parts.secret {
+        Secret::Seed(_) | Secret::Salts(_) => return None,
+        Secret::Encrypted(sealing) => alloc::vec![(sealing.key, Some(sealing.content))],
+        Secret::Shared(shares) => shares.closed(),
+    };
     let statement = Statement::from_cbor(cose::unverified_payload(parts.statement).ok()?).ok()?;
-    Some(Claimed { statement, key: sealing.key, content: sealing.content })
+    Some(Claimed { statement, shares })
 }
 
-/// The batch as it was before it was encrypted, with what `content` decrypts to.
+/// The batch with what its shares decrypt to, in the order of [`Claimed::shares`]; those without
+/// a secret stay closed. Where all payloads were under one key, it is the batch as it was.
 ///
 /// The result is to be verified like any other: only that shows that these are the payloads that
 /// were sealed.
 ///
 /// # Errors
-/// When the bytes are no encrypted batch, or `secret` does not fit it.
-pub fn put_together(bytes: &[u8], secret: &[u8]) -> Result<Vec<u8>, BatchError> {
+/// When the bytes are no encrypted batch, or a secret does not fit it.
+pub fn put_together(bytes: &[u8], secrets: &[Option<Vec<u8>>]) -> Result<Vec<u8>, BatchError> {
     let parts = Parts::split(bytes)?;
-    let Secret::Encrypted(_) = parts.secret else { return Err(BatchError::Secret) };
+    match (&parts.secret, secrets) {
+        (Secret::Encrypted(_), [Some(secret)]) => restored(&parts, secret),
+        (Secret::Shared(shares), secrets) => shares::open(&parts, shares, secrets),
+        _ => Err(BatchError::Secret),
+    }
+}
+
+/// The batch as it was before all of it was encrypted under one key.
+fn restored(parts: &Parts<'_>, secret: &[u8]) -> Result<Vec<u8>, BatchError> {
     let mut inner = Reader::new(secret);
     if inner.array()? != 2 {
         return Err(CborError::Value.into());
@@ -195,7 +224,7 @@ pub fn put_together(bytes: &[u8], secret: &[u8]) -> Result<Vec<u8>, BatchError> 
     }
     outer.end()?;
     inner.end()?;
-    Ok(assemble(parts.statement, parts.frontier, restored, parts.count, &records.finish()))
+    Ok(assemble(parts.statement, parts.frontier, &restored, parts.count, &records.finish()))
 }
 
 #[cfg(test)]
@@ -229,18 +258,23 @@ mod tests {
                 assert_eq!(batch.statement(), whole.statement());
                 assert_eq!(batch.end().root(), whole.end().root());
                 assert_eq!(batch.has_holes(), plain == holes);
-                let (id, word) = batch.encryption().unwrap();
+                let word = batch.encryption().unwrap();
                 let word = Encryption::verify(word, signer.public_key()).unwrap();
-                assert_eq!((id, word.key, word.root), (KEY, KEY, whole.statement().root));
-                for (one, other) in whole.records().iter().zip(batch.records()) {
+                assert_eq!((word.key, word.root), (Some(KEY), whole.statement().root));
+                for (index, (one, other)) in whole.records().iter().zip(batch.records()).enumerate()
+                {
                     assert_eq!((one.leaf, one.stream), (other.leaf, other.stream));
                     let plain = matches!(other.content, Content::Present { .. });
                     assert_eq!(plain, one.stream == Stream::Control);
+                    let closed = matches!(other.content, Content::Encrypted);
+                    assert_eq!(batch.data_key(index), closed.then_some(KEY));
                 }
                 let found = claimed(&hidden).unwrap();
-                assert_eq!((&found.statement, found.key), (whole.statement(), KEY));
-                let secret: Vec<u8> = found.content.iter().map(|byte| !byte).collect();
-                assert_eq!(put_together(&hidden, &secret).unwrap(), plain);
+                assert_eq!(&found.statement, whole.statement());
+                let [(KEY, Some(content))] = found.shares[..] else { panic!("one key") };
+                let secret: Vec<u8> = content.iter().map(|byte| !byte).collect();
+                assert_eq!(put_together(&hidden, &[Some(secret)]).unwrap(), plain);
+                assert_eq!(put_together(&hidden, &[None]), Err(BatchError::Secret));
                 assert!(take_apart(&hidden).unwrap().is_none(), "once is enough");
                 assert_eq!(&claimed_statement(&hidden).unwrap(), whole.statement());
                 let two = [&hidden[..], plain].concat();
@@ -276,14 +310,15 @@ mod tests {
         let (key, signer) = (P256::of_rfc_6979(), Ed25519Key::from_seed(&[3; 32]).unwrap());
         let sealed = audit_batch(&key, 3);
         let hidden = encrypt(sealed.bytes(), &signer);
-        let secret = take_apart(sealed.bytes()).unwrap().unwrap().secret().to_vec();
+        let secret = take_apart(sealed.bytes()).unwrap().unwrap().secret();
         for cut in 0..secret.len() {
-            assert!(put_together(&hidden, &secret[..cut]).is_err(), "cut at {cut}");
+            let cut_off = [Some(secret[..cut].to_vec())];
+            assert!(put_together(&hidden, &cut_off).is_err(), "cut at {cut}");
         }
         let mut other = secret;
         let inside = other.len() - 3;
         other[inside] ^= 1;
-        let plain = put_together(&hidden, &other).unwrap();
+        let plain = put_together(&hidden, &[Some(other)]).unwrap();
         let Err(BatchError::Root { .. }) = verify(&plain, &epoch_key(&key)) else { panic!() };
     }
 }

@@ -38,12 +38,16 @@ enum DraftRecord {
 
 impl Draft {
     fn of(sealed: &crate::seal::Sealed) -> Self {
+        Self::of_bytes(sealed.bytes())
+    }
+
+    fn of_bytes(bytes: &[u8]) -> Self {
         let key = P256::of_rfc_6979();
         let epoch_key = epoch_key(&key);
-        let batch = verify(sealed.bytes(), &epoch_key).unwrap();
+        let batch = verify(bytes, &epoch_key).unwrap();
         let seed = match batch.parts.secret {
             Secret::Seed(seed) => Some(*seed),
-            Secret::Salts(_) | Secret::Encrypted(_) => None,
+            Secret::Salts(_) | Secret::Encrypted(_) | Secret::Shared(_) => None,
         };
         let records = batch.records().iter().map(|record| match record.content {
             Content::Present { payload, .. } => {
@@ -114,12 +118,22 @@ impl Draft {
             None => Secret::Salts(&self.salts),
         };
         let count = self.records.len() as u64;
-        assemble(signed, &self.frontier, secret, count, &out.finish())
+        assemble(signed, &self.frontier, &secret, count, &out.finish())
     }
 
     fn verdict(&self) -> Result<(), BatchError> {
         verify(&self.encode(), &epoch_key(&self.key)).map(drop)
     }
+}
+
+/// A batch of one event as the holder of the key of RFC 6979 can seal it: the record names another
+/// leaf than that of the record before it.
+pub(crate) fn naming_another_leaf(bytes: &[u8]) -> Vec<u8> {
+    let mut draft = Draft::of_bytes(bytes);
+    let [DraftRecord::Present(_, payload)] = &mut draft.records[..] else { panic!("one record") };
+    let (_, fields) = chain::split(payload).unwrap();
+    *payload = chain::link(Hash([0xab; 32]), fields);
+    draft.recount().encode()
 }
 
 impl VerifiedBatch<'_> {

@@ -289,6 +289,42 @@ fn a_second_history_is_one_fork_with_a_proof() {
 }
 
 #[test]
+fn a_second_history_without_a_common_size_is_a_fork_by_its_leaves() {
+    let mut site = site();
+    let (batch, size, root) = other_history(&site.key, 3);
+    site.files.push(segment(0, size, root, vec![batch]));
+    let policy = policy();
+    let mut audit = Audit::new(&policy);
+    let mut ledger = audit.ledger(LedgerKind::Audit, &keys(&site.key));
+    epochs::feed(&mut ledger, &site.files);
+    audit.add(ledger);
+    let report = audit.finish();
+    let causes: Vec<&Cause> = report.findings.iter().map(|found| &found.cause).collect();
+    let [Cause::TwoLeaves { seq }] = causes[..] else { panic!("{causes:?}") };
+    assert_eq!((exit_code(&report), *seq), (1, report.findings[0].range.unwrap().first));
+}
+
+#[test]
+fn a_record_that_names_another_leaf_than_there_is_is_a_fork() {
+    let key = P256::of_rfc_6979();
+    let mut ledger = ledger::<seal::Audit>();
+    ledger.append_control(&open::<seal::Audit>(None)).unwrap();
+    let one = seal(&mut ledger, &key).into_bytes();
+    let root = ledger.root();
+    ledger.append_event(&event(1)).unwrap();
+    let genuine = seal(&mut ledger, &key).into_bytes();
+    let forged = batch::tests::naming_another_leaf(&genuine);
+    let end = batch::claimed_statement(&forged).unwrap().root;
+    let files = vec![segment(0, 1, root, vec![one]), segment(1, 2, end, vec![forged])];
+    let report = Site { key, files, ends: vec![] }.audit(&policy());
+    let causes: Vec<&Cause> = report.findings.iter().map(|found| &found.cause).collect();
+    let [Cause::ChainBroken { named: Hash([0xab, ..]), .. }] = causes[..] else {
+        panic!("{causes:?}")
+    };
+    assert_eq!(verdict(&report), (1, vec![(Forked, Some((1, 1)))]));
+}
+
+#[test]
 fn a_second_history_that_replaces_a_segment_is_a_fork_where_they_part() {
     let mut site = site();
     let (batch, size, root) = other_history(&site.key, 10);

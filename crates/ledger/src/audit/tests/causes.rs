@@ -132,6 +132,62 @@ fn what_a_later_revision_leaves_out_is_withheld_though_the_earlier_one_is_there(
     assert_eq!(causes(&site.audit(&policy())), []);
 }
 
+/// What is left of one tenant is erased: the order names its key, and its neighbours stay.
+#[test]
+fn an_order_for_one_key_of_a_batch_erases_the_records_of_that_key_alone() {
+    use crate::batch::encrypted::shares::Divided;
+
+    const KEYS: [KeyId; 3] = [KeyId([5; 16]), KeyId([6; 16]), KeyId([7; 16])];
+    let shared = |batch: &[u8], signer: &dyn Signer| {
+        let apart = take_apart(batch).unwrap().unwrap();
+        let divided: Result<Divided<'_, '_>, batch::BatchError> =
+            apart.divide(|index| Ok(KEYS[index % 3]));
+        let divided = divided.unwrap();
+        let contents = vec![b"nobody can read this".to_vec(); 3];
+        let word = divided.encryption(&contents).sign(signer).unwrap();
+        divided.with(&contents, &word)
+    };
+    let shared_site = |signer: &dyn Signer| {
+        let mut site = site();
+        for half in 0..2 {
+            let bytes = shared(&site.segment(1).1[half], signer);
+            site.segment(1).1[half] = bytes;
+        }
+        site
+    };
+    let site = shared_site(&outer_layer());
+    let nothing = judged(&site, &[], None);
+    assert_eq!((causes(&nothing), nothing.ledgers[0].encrypted), (vec![], 10));
+    let order = order(KEYS[1], LedgerKind::Audit);
+    let erased = judged(&site, std::slice::from_ref(&order), None);
+    // The second of each three records of each half: 11, 14, 16, 19.
+    assert_eq!(causes(&erased), [("erased", Some((11, 19)))]);
+    let counted = &erased.ledgers[0];
+    assert_eq!((counted.erased.clone(), counted.encrypted), ([(order.rule.clone(), 4)].into(), 6));
+    let given = judged(&site, std::slice::from_ref(&order), Some(&[]));
+    let absent = ("data-key-absent", Some((10, 18)));
+    assert_eq!(
+        causes(&given),
+        [("erased", Some((11, 19))), absent, ("data-key-absent", Some((12, 17)))]
+    );
+    // Nobody but the gateway says whose a record is.
+    let strange = shared_site(&Ed25519Key::from_seed(&[1; 32]).unwrap());
+    let found = judged(&strange, &[order], None);
+    assert_eq!(causes(&found), [("encryption-unauthorised", Some((10, 19)))]);
+}
+
+#[test]
+fn an_order_that_was_forged_is_evidence_of_tampering() {
+    let policy = policy();
+    let mut audit = Audit::new(&policy);
+    let detail = "no withholding key of the policy signed it".to_string();
+    audit.note(subject_finding(Subject::Archive, None, Cause::ErasureRefused { detail }));
+    let report = audit.finish();
+    let found = report.findings.iter().find(|found| found.cause.code() == "erasure-refused");
+    let found = found.unwrap();
+    assert_eq!((found.kind(), exit_code(&report)), (FindingKind::Modified, 1));
+}
+
 #[test]
 fn a_report_and_an_auditors_mind_have_bounds_that_are_said() {
     let policy = policy();

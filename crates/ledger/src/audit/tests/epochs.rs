@@ -1,7 +1,10 @@
 //! What is said about several ledgers at once: required ones, predecessors, an empty archive.
 
-use super::FindingKind::{Forked, Incomplete, Missing, Truncated, UncleanEnd};
+use super::FindingKind::{
+    Downgraded, Forked, Incomplete, Missing, RolledBack, Truncated, UncleanEnd,
+};
 use super::*;
+use crate::audit::ledger::TOLERANCE_MS;
 
 fn required(required: &[LedgerKind]) -> Policy {
     Policy { required: required.to_vec(), ..policy() }
@@ -32,6 +35,17 @@ fn an_epoch_that_was_killed_before_it_wrote_anything_is_unclean() {
 
 /// The report over an epoch of 40 records and a later one that names it with this size and root.
 fn after(size: u64, root: Hash, policy: &Policy, earlier: &[File]) -> Report {
+    after_with((size, root), policy, earlier, (TIME_MS, true))
+}
+
+/// The same, where the later one opened at this time, and the earlier one had a root that is
+/// insecure or was not.
+fn after_with(
+    (size, root): (u64, Hash),
+    policy: &Policy,
+    earlier: &[File],
+    (opened_ms, insecure): (u64, bool),
+) -> Report {
     let before = site();
     let key = P256::fresh();
     let id = EpochId([0xe2; 16]);
@@ -42,13 +56,15 @@ fn after(size: u64, root: Hash, policy: &Policy, earlier: &[File]) -> Report {
         panic!("an open")
     };
     opening.epoch = id.to_string();
+    opening.time_ms = opened_ms;
     later.append_control(&crate::control::Control::Open(opening)).unwrap();
     let end = close(&later);
     later.append_control(&end).unwrap();
     let batch = seal(&mut later, &key).into_bytes();
     let mut audit = Audit::new(policy);
     if !earlier.is_empty() {
-        let mut ledger = audit.ledger(LedgerKind::Audit, &keys(&before.key));
+        let known = AttestedKeys { insecure, ..keys(&before.key) };
+        let mut ledger = audit.ledger(LedgerKind::Audit, &known);
         feed(&mut ledger, earlier);
         audit.add(ledger);
     }
@@ -107,4 +123,24 @@ fn an_absent_predecessor_is_missed_only_in_a_whole_archive() {
     assert_eq!(verdict(&report), (1, vec![(Missing, None)]));
     let part = Policy { scope: Scope::Part, ..policy() };
     assert_eq!(verdict(&after(40, Hash::ZERO, &part, &[])), (5, vec![]));
+}
+
+#[test]
+fn a_boot_that_was_told_of_a_head_long_outgrown_was_rolled_back() {
+    let before = site();
+    let told =
+        |opened_ms| after_with((20, before.root(20)), &policy(), &before.files, (opened_ms, true));
+    let report = told(TIME_MS + TOLERANCE_MS + 1);
+    assert_eq!(verdict(&report), (1, vec![(RolledBack, Some((20, 39)))]));
+    let successor = EpochId([0xe2; 16]);
+    assert_eq!(report.findings[0].cause, Cause::HeadForgotten { successor, size: 20 });
+    assert_eq!(verdict(&told(TIME_MS + TOLERANCE_MS)), (5, vec![]), "the rest was under way");
+}
+
+#[test]
+fn a_boot_under_an_insecure_root_after_one_that_was_not_is_downgraded() {
+    let before = site();
+    let report = after_with((40, before.root(40)), &policy(), &before.files, (TIME_MS, false));
+    assert_eq!(verdict(&report), (1, vec![(Downgraded, None)]));
+    assert_eq!(report.findings[0].cause, Cause::ProtectionLost { epoch: epoch() });
 }
