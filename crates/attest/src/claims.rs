@@ -44,6 +44,8 @@ pub struct Claims {
     pub leaf_not_before: Time,
     /// End of the validity of the certificate that signed.
     pub leaf_not_after: Time,
+    /// Until when the verdict holds: the first end of a certificate of its chain.
+    pub valid_until: Time,
 }
 
 impl Claims {

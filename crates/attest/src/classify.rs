@@ -9,6 +9,7 @@ use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::string::String;
 use core::fmt;
 
+use crate::baseline::Standing;
 use crate::register::Register;
 
 /// What a register stands for.
@@ -153,17 +154,6 @@ fn first_twice(roles: &BTreeMap<u8, Role>) -> Option<(u8, Role)> {
     roles.iter().map(|(index, role)| (*index, *role)).find(|(_, role)| !seen.insert(*role))
 }
 
-/// What baselines know of a set of values.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Standing {
-    /// Approved, and in the window of its approval.
-    Approved,
-    /// Known, and not approved now: before or after its window, never approved, or retired.
-    NotApproved,
-    /// No baseline ever had them.
-    Unknown,
-}
-
 /// What has become of the evidence that was asked for.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Answer<'a> {
@@ -239,12 +229,12 @@ impl fmt::Display for Change {
 ///
 /// `expected` are the values that the machine should show now; what it does not name is not
 /// compared. `standing` is what baselines know of the values shown, taken together: values that are
-/// mixed from several baselines are [`Standing::Unknown`].
+/// mixed from several versions are [`Standing::Unknown`].
 pub fn classify(
     names: &RegisterNames,
     expected: &BTreeMap<u8, Register>,
     answer: Answer<'_>,
-    standing: Standing,
+    standing: &Standing,
 ) -> Change {
     let shown = match answer {
         Answer::Unreachable => return Change::Outage,
@@ -266,7 +256,7 @@ pub fn classify(
     by_what_moved(names, &moved, standing)
 }
 
-fn by_what_moved(names: &RegisterNames, moved: &BTreeSet<u8>, standing: Standing) -> Change {
+fn by_what_moved(names: &RegisterNames, moved: &BTreeSet<u8>, standing: &Standing) -> Change {
     let roles: BTreeSet<Option<Role>> = moved.iter().map(|index| names.role(*index)).collect();
     let has = |role| roles.contains(&Some(role));
     let only = |role| roles.len() == 1 && has(role);
@@ -282,15 +272,18 @@ fn by_what_moved(names: &RegisterNames, moved: &BTreeSet<u8>, standing: Standing
     }
     let code_only = roles.iter().all(|role| role.is_some_and(Role::is_code));
     match standing {
-        Standing::Approved if code_only => Change::AuthorisedChange,
+        Standing::Authorised { .. } if code_only => Change::AuthorisedChange,
         // Where it runs moved too: nobody approved that.
-        Standing::Approved => Change::UnauthorisedCode,
-        Standing::NotApproved => Change::UnauthorisedDeployment,
-        Standing::Unknown if has(Role::Kernel) && !has(Role::Application) && code_only => {
+        Standing::Authorised { .. } => Change::UnauthorisedCode,
+        Standing::NotYetValid { .. }
+        | Standing::Expired { .. }
+        | Standing::Retired { .. }
+        | Standing::NotApproved { .. } => Change::UnauthorisedDeployment,
+        Standing::Unknown { .. } if has(Role::Kernel) && !has(Role::Application) && code_only => {
             Change::KernelOrBootChanged
         }
-        Standing::Unknown if code_only => Change::ModifiedCode,
-        Standing::Unknown => Change::UnauthorisedCode,
+        Standing::Unknown { .. } if code_only => Change::ModifiedCode,
+        Standing::Unknown { .. } => Change::UnauthorisedCode,
     }
 }
 
@@ -303,7 +296,32 @@ fn is_debug(names: &RegisterNames, shown: &BTreeMap<u8, Register>) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
+    use crate::time::Time;
+
+    /// Approved, and in its window.
+    fn approved() -> Standing {
+        Standing::Authorised { version: "v2".into(), deployment: None }
+    }
+
+    /// Every way to be known and not approved now.
+    fn not_approved() -> [Standing; 4] {
+        let [from, until, since] = [Time::from_unix_ms(1); 3];
+        let (version, reason) = (|| String::from("v2"), String::from("a bug"));
+        [
+            Standing::NotYetValid { version: version(), from },
+            Standing::Expired { version: version(), until },
+            Standing::Retired { version: version(), since, reason },
+            Standing::NotApproved { version: version(), approvals: 1 },
+        ]
+    }
+
+    /// No version ever had the values.
+    fn unknown() -> Standing {
+        Standing::Unknown { closest: None, differences: Vec::new() }
+    }
 
     fn before() -> BTreeMap<u8, Register> {
         [0, 1, 2, 3, 4, 8].map(|index| (index, Register([index + 1; 48]))).into()
@@ -316,7 +334,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(moved: &[u8], standing: Standing, expected: Change) {
+    fn check(moved: &[u8], standing: &Standing, expected: Change) {
         let shown = after(moved);
         let names = RegisterNames::nitro();
         assert_eq!(classify(&names, &before(), Answer::Shown(&shown), standing), expected);
@@ -328,7 +346,7 @@ mod tests {
         shown.extend([0, 1, 2].map(|index| (index, Register::ZERO)));
         let names = RegisterNames::nitro();
         let judge = |shown: &BTreeMap<u8, Register>| {
-            classify(&names, &before(), Answer::Shown(shown), Standing::Approved)
+            classify(&names, &before(), Answer::Shown(shown), &approved())
         };
         assert_eq!(judge(&shown), Change::DebugMode);
         shown.insert(1, Register([1; 48]));
@@ -338,50 +356,52 @@ mod tests {
     #[test]
     fn an_answer_to_another_question_is_a_replay() {
         let names = RegisterNames::nitro();
-        let change = classify(&names, &before(), Answer::Replayed, Standing::Approved);
+        let change = classify(&names, &before(), Answer::Replayed, &approved());
         assert_eq!(change, Change::Replay);
     }
 
     #[test]
     fn nothing_moved_is_a_match_whatever_the_baseline_says() {
-        for standing in [Standing::Approved, Standing::NotApproved, Standing::Unknown] {
+        for standing in not_approved().iter().chain(&[approved(), unknown()]) {
             check(&[], standing, Change::Match);
         }
         // A register that is not expected is not compared.
-        check(&[5, 16], Standing::Unknown, Change::Match);
+        check(&[5, 16], &unknown(), Change::Match);
     }
 
     #[test]
     fn approved_code_is_an_authorised_change() {
         for moved in [&[0][..], &[0, 2], &[0, 1, 2], &[0, 1, 2, 8], &[8], &[0, 1]] {
-            check(moved, Standing::Approved, Change::AuthorisedChange);
+            check(moved, &approved(), Change::AuthorisedChange);
         }
     }
 
     #[test]
     fn values_that_no_baseline_had_are_modified_code() {
         for moved in [&[0, 2][..], &[0, 1, 2], &[0, 1, 2, 8], &[0], &[8]] {
-            check(moved, Standing::Unknown, Change::ModifiedCode);
+            check(moved, &unknown(), Change::ModifiedCode);
         }
     }
 
     #[test]
     fn known_values_without_approval_are_an_unauthorised_deployment() {
         for moved in [&[0, 2][..], &[0, 1, 2], &[0, 1], &[0, 2, 4], &[8]] {
-            check(moved, Standing::NotApproved, Change::UnauthorisedDeployment);
+            for standing in &not_approved() {
+                check(moved, standing, Change::UnauthorisedDeployment);
+            }
         }
     }
 
     #[test]
     fn the_kernel_alone_is_a_kernel_or_boot_change() {
         for moved in [&[1][..], &[0, 1]] {
-            check(moved, Standing::Unknown, Change::KernelOrBootChanged);
+            check(moved, &unknown(), Change::KernelOrBootChanged);
         }
     }
 
     #[test]
     fn the_application_without_its_image_is_inconsistent() {
-        for standing in [Standing::Approved, Standing::NotApproved, Standing::Unknown] {
+        for standing in not_approved().iter().chain(&[approved(), unknown()]) {
             check(&[2], standing, Change::Inconsistent);
             check(&[1, 2], standing, Change::Inconsistent);
         }
@@ -389,23 +409,23 @@ mod tests {
 
     #[test]
     fn a_role_or_an_instance_alone_is_named() {
-        check(&[3], Standing::Unknown, Change::RoleChanged);
-        check(&[4], Standing::Unknown, Change::MovedInstance);
+        check(&[3], &unknown(), Change::RoleChanged);
+        check(&[4], &unknown(), Change::MovedInstance);
     }
 
     #[test]
     fn a_device_that_fails_is_hardware_and_silence_is_an_outage() {
         let names = RegisterNames::nitro();
-        let judge = |answer| classify(&names, &before(), answer, Standing::Unknown);
+        let judge = |answer| classify(&names, &before(), answer, &unknown());
         assert_eq!(judge(Answer::DeviceFailed), Change::HardwareFailure);
         assert_eq!(judge(Answer::Unreachable), Change::Outage);
     }
 
     #[test]
     fn anything_else_is_unauthorised_code() {
-        check(&[3, 4], Standing::Unknown, Change::UnauthorisedCode);
-        check(&[0, 2, 4], Standing::Unknown, Change::UnauthorisedCode);
-        check(&[0, 2, 3], Standing::Approved, Change::UnauthorisedCode);
+        check(&[3, 4], &unknown(), Change::UnauthorisedCode);
+        check(&[0, 2, 4], &unknown(), Change::UnauthorisedCode);
+        check(&[0, 2, 3], &approved(), Change::UnauthorisedCode);
     }
 
     #[test]
@@ -415,7 +435,7 @@ mod tests {
         let words = [(4, String::from("IAM role of the parent"))].into();
         let names = RegisterNames::nitro().renamed(roles, words).unwrap();
         let shown = after(&[4]);
-        let change = classify(&names, &before(), Answer::Shown(&shown), Standing::Unknown);
+        let change = classify(&names, &before(), Answer::Shown(&shown), &unknown());
         assert_eq!(change, Change::RoleChanged);
         assert_eq!(names.name(4), Some("IAM role of the parent"));
         assert_eq!((names.name(3), names.name(5)), (Some("parent-instance"), None));

@@ -1,5 +1,8 @@
 //! Strict DER (X.690), as much of it as certificates need: definite lengths in their one spelling.
 
+#[cfg(test)]
+pub(crate) mod spoil;
+
 /// The bytes are not the DER that was expected here.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct BadDer;

@@ -48,6 +48,8 @@ pub struct EpochClaims {
     pub registers: BTreeMap<u8, Register>,
     /// SHA-256 of the signed part: the identity of the evidence.
     pub identity: Hash,
+    /// Until when the verdict holds: the first end of a certificate, a list or a document.
+    pub holds_until: Time,
 }
 
 impl EpochClaims {
@@ -72,6 +74,7 @@ impl EpochClaims {
             judged_at: claims.judged_at,
             registers: claims.pcrs,
             identity: claims.identity,
+            holds_until: claims.valid_until,
         }
     }
 
@@ -83,6 +86,7 @@ impl EpochClaims {
             judged_at: claims.judged_at,
             registers: claims.registers(),
             identity: claims.identity,
+            holds_until: claims.holds_until,
         }
     }
 
@@ -94,6 +98,7 @@ impl EpochClaims {
             judged_at: claims.judged_at,
             registers: BTreeMap::from([(0, claims.measurement)]),
             identity: claims.identity,
+            holds_until: claims.valid_until,
         }
     }
 }

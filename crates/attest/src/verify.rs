@@ -101,6 +101,7 @@ pub fn verify_unless_revoked(
         identity: Hash::of(&signed_part),
         leaf_not_before: chain.leaf.not_before,
         leaf_not_after: chain.leaf.not_after,
+        valid_until: chain.not_after(),
         pcrs: document.pcrs,
     }))
 }

@@ -271,6 +271,7 @@ pub(crate) const KEY_CERT_SIGN: u8 = 0x04;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::der::spoil::{edited, with_one_more};
 
     fn read(tag: u8, text: &[u8]) -> Result<u64, CertificateFault> {
         let mut bytes = alloc::vec![tag, u8::try_from(text.len()).unwrap()];
@@ -307,5 +308,60 @@ mod tests {
         }
         let trailing = [&der[..], &[0]].concat();
         assert_eq!(Certificate::parse(&trailing).map(|_| ()), Err(CertificateFault::Der));
+    }
+
+    const ROOT: &[u8] = include_bytes!("../testdata/nitro/aws_nitro_root_g1.der");
+
+    /// Names are compared as they stand and never read; everything else ends where its last field
+    /// does.
+    #[test]
+    fn nothing_stands_behind_the_last_field_of_any_structure() {
+        let spoiled = with_one_more(ROOT);
+        let accepted = spoiled.iter().filter(|(_, der)| Certificate::parse(der).is_ok());
+        let accepted: Vec<_> = accepted.map(|(path, _)| path).collect();
+        // Issuer, subject, and the signature, which is for the library to read.
+        let places = [[0, 0, 3].as_slice(), &[0, 0, 5], &[0, 2]];
+        let other = accepted.iter().find(|path| !places.iter().any(|at| path.starts_with(at)));
+        assert_eq!(other, None);
+        assert!(spoiled.len() > accepted.len() + 14, "{} of {}", accepted.len(), spoiled.len());
+    }
+
+    #[track_caller]
+    fn refused(path: &[usize], edit: impl FnOnce(&mut Vec<u8>), fault: CertificateFault) {
+        let spoiled = edited(ROOT, path, edit);
+        assert_eq!(Certificate::parse(&spoiled).map(|_| ()), Err(fault), "{path:?}");
+    }
+
+    #[test]
+    fn the_algorithm_is_the_same_inside_and_outside_and_the_key_is_a_whole_point() {
+        let sha512 = |oid: &mut Vec<u8>| *oid.last_mut().unwrap() = 4;
+        // Inside, and outside of what is signed.
+        refused(&[0, 0, 2, 0], sha512, CertificateFault::SignatureAlgorithm);
+        refused(&[0, 1, 0], sha512, CertificateFault::SignatureAlgorithm);
+        let point = [0, 0, 6, 1];
+        refused(&point, |bits| bits[1] = 2, CertificateFault::Key);
+        refused(&point, |bits| bits.push(0), CertificateFault::Key);
+        refused(&point, |bits| bits.truncate(97), CertificateFault::Key);
+        refused(&point, |bits| bits[0] = 1, CertificateFault::Der);
+        refused(&[0, 0, 6, 0, 1], |curve| curve[4] = 0x23, CertificateFault::Key);
+    }
+
+    #[test]
+    fn there_are_no_more_extensions_than_are_looked_at() {
+        let list = [0, 0, 7, 0];
+        let found = edited(ROOT, &list, Vec::clear);
+        assert_eq!(Certificate::parse(&found).map(|_| ()), Ok(()));
+        let own = |count: usize| {
+            move |content: &mut Vec<u8>| {
+                content.clear();
+                for number in 0..count {
+                    let [_, low] = u16::try_from(number).unwrap().to_be_bytes();
+                    content.extend([0x30, 7, 6, 3, 0x2a, 3, low, 4, 0]);
+                }
+            }
+        };
+        let most = edited(ROOT, &list, own(EXTENSION_COUNT_MAX));
+        assert_eq!(Certificate::parse(&most).map(|_| ()), Ok(()));
+        refused(&list, own(EXTENSION_COUNT_MAX + 1), CertificateFault::Der);
     }
 }

@@ -1,5 +1,7 @@
 //! Tests of the crate from outside.
 
+#[path = "it/checklist.rs"]
+mod checklist;
 #[path = "it/corpus.rs"]
 mod corpus;
 
@@ -7,9 +9,10 @@ mod corpus;
 #[test]
 fn no_file_is_forgotten() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it");
-    let files: Vec<_> = std::fs::read_dir(folder)
+    let mut files: Vec<_> = std::fs::read_dir(folder)
         .unwrap()
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
-    assert_eq!(files, ["corpus.rs"]);
+    files.sort();
+    assert_eq!(files, ["checklist.rs", "corpus.rs"]);
 }

@@ -36,7 +36,7 @@ impl Authority {
         at: Time,
     ) -> (Change, Standing) {
         let standing = self.standing(shown, at);
-        let change = match classify(names, before, Answer::Shown(shown), standing.known()) {
+        let change = match classify(names, before, Answer::Shown(shown), &standing) {
             Change::Match => standing.change(),
             moved => moved,
         };

@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::classify::{self, Change};
+use crate::classify::Change;
 use crate::rejected::Difference;
 use crate::time::Time;
 
@@ -70,24 +70,15 @@ impl Standing {
         }
     }
 
-    /// The same as far as the classification of changes goes.
-    pub const fn known(&self) -> classify::Standing {
+    /// What it is when nothing is known of what ran before.
+    pub const fn change(&self) -> Change {
         match self {
-            Self::Authorised { .. } => classify::Standing::Approved,
+            Self::Authorised { .. } => Change::Match,
             Self::NotYetValid { .. }
             | Self::Expired { .. }
             | Self::Retired { .. }
-            | Self::NotApproved { .. } => classify::Standing::NotApproved,
-            Self::Unknown { .. } => classify::Standing::Unknown,
-        }
-    }
-
-    /// What it is when nothing is known of what ran before.
-    pub const fn change(&self) -> Change {
-        match self.known() {
-            classify::Standing::Approved => Change::Match,
-            classify::Standing::NotApproved => Change::UnauthorisedDeployment,
-            classify::Standing::Unknown => Change::ModifiedCode,
+            | Self::NotApproved { .. } => Change::UnauthorisedDeployment,
+            Self::Unknown { .. } => Change::ModifiedCode,
         }
     }
 

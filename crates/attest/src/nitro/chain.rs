@@ -90,6 +90,12 @@ impl<'a> Chain<'a> {
         self.check_path(seconds)
     }
 
+    /// When the first of the certificates ceases to be valid.
+    pub(crate) fn not_after(&self) -> Time {
+        let ends = self.certificates.iter().map(|(_, certificate)| certificate.not_after);
+        ends.fold(self.leaf.not_after, Time::min)
+    }
+
     /// Path length, name constraints, critical extensions: everything RFC 5280 §6 asks of a path.
     fn check_path(&self, seconds: u64) -> Result<(), Rejected> {
         let mut issuers = self.issuers.iter().map(|der| CertificateDer::from(*der));

@@ -5,3 +5,4 @@ mod forged;
 mod genuine;
 mod past;
 mod roots;
+mod strict;

@@ -2,6 +2,10 @@
 //!
 //! `webpki` builds the path; read here is what it does not tell: serials for the revocation lists,
 //! names, validity, key usage and the extension that describes a platform.
+//!
+//! It is not one with the reader of Nitro's certificates: that one also asks for the shortest form
+//! of serial numbers and for the one form of a time that its year allows, which Intel was never
+//! asked for. One reader would refuse here what is accepted, or accept there what is refused.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 

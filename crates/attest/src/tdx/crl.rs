@@ -44,7 +44,9 @@ impl<'a> RevocationList<'a> {
             }
         }
         if let Some(outer) = fields.optional(EXPLICIT_0)? {
-            check_extensions(Der::new(outer.content).inside(SEQUENCE)?)?;
+            let mut outer = Der::new(outer.content);
+            check_extensions(outer.inside(SEQUENCE)?)?;
+            outer.end()?;
         }
         fields.end()?;
         Ok(Self { tbs, signature, issuer, this_update, next_update, serials })

@@ -87,6 +87,7 @@ mod tests {
             text.replace("AAAA\n-", "AAA\n-"),
             text.replace("\nAAAA\n", "AAAA\n"),
             text.replace("\nAAAA\n", "\nAAAA\n\n"),
+            text.replace("\nAAAA\n", "\n\n"),
             text.replace("-----END CERTIFICATE-----", "-----END X509 CERTIFICATE-----"),
             text.replace("-----END CERTIFICATE-----\n", ""),
         ] {

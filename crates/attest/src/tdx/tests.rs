@@ -7,6 +7,7 @@ mod forged;
 mod genuine;
 mod machine;
 mod past;
+mod strict;
 
 use alloc::vec;
 

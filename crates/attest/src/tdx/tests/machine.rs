@@ -98,6 +98,39 @@ fn levels_that_stand_out_of_order_are_refused() {
     refused(|forge| swap(&mut forge.qe["tcbLevels"]), want);
 }
 
+/// A level that is lower in one sort of component alone, whichever, can still be reached.
+#[test]
+fn levels_are_compared_in_every_sort_of_component() {
+    for list in ["sgxtcbcomponents", "tdxtcbcomponents"] {
+        let mut forge = Forge::new();
+        let levels = forge.info["tcbLevels"].as_array_mut().unwrap();
+        levels.truncate(1);
+        let mut lower = levels[0].clone();
+        lower["tcb"][list][7]["svn"] = 0.into();
+        levels.push(lower);
+        assert_eq!(verdict(&mut forge).map(|claims| claims.tcb.status), Ok(TcbStatus::UpToDate));
+    }
+}
+
+#[test]
+fn documents_have_no_more_levels_than_are_compared() {
+    let many = |level: &Value, count: u16| -> Value {
+        let levels = (0..count).map(|at| {
+            let mut level = level.clone();
+            level["tcb"]["isvsvn"] = (count - at).into();
+            level
+        });
+        levels.collect()
+    };
+    let level = Forge::new().qe["tcbLevels"][0].clone();
+    let source = Source::QeIdentity;
+    let fault = DocumentFault::LevelCount { got: 129 };
+    refused(
+        |forge| forge.qe["tcbLevels"] = many(&level, 129),
+        Rejected::Document { source, fault },
+    );
+}
+
 #[test]
 fn the_quoting_enclave_is_that_of_intel_for_tdx() {
     let differs = |field, got: &[u8], want: &[u8]| Rejected::QeIdentity {

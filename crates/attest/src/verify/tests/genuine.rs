@@ -186,6 +186,11 @@ fn measurements_are_compared_register_by_register() {
     let [right, newer, other] = [right, newer, other].map(|set| Measurement::new(set).unwrap());
 
     assert_eq!(judge(vec![]), Err(Rejected::NoMeasurements));
+    // Said of the policy before anything is read.
+    let measurements = Measurements::OneOf(vec![]);
+    let nothing = Policy { roots: vec![Root::aws_nitro()], measurements, debug: DebugMode::Refuse };
+    let judged = verify(b"no evidence", &nothing, When::Replay, Expect::AnyNonce);
+    assert_eq!(judged.map(|_| ()), Err(Rejected::NoMeasurements));
     assert_eq!(judge(vec![right.clone()]), Ok(()));
     assert_eq!(judge(vec![other.clone(), right]), Ok(()));
     let difference = Difference { index: 0, want: Register([9; 48]), got: Some(shown[&0]) };
