@@ -186,6 +186,19 @@ impl Pipeline {
         &self.literals
     }
 
+    /// Fields of which [`Pipeline::may_keep`] reads the values, in no order.
+    pub fn conditions(&self) -> impl Iterator<Item = &str> {
+        self.early.names()
+    }
+
+    /// Whether a line may be kept, by its [`Input::shredded`] fields and nothing else of it:
+    /// `false` only for a line that [`Pipeline::run`] drops. Metadata counts by name, and may name
+    /// more than the line has; the line itself is not read. `value` is room to work in.
+    #[must_use]
+    pub fn may_keep(&self, input: &Input<'_>, value: &mut String) -> bool {
+        self.early.may_keep(input, value)
+    }
+
     /// Runs one line.
     pub fn run<'r>(&self, input: &'r Input<'r>, scratch: &'r mut Scratch) -> Outcome<'r> {
         if self.keeps(input, scratch) {

@@ -115,8 +115,15 @@ fn scan(store: &Store, literals: &[String]) -> u64 {
     let meter = Meter::new(UNLIMITED, &cancel, &|| false);
     let range = TimeRange { from_ns: 0, to_ns: i64::MAX };
     let columns = Columns::None;
-    let what =
-        Selection { matchers: &[], range, direction: None, literals, columns, meter: &meter };
+    let what = Selection {
+        matchers: &[],
+        range,
+        direction: None,
+        literals,
+        conditions: None,
+        columns,
+        meter: &meter,
+    };
     let mut rows = 0_u64;
     let shown = store.scan(&what, &mut |entry| {
         rows += black_box(entry.line.len() as u64).min(1);
@@ -140,7 +147,7 @@ impl Source for Parsed<'_> {
         what: &Selection<'_>,
         visit: &mut dyn FnMut(&Entry<'_>) -> ControlFlow<()>,
     ) -> Result<ScanStats, ScanError> {
-        let lines = Selection { columns: Columns::None, ..*what };
+        let lines = Selection { columns: Columns::None, conditions: None, ..*what };
         self.0.scan(&lines, &mut |entry| visit(&Entry { shredded: None, ..*entry }))
     }
 }

@@ -226,7 +226,7 @@ fn answer(
     meter: &Meter<'_>,
 ) -> Answer {
     let unreadable = scanned.blocks_unreadable;
-    let unreadable = (unreadable > 0).then_some(Partial::Unreadable(unreadable));
+    let unreadable = (unreadable.blocks() > 0).then_some(Partial::Unreadable(unreadable));
     Answer {
         data,
         partial: stopped.into_iter().chain(unreadable).collect(),

@@ -64,6 +64,14 @@ impl Manifest {
         })
     }
 
+    pub(crate) fn ids(&self) -> Vec<BlockId> {
+        self.blocks.keys().copied().collect()
+    }
+
+    pub(crate) fn has(&self, id: BlockId) -> bool {
+        self.blocks.contains_key(&id)
+    }
+
     pub(crate) const fn bytes(&self) -> u64 {
         self.bytes
     }

@@ -43,37 +43,69 @@ pub(crate) struct Candidate {
     pub(crate) id: BlockId,
     pub(crate) first_ns: i64,
     pub(crate) last_ns: i64,
+    /// Stored bytes.
     pub(crate) bytes: u64,
+    /// Bytes that the store keeps in memory about it.
+    pub(crate) memory: u64,
+}
+
+/// What everything must fit into.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Room {
+    pub(crate) retention: Retention,
+    /// For what is in memory beside stored blocks.
+    pub(crate) memory_bytes: u64,
+}
+
+/// What is left while blocks are dropped.
+struct Left {
+    stored: u64,
+    memory: u64,
+    room: Room,
+}
+
+impl Left {
+    const fn is_too_much(&self) -> bool {
+        self.stored.saturating_add(self.memory) > self.room.retention.bytes
+            || self.memory > self.room.memory_bytes
+    }
+
+    const fn drop(&mut self, block: &Candidate) {
+        self.stored = self.stored.saturating_sub(block.bytes);
+        self.memory = self.memory.saturating_sub(block.memory);
+    }
 }
 
 /// The blocks to drop so that what is left fits, in the order they are dropped.
 pub(crate) fn choose(
     blocks: impl Iterator<Item = Candidate>,
     other_bytes: u64,
-    retention: Retention,
+    room: Room,
     now_ns: i64,
     holds: &[Hold],
 ) -> Vec<BlockId> {
     let mut blocks: Vec<Candidate> = blocks.collect();
     blocks.sort_unstable_by_key(|block| (block.last_ns, block.id));
-    let oldest_ns = now_ns.saturating_sub(retention.age_ns);
-    let mut total = blocks.iter().map(|block| block.bytes).sum::<u64>() + other_bytes;
+    let oldest_ns = now_ns.saturating_sub(room.retention.age_ns);
+    let stored = blocks.iter().map(|block| block.bytes).sum();
+    let memory = blocks.iter().map(|block| block.memory).sum::<u64>() + other_bytes;
+    let mut left = Left { stored, memory, room };
     let (held, free): (Vec<_>, Vec<_>) = blocks.into_iter().partition(|block| {
         holds.iter().any(|hold| block.first_ns < hold.to_ns && hold.from_ns <= block.last_ns)
     });
     let mut dropped = Vec::new();
     for block in free {
-        if total > retention.bytes || block.last_ns < oldest_ns {
-            total -= block.bytes;
+        if left.is_too_much() || block.last_ns < oldest_ns {
+            left.drop(&block);
             dropped.push(block.id);
         }
     }
     // What is held is not given up for what came later.
     for block in held.into_iter().rev() {
-        if total <= retention.bytes {
+        if !left.is_too_much() {
             break;
         }
-        total -= block.bytes;
+        left.drop(&block);
         dropped.push(block.id);
     }
     dropped
@@ -88,7 +120,8 @@ mod tests {
             id: BlockId { segment: 0, block: n },
             first_ns: i64::from(n) * 10,
             last_ns: i64::from(n) * 10 + 9,
-            bytes: 100,
+            bytes: 90,
+            memory: 10,
         })
     }
 
@@ -98,7 +131,9 @@ mod tests {
             .iter()
             .map(|&(from_ns, to_ns)| Hold { name: "h".into(), from_ns, to_ns })
             .collect();
-        let dropped = choose(blocks(), other, Retention { bytes, age_ns }, 50, &holds);
+        let retention = Retention { bytes, age_ns };
+        let room = Room { retention, memory_bytes: u64::MAX };
+        let dropped = choose(blocks(), other, room, 50, &holds);
         assert_eq!(dropped.iter().map(|id| id.block).collect::<Vec<_>>(), expected);
     }
 
@@ -108,6 +143,16 @@ mod tests {
         check(499, 0, 1000, &[], &[0]);
         check(500, 101, 1000, &[], &[0, 1]);
         check(0, 0, 1000, &[], &[0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn memory_about_blocks_has_a_bound_of_its_own() {
+        let retention = Retention { bytes: u64::MAX, age_ns: 1000 };
+        let dropped = |memory_bytes, other| {
+            choose(blocks(), other, Room { retention, memory_bytes }, 50, &[]).len()
+        };
+        assert_eq!([50, 49, 39, 0].map(|bytes| dropped(bytes, 0)), [0, 1, 2, 5]);
+        assert_eq!(dropped(60, 11), 1);
     }
 
     #[test]

@@ -21,7 +21,9 @@ use memchr::memmem;
 
 use self::piece::{Opened, Piece};
 use crate::block::{Block, BlockId};
-use crate::engine::source::{Entry, ScanError, ScanStats, Selection, Source, TimeRange};
+use crate::engine::source::{
+    Entry, Lost, ScanError, ScanStats, Selection, Source, TimeRange, Unreadable,
+};
 use crate::postings::WrongPattern;
 use crate::store::Store;
 use crate::stream::Stream;
@@ -127,13 +129,23 @@ impl Store {
             // Between the look at the index and now it may have been dropped for room.
             Err(_) if !self.state().blocks.contains_key(&meta.id) => ControlFlow::Continue(None),
             Err(error) => {
-                stats.blocks_unreadable += 1;
-                if let VaultError::Fault { id, fault } = error {
-                    self.state().note_fault(id, fault);
-                }
+                let lost = self.note_lost(meta.id, &error);
+                stats.blocks_unreadable = stats.blocks_unreadable.and(Unreadable::one(lost));
                 ControlFlow::Continue(None)
             }
         }
+    }
+
+    /// What an answer says of a block that it lacks; one that came back wrong is remembered.
+    pub(crate) fn note_lost(&self, id: BlockId, error: &VaultError) -> Lost {
+        let fault = match error {
+            VaultError::Fault { fault, .. } => Some(*fault),
+            VaultError::Backend(_) | VaultError::Cipher(_) => None,
+        };
+        if let Some(fault) = fault {
+            self.state().note_fault(id, fault);
+        }
+        Lost { id, fault }
     }
 
     fn has_row_in(&self, piece: &Piece, range: TimeRange) -> bool {

@@ -20,7 +20,7 @@ use crate::ingest::{self, IngestError, Ingested, Row};
 use crate::manifest;
 use crate::retention::{Evicted, Retention};
 use crate::stream::Mapping;
-use crate::vault::{Fault, Vault};
+use crate::vault::{Fault, Vault, VaultError};
 use crate::wal::{Content, Frame, WAL_BYTES_MAX};
 
 /// What a store is made with.
@@ -122,6 +122,25 @@ impl Store {
     #[must_use]
     pub fn report(&self) -> Report {
         self.state().report()
+    }
+
+    /// Blocks that came back wrong so far, in the order in which it was noticed; of many, the
+    /// first.
+    #[must_use]
+    pub fn faults(&self) -> Vec<(BlockId, Fault)> {
+        self.state().faults().to_vec()
+    }
+
+    /// Asks the backend which blocks it has; those that it does not name are withheld, and are
+    /// faults from now on.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub fn look_for_missing(&self) -> Result<(), VaultError> {
+        for id in self.vault.missing()? {
+            self.state().note_fault(id, Fault::Withheld);
+        }
+        Ok(())
     }
 
     /// What the host must be able to give back, for a ledger record.

@@ -13,6 +13,7 @@ mod names;
 mod native;
 mod parameters;
 mod push;
+mod tail;
 mod tempo;
 mod time;
 mod volume;
@@ -29,6 +30,7 @@ use self::error::Refusal;
 use self::parameters::Parameters;
 pub(crate) use self::push::read_push;
 pub use self::push::{Doors, complete, push};
+pub use self::tail::{Polled, Tailing};
 use crate::engine::Engine;
 use crate::engine::answer::json::Labels;
 use crate::engine::limits::{Cancel, Limits};
@@ -138,14 +140,19 @@ pub fn answer(
         if !matches!(request.method, "GET" | "POST") {
             return Err(Refusal::Method);
         }
-        let categorized = request.encoding_flags.split(',').any(|flag| flag.trim() == CATEGORIZE);
-        let labels = if categorized { Labels::Categorized } else { Labels::Merged };
+        let labels = labels_of(request);
         let protobuf = request.accept.starts_with("application/protobuf");
         let traces = source;
         let call = Call { parameters, engine, source, traces, asker, labels, protobuf };
         route(request.path, &call)
     });
     answered.unwrap_or_else(|refusal| refusal.response())
+}
+
+/// How the request wants labels written.
+fn labels_of(request: &Request<'_>) -> Labels {
+    let categorized = request.encoding_flags.split(',').any(|flag| flag.trim() == CATEGORIZE);
+    if categorized { Labels::Categorized } else { Labels::Merged }
 }
 
 const CATEGORIZE: &str = "categorize-labels";

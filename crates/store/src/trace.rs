@@ -23,7 +23,7 @@ pub(crate) use self::block::TraceBlock;
 pub use self::span::{SpanInfo, StoredSpan};
 pub(crate) use self::state::TraceState;
 use crate::engine::limits::Meter;
-use crate::engine::source::TimeRange;
+use crate::engine::source::{TimeRange, Unreadable};
 use crate::ingest::IngestError;
 use crate::store::{State, Store};
 use crate::wal::Content;
@@ -57,6 +57,8 @@ pub struct Trace {
     pub spans: Vec<StoredSpan>,
     /// Whether there were more than may be given back, or a block could not be read.
     pub is_partial: bool,
+    /// Blocks that may have had more of it.
+    pub unreadable: Unreadable,
 }
 
 /// What traces come from: a store, or the part of one that a role may see.

@@ -18,6 +18,8 @@ pub struct Vault {
     /// `None` only for memory: see [`Vault::memory`].
     cipher: Option<Arc<BlockCipher>>,
     manifest: Mutex<Manifest>,
+    /// What may be in memory beside the blocks.
+    memory_bytes_max: u64,
 }
 
 impl fmt::Debug for Vault {
@@ -101,13 +103,47 @@ impl Vault {
     /// Blocks in the memory of this process, which need no encryption.
     #[must_use]
     pub fn memory() -> Self {
-        Self { backend: Arc::new(Memory::default()), cipher: None, manifest: Mutex::default() }
+        Self {
+            backend: Arc::new(Memory::default()),
+            cipher: None,
+            manifest: Mutex::default(),
+            memory_bytes_max: u64::MAX,
+        }
     }
 
     /// Blocks anywhere else.
     #[must_use]
     pub fn outside(backend: Arc<dyn Backend>, cipher: Arc<BlockCipher>) -> Self {
-        Self { backend, cipher: Some(cipher), manifest: Mutex::default() }
+        Self::sparing(backend, cipher, u64::MAX)
+    }
+
+    /// The same where memory is scarcer than room for blocks: what the store keeps in memory about
+    /// them, heads included, stays within so many bytes.
+    #[must_use]
+    pub fn sparing(
+        backend: Arc<dyn Backend>,
+        cipher: Arc<BlockCipher>,
+        memory_bytes_max: u64,
+    ) -> Self {
+        Self { backend, cipher: Some(cipher), manifest: Mutex::default(), memory_bytes_max }
+    }
+
+    pub(crate) const fn memory_bytes_max(&self) -> u64 {
+        self.memory_bytes_max
+    }
+
+    /// Blocks that the backend, asked for all of its names, does not name.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub(crate) fn missing(&self) -> Result<Vec<BlockId>, VaultError> {
+        // In this order: what is stored or dropped meanwhile is not missed.
+        let before = self.manifest().ids();
+        let mut named = self.backend.list().map_err(VaultError::Backend)?;
+        named.sort_unstable();
+        let manifest = self.manifest();
+        let gone = |id: &BlockId| named.binary_search(id).is_err() && manifest.has(*id);
+        Ok(before.into_iter().filter(gone).collect())
     }
 
     /// Keeps a block, and says how many bytes that takes.

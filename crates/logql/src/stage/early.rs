@@ -42,6 +42,11 @@ impl Early {
         Ok(collecting.early)
     }
 
+    /// The fields that are looked at.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.tests.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Whether the line may be kept.
     pub(super) fn may_keep(&self, input: &Input<'_>, value: &mut String) -> bool {
         if self.tests.is_empty() {

@@ -50,6 +50,12 @@ impl SamplePipeline {
         self.pipeline.literals()
     }
 
+    /// The stages before `unwrap`.
+    #[must_use]
+    pub const fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
     /// The label whose value is the sample.
     #[must_use]
     pub fn label(&self) -> &str {

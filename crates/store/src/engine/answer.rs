@@ -11,7 +11,7 @@ use std::sync::Arc;
 use lucarne_logql::labels::LabelSet;
 
 use super::limits::Exceeded;
-use super::source::Direction;
+use super::source::{Direction, Unreadable};
 
 /// The answer to a query.
 #[derive(Clone, Debug, PartialEq)]
@@ -141,8 +141,8 @@ pub struct Point {
 pub enum Partial {
     /// The query was stopped by a limit; what was found until then is right, and first.
     Stopped(Exceeded),
-    /// So many blocks could not be read.
-    Unreadable(u64),
+    /// Blocks could not be read.
+    Unreadable(Unreadable),
 }
 
 impl fmt::Display for Partial {
@@ -150,7 +150,7 @@ impl fmt::Display for Partial {
         match self {
             Self::Stopped(exceeded) => write!(f, "partial answer: {exceeded}"),
             Self::Unreadable(blocks) => {
-                write!(f, "partial answer: {blocks} blocks could not be read")
+                write!(f, "partial answer: {blocks}")
             }
         }
     }

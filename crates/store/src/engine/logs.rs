@@ -57,6 +57,7 @@ pub(super) fn run(
             range: asked.range,
             direction: Some(asked.direction),
             literals: pipeline.literals(),
+            conditions: Some(&pipeline),
             columns: wanted.columns(),
             meter,
         };

@@ -10,9 +10,11 @@ use std::ops::ControlFlow;
 
 use lucarne_logql::ast::Matcher;
 use lucarne_logql::labels::LabelSet;
-use lucarne_logql::stage::Fields;
+use lucarne_logql::stage::{Fields, Pipeline};
 
 use super::limits::Meter;
+use crate::block::BlockId;
+use crate::vault::Fault;
 
 /// Something that holds log entries by stream.
 pub trait Source {
@@ -85,6 +87,9 @@ pub struct Selection<'a> {
     /// Texts each of which every line of interest contains. A source may leave out blocks and
     /// lines without them; it need not.
     pub literals: &'a [String],
+    /// A pipeline whose [`Pipeline::may_keep`] every entry of interest passes. A source may leave
+    /// out entries with shredded fields that do not; it need not.
+    pub conditions: Option<&'a Pipeline>,
     /// Which shredded columns the pipeline may read.
     pub columns: Columns<'a>,
     /// Counts what is read, and says when to stop.
@@ -130,7 +135,7 @@ pub struct ScanStats {
     pub blocks_skipped: u64,
     /// Blocks that should have been read and could not: withheld, replayed, damaged. An answer
     /// over such a scan is partial.
-    pub blocks_unreadable: u64,
+    pub blocks_unreadable: Unreadable,
 }
 
 impl ScanStats {
@@ -141,8 +146,75 @@ impl ScanStats {
             streams: self.streams.saturating_add(other.streams),
             blocks_read: self.blocks_read.saturating_add(other.blocks_read),
             blocks_skipped: self.blocks_skipped.saturating_add(other.blocks_skipped),
-            blocks_unreadable: self.blocks_unreadable.saturating_add(other.blocks_unreadable),
+            blocks_unreadable: self.blocks_unreadable.and(other.blocks_unreadable),
         }
+    }
+}
+
+/// Blocks that an answer lacks: how many, and the first of them by name.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Unreadable {
+    blocks: u64,
+    named: [Option<Lost>; NAMED_MAX],
+}
+
+/// A block that an answer lacks.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Lost {
+    /// Which.
+    pub id: BlockId,
+    /// What was wrong with it; `None` when nothing came, and it may come another time.
+    pub fault: Option<Fault>,
+}
+
+/// As many names as a person reads; the report of the store has more.
+const NAMED_MAX: usize = 4;
+
+impl Unreadable {
+    /// One block.
+    #[must_use]
+    pub const fn one(lost: Lost) -> Self {
+        Self { blocks: 1, named: [Some(lost), None, None, None] }
+    }
+
+    /// So many of which no more is known.
+    #[must_use]
+    pub const fn unnamed(blocks: u64) -> Self {
+        Self { blocks, named: [None; NAMED_MAX] }
+    }
+
+    /// How many.
+    #[must_use]
+    pub const fn blocks(&self) -> u64 {
+        self.blocks
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        let mut named = [None; NAMED_MAX];
+        let both = self.named.into_iter().chain(other.named).flatten();
+        named.iter_mut().zip(both).for_each(|(slot, lost)| *slot = Some(lost));
+        Self { blocks: self.blocks.saturating_add(other.blocks), named }
+    }
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.fault {
+            Some(fault) => write!(f, "{} was {fault}", self.id),
+            None => write!(f, "{} was not given", self.id),
+        }
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} blocks could not be read", self.blocks)?;
+        for (at, lost) in self.named.iter().flatten().enumerate() {
+            write!(f, "{}{lost}", if at == 0 { ": " } else { ", " })?;
+        }
+        Ok(())
     }
 }
 

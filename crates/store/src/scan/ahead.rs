@@ -10,7 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
 use super::piece::{Opened, Piece};
-use crate::engine::source::{Entry, ScanStats, Selection};
+use crate::engine::source::{Entry, ScanStats, Selection, Unreadable};
 use crate::store::Store;
 
 /// Fewer are read before a thread has begun.
@@ -56,7 +56,7 @@ pub(super) fn in_any_order(
         // Whoever opens for nobody stops at the closed queue.
         drop(waiting);
         // A thread that died has lost a piece that it had taken.
-        let lost = ScanStats { blocks_unreadable: 1, ..ScanStats::default() };
+        let lost = ScanStats { blocks_unreadable: Unreadable::unnamed(1), ..ScanStats::default() };
         stats.and(second.join().unwrap_or(lost))
     })
 }

@@ -3,11 +3,11 @@
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use lucarne_logql::stage::{Fields, Shredding};
+use lucarne_logql::stage::{Fields, Input, Shredding};
 use memchr::memmem;
 
 use crate::block::{Block, Class, Rows, Shapes};
-use crate::column::Column;
+use crate::column::{Column, Encoding};
 use crate::cursor::Malformed;
 use crate::engine::source::{Columns, Entry, Selection, TimeRange};
 use crate::head::Head;
@@ -100,6 +100,10 @@ impl Opened {
         what: &Selection<'_>,
     ) -> Result<Option<Self>, Malformed> {
         let block = Block::open(plain)?;
+        let tested = Tested::of(&block, meta, what)?;
+        if tested.as_ref().is_some_and(Tested::is_empty) {
+            return Ok(None);
+        }
         let lines = block.lines()?;
         // Most blocks of a search end here: nothing but the lines is read of them.
         let holds = |needle: &String| memmem::find(&lines, needle.as_bytes()).is_some();
@@ -109,7 +113,10 @@ impl Opened {
         let rows = block.rows_of(lines)?;
         let first = rows.times.partition_point(|&time| time < what.range.from_ns);
         let end = rows.times.partition_point(|&time| time < what.range.to_ns);
-        let shown = lines_with(&rows, first..end, what.literals);
+        let mut shown = lines_with(&rows, first..end, what.literals);
+        if let Some(tested) = &tested {
+            shown.retain(|&row| tested.keeps(index(row)));
+        }
         if shown.is_empty() {
             return Ok(None);
         }
@@ -117,20 +124,7 @@ impl Opened {
         for section in block.columns(Class::Metadata) {
             metadata.push((section.name.clone(), block.column(section)?));
         }
-        let mut json = Vec::new();
-        let mut shapes = None;
-        if what.columns != Columns::None {
-            for section in block.columns(Class::Json) {
-                let wanted = match what.columns {
-                    Columns::None => false,
-                    Columns::Named(names) => names.contains(&section.name),
-                    Columns::All => true,
-                };
-                let column = if wanted { Some(block.column(section)?) } else { None };
-                json.push((section.name.clone(), column));
-            }
-            shapes = Some(block.shapes()?);
-        }
+        let (json, shapes) = fields(&block, what, tested)?;
         let content = Content::Block(Box::new(OpenBlock { rows, metadata, json, shapes }));
         Ok(Some(Self { stream: Arc::clone(&meta.stream), content, rows: shown }))
     }
@@ -267,6 +261,107 @@ fn lines_with(rows: &Rows, range: std::ops::Range<usize>, needles: &[String]) ->
         at = end;
     }
     if longest.is_empty() { range.map(count).collect() } else { found }
+}
+
+/// All columns of JSON lines by name, those with values that a stage may read, and which row has
+/// which of them. What conditions have read is not read again.
+type JsonColumns = (Vec<(String, Option<Column>)>, Option<Shapes>);
+
+fn fields(
+    block: &Block<'_>,
+    what: &Selection<'_>,
+    tested: Option<Tested>,
+) -> Result<JsonColumns, Malformed> {
+    let mut json = Vec::new();
+    if what.columns == Columns::None {
+        return Ok((json, None));
+    }
+    let (mut read, shapes) = match tested {
+        Some(tested) => (tested.columns, Some(tested.shapes)),
+        None => (Vec::new(), None),
+    };
+    for section in block.columns(Class::Json) {
+        let wanted = match what.columns {
+            Columns::None => false,
+            Columns::Named(names) => names.contains(&section.name),
+            Columns::All => true,
+        };
+        let at = read.iter().position(|(name, _)| *name == section.name);
+        let column = match at {
+            Some(at) => read.swap_remove(at).1,
+            None if wanted => Some(block.column(section)?),
+            None => None,
+        };
+        json.push((section.name.clone(), column));
+    }
+    let shapes = match shapes {
+        Some(shapes) => shapes,
+        None => block.shapes()?,
+    };
+    Ok((json, Some(shapes)))
+}
+
+/// Conditions of a query, decided on the columns that they are about before anything else of the
+/// block is read: most blocks of a search for one value end here.
+struct Tested {
+    columns: Vec<(String, Option<Column>)>,
+    shapes: Shapes,
+    kept: Vec<bool>,
+}
+
+impl Tested {
+    /// `None` when there are no conditions, or a value stands in the lines alone.
+    fn of(
+        block: &Block<'_>,
+        meta: &BlockMeta,
+        what: &Selection<'_>,
+    ) -> Result<Option<Self>, Malformed> {
+        let Some(pipeline) = what.conditions.filter(|_| what.columns != Columns::None) else {
+            return Ok(None);
+        };
+        let mut names: Vec<&str> = pipeline.conditions().collect();
+        names.sort_unstable();
+        names.dedup();
+        let about: Vec<_> = block
+            .columns(Class::Json)
+            .filter(|section| names.binary_search(&section.name.as_str()).is_ok())
+            .collect();
+        let in_lines = about.iter().any(|section| section.encoding == Encoding::Place);
+        if names.is_empty() || in_lines {
+            return Ok(None);
+        }
+        let mut columns = Vec::new();
+        for section in about {
+            columns.push((section.name.clone(), Some(block.column(section)?)));
+        }
+        let shapes = block.shapes()?;
+        // Every row counts as having all metadata of the block: then its name decides nothing.
+        let metadata: Vec<(&str, &str)> =
+            block.columns(Class::Metadata).map(|section| (section.name.as_str(), "")).collect();
+        let mut value = String::new();
+        let mut may_keep = |row: usize| {
+            let Some(shape) = shapes.of_row(row) else { return true };
+            let fields = RowFields { columns: &columns, shape, row, line: "" };
+            let input = Input {
+                time_ns: 0,
+                line: "",
+                stream: &meta.stream.labels,
+                metadata: &metadata,
+                shredded: Some(&fields),
+            };
+            pipeline.may_keep(&input, &mut value)
+        };
+        let kept = (0..block.rows()).map(&mut may_keep).collect();
+        Ok(Some(Self { columns, shapes, kept }))
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.kept.contains(&true)
+    }
+
+    fn keeps(&self, row: usize) -> bool {
+        self.kept.get(row).is_none_or(|&kept| kept)
+    }
 }
 
 /// The fields of one JSON line, out of columns.

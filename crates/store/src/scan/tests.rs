@@ -2,12 +2,16 @@
 
 use std::ops::ControlFlow;
 
+use lucarne_logql::ast::Query;
 use lucarne_logql::labels::LabelSet;
+use lucarne_logql::stage::Pipeline;
+use lucarne_logql::{Mode, parse};
 
 use super::*;
 use crate::Config;
 use crate::engine::limits::{Cancel, Exceeded, Limit, Limits, Meter, Stop};
-use crate::engine::source::Columns;
+use crate::engine::source::{Columns, Direction};
+use crate::engine::{Engine, RangeAsk};
 use crate::ingest::Row;
 use crate::retention::Retention;
 use crate::stream::Mapping;
@@ -16,14 +20,17 @@ use crate::vault::Vault;
 const ROWS: usize = 4_000;
 const STREAMS: usize = 40;
 
-/// A store of forty blocks and no head.
-fn store() -> Store {
-    let config = Config {
+fn config() -> Config {
+    Config {
         mapping: Mapping::with_job("tee"),
         retention: Retention { bytes: 64 << 20, age_ns: i64::MAX },
         head_bytes: 8 << 20,
-    };
-    let store = Store::new(config, Vault::memory()).unwrap();
+    }
+}
+
+/// A store of forty blocks and no head.
+fn store() -> Store {
+    let store = Store::new(config(), Vault::memory()).unwrap();
     let row = |n: usize| {
         let labels = LabelSet::from_pairs([("stream", (n % STREAMS).to_string())]);
         let (time_ns, line) = (i64::try_from(n).unwrap(), format!("line {n} of the store"));
@@ -49,6 +56,7 @@ fn scan(
         range,
         direction: None,
         literals: &[],
+        conditions: None,
         columns: Columns::None,
         meter: &meter,
     };
@@ -98,4 +106,114 @@ fn a_limit_stops_both_threads() {
     // A block has some 2 KiB: a few were read, whatever thread read them, and no more.
     assert!((1..=5).contains(&stats.blocks_read), "{stats:?}");
     assert!(times.len() <= 500, "{}", times.len());
+}
+
+/// The same store without its columns: every line is parsed, and no condition is decided before.
+struct Parsed<'a>(&'a Store);
+
+impl Source for Parsed<'_> {
+    fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Result<Vec<LabelSet>, ScanError> {
+        self.0.streams(matchers, range)
+    }
+
+    fn scan(
+        &self,
+        what: &Selection<'_>,
+        visit: &mut dyn FnMut(&Entry<'_>) -> ControlFlow<()>,
+    ) -> Result<ScanStats, ScanError> {
+        let lines = Selection { columns: Columns::None, conditions: None, ..*what };
+        self.0.scan(&lines, &mut |entry| visit(&Entry { shredded: None, ..*entry }))
+    }
+}
+
+/// Rows of two streams in blocks: fields that are constants, dictionaries, numbers and unique, that
+/// are missing, that a label or metadata hides, and lines that are no JSON.
+fn mixed() -> Store {
+    let store = Store::new(config(), Vault::memory()).unwrap();
+    let row = |n: i64| {
+        let line = match n % 7 {
+            0 => format!("not json {n}"),
+            1 => format!(r#"{{"code":"E_{}","n":{n}}}"#, n % 3),
+            2 => format!(r#"{{"n":"{n}","id":"{:032x}","code":""}}"#, n * 7_919),
+            3 => r#"{"code":"E_1","code_extracted":"x","app":"inner"}"#.to_owned(),
+            _ => format!(r#"{{"fixed":"yes","code":"E_{}","n":{},"tenant":"t"}}"#, n % 4, n % 50),
+        };
+        let app = if n % 2 == 0 { "a" } else { "b" };
+        let metadata =
+            if n % 5 == 0 { vec![("tenant".to_owned(), "m".to_owned())] } else { Vec::new() };
+        Row::new([("app", app)], n, line, metadata)
+    };
+    for from in [0, 1_000, 2_000] {
+        let rows: Vec<Row> = (from..from + 700).map(row).collect();
+        store.append(&rows, 0).unwrap();
+        store.maintain(0);
+    }
+    store
+}
+
+/// Conditions that are decided on columns leave out nothing that a query over lines finds.
+#[test]
+fn conditions_on_columns_change_no_answer() {
+    let store = mixed();
+    assert!(store.report().blocks >= 6);
+    let ask = |source: &dyn Source, text: &str| {
+        let parsed = parse(text, Mode::Extended).unwrap();
+        let cancel = Cancel::default();
+        let engine = Engine::new(source, Limits::STANDARD, &cancel, &|| false, 0);
+        let direction = Direction::Backward;
+        let ask = RangeAsk { start_ns: 0, end_ns: 10_000, step_ns: 1, limit: 5_000, direction };
+        let at = RangeAsk { start_ns: 10_000, ..ask };
+        engine.query_range(&parsed.query, if text.starts_with('{') { &ask } else { &at })
+    };
+    for (text, some) in [
+        (r#"{app=~".+"} | json | code="E_1""#, true),
+        (r#"{app=~".+"} | json | code="E_9""#, false),
+        (r#"{app=~".+"} | json | code="""#, true),
+        (r#"{app=~".+"} | json | code!="E_1""#, true),
+        (r#"{app=~".+"} | json | code=~"E_[13]" | n > 40"#, true),
+        (r#"{app=~".+"} | json | n >= 690"#, true),
+        (r#"{app=~".+"} | json | missing="x""#, false),
+        (r#"{app=~".+"} | json | tenant="m""#, true),
+        (r#"{app=~".+"} | json | tenant="t" | fixed="yes""#, true),
+        (r#"{app=~".+"} | json | app="inner""#, false),
+        (r#"{app=~".+"} | json | id="00000000000000000000000000003dde""#, true),
+        (r#"{app=~".+"} | json | __error__!="""#, true),
+        (r#"{app=~".+"} |= "E_2" | json | code="E_2" | n < 9"#, true),
+        (r#"sum by (code) (count_over_time({app=~".+"} | json | code="E_1" [1m]))"#, true),
+        (r#"sum(sum_over_time({app=~".+"} | json | code="E_3" | unwrap n [1m]))"#, true),
+    ] {
+        let [columns, lines] =
+            [ask(&store, text), ask(&Parsed(&store), text)].map(|answer| answer.unwrap());
+        assert_eq!(columns.data, lines.data, "{text}");
+        assert_eq!(columns.stats.returned > 0, some, "{text}");
+    }
+}
+
+/// A block without a row that may be kept is left before its lines are read.
+#[test]
+fn a_block_that_no_condition_passes_shows_no_row() {
+    let store = mixed();
+    let parsed = parse(r#"{app="a"} | json | code="E_9""#, Mode::Strict);
+    let Query::Log(query) = parsed.unwrap().query else { panic!("a log query") };
+    let pipeline = Pipeline::compile(&query.stages).unwrap();
+    let cancel = Cancel::default();
+    let meter = Meter::new(Limits::STANDARD, &cancel, &|| false);
+    let what = Selection {
+        matchers: &query.selector.matchers,
+        range: TimeRange { from_ns: 0, to_ns: i64::MAX },
+        direction: None,
+        literals: &[],
+        conditions: Some(&pipeline),
+        columns: Columns::All,
+        meter: &meter,
+    };
+    let mut shown = Vec::new();
+    let stats = store.scan(&what, &mut |entry| {
+        shown.push(entry.line.to_owned());
+        ControlFlow::Continue(())
+    });
+    // Only lines that are left to the parser.
+    assert!(shown.iter().all(|line| line.starts_with("not json")), "{shown:?}");
+    assert!(!shown.is_empty());
+    assert_eq!(stats.unwrap().blocks_read, 3);
 }

@@ -11,7 +11,7 @@ use crate::block::{BlockId, BlockWriter, Kind};
 use crate::bloom::Bloom;
 use crate::head::Head;
 use crate::postings::Postings;
-use crate::retention::{self, Candidate, Evicted, Hold, Retention};
+use crate::retention::{self, Candidate, Evicted, Hold, Retention, Room};
 use crate::stream::{Stream, Streams};
 use crate::trace::TraceState;
 use crate::vault::{Fault, Vault};
@@ -251,16 +251,19 @@ impl State {
             id: block.id,
             first_ns: block.head.first_ns,
             last_ns: block.head.last_ns,
-            bytes: vault.stored_bytes(0) + block.stored + block.head.memory_bytes(),
+            bytes: vault.stored_bytes(0) + block.stored,
+            memory: block.head.memory_bytes(),
         });
         let rows = self.blocks.values().map(|block| Candidate {
             id: block.id,
             first_ns: block.first_ns,
             last_ns: block.last_ns,
-            bytes: vault.stored_bytes(0) + block.stored + block.bloom.bytes() as u64 + META_BYTES,
+            bytes: vault.stored_bytes(0) + block.stored,
+            memory: block.bloom.bytes() as u64 + META_BYTES,
         });
         let other = (self.head_bytes().max(head_bytes) + self.streams.bytes) as u64;
-        for id in retention::choose(rows.chain(spans), other, retention, now_ns, &self.holds) {
+        let room = Room { retention, memory_bytes: vault.memory_bytes_max() };
+        for id in retention::choose(rows.chain(spans), other, room, now_ns, &self.holds) {
             self.drop_block(vault, id);
         }
     }
@@ -318,6 +321,10 @@ impl State {
         if self.faults.len() < FAULTS_MAX && !self.faults.contains(&(id, fault)) {
             self.faults.push((id, fault));
         }
+    }
+
+    pub(super) fn faults(&self) -> &[(BlockId, Fault)] {
+        &self.faults
     }
 
     pub(super) fn report(&self) -> Report {

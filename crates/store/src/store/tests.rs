@@ -57,6 +57,7 @@ pub(super) fn rows_of(store: &Store, query: &Query<'_>) -> (Vec<Row>, ScanStats)
         range: query.range,
         direction: query.direction,
         literals: query.literals,
+        conditions: None,
         columns: Columns::All,
         meter: &meter,
     };

@@ -37,6 +37,7 @@ impl Call<'_> {
             range,
             direction: None,
             literals: &[],
+            conditions: None,
             columns: Columns::None,
             meter: &meter,
         };

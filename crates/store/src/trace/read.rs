@@ -9,7 +9,7 @@ use super::block::Recent;
 use super::state::TraceMeta;
 use super::{SPANS_MAX, StoredSpan, TRACE_BYTES_MAX, Trace, TraceId, TraceSource};
 use crate::engine::limits::Meter;
-use crate::engine::source::TimeRange;
+use crate::engine::source::{Lost, TimeRange, Unreadable};
 use crate::store::{State, Store};
 use crate::vault::{Fault, VaultError};
 
@@ -130,15 +130,17 @@ impl Store {
         mut spans: Vec<StoredSpan>,
         except: usize,
     ) -> Trace {
-        let mut is_partial = false;
+        let mut unreadable = Unreadable::default();
         for (at, (meta, cut)) in snapshot.blocks.iter().enumerate() {
             if at == except || !meta.head.may_have(id) {
                 continue;
             }
-            let found = self.block_bytes(meta, cut.as_ref()).map(|bytes| {
-                meta.head.find(&bytes, id, &mut spans).map_err(|_| self.note(meta)).is_ok()
+            let found = self.block_bytes(meta, cut.as_ref()).and_then(|bytes| {
+                meta.head.find(&bytes, id, &mut spans).map_err(|_| self.note(meta))
             });
-            is_partial |= found != Some(true);
+            if let Err(lost) = found {
+                unreadable = unreadable.and(Unreadable::one(lost));
+            }
         }
         spans.extend(snapshot.recent.get(&id).into_iter().flatten().cloned());
         spans.sort_by_cached_key(|span| (span.times().0, span.clone()));
@@ -149,9 +151,9 @@ impl Store {
             bytes <= TRACE_BYTES_MAX
         });
         let fits = fits.count();
-        is_partial |= fits < spans.len();
+        let is_partial = unreadable.blocks() > 0 || fits < spans.len();
         spans.truncate(fits);
-        Trace { spans, is_partial }
+        Trace { spans, is_partial, unreadable }
     }
 
     fn traces_of(
@@ -159,7 +161,7 @@ impl Store {
         meta: &TraceMeta,
         cut: Option<&Arc<[u8]>>,
     ) -> Option<BTreeMap<TraceId, Vec<StoredSpan>>> {
-        let bytes = self.block_bytes(meta, cut)?;
+        let bytes = self.block_bytes(meta, cut).ok()?;
         let mut traces: BTreeMap<TraceId, Vec<StoredSpan>> = BTreeMap::new();
         let read = meta.head.each(&bytes, &mut |id, span| {
             traces.entry(id).or_default().push(span);
@@ -168,25 +170,21 @@ impl Store {
     }
 
     /// A block that comes back wrong is named in the report.
-    fn block_bytes(&self, meta: &TraceMeta, cut: Option<&Arc<[u8]>>) -> Option<Arc<[u8]>> {
+    fn block_bytes(&self, meta: &TraceMeta, cut: Option<&Arc<[u8]>>) -> Result<Arc<[u8]>, Lost> {
         if let Some(bytes) = cut {
-            return Some(Arc::clone(bytes));
+            return Ok(Arc::clone(bytes));
         }
-        match self.vault.get(meta.id) {
-            Ok(bytes) => Some(bytes),
-            Err(VaultError::Fault { id, fault }) => {
-                let mut state = self.state();
-                // One that was dropped meanwhile is no fault.
-                if state.traces.blocks.contains_key(&id) {
-                    state.note_fault(id, fault);
-                }
-                None
+        self.vault.get(meta.id).map_err(|error| {
+            // One that was dropped meanwhile is no fault.
+            if self.state().traces.blocks.contains_key(&meta.id) {
+                self.note_lost(meta.id, &error)
+            } else {
+                Lost { id: meta.id, fault: None }
             }
-            Err(_) => None,
-        }
+        })
     }
 
-    fn note(&self, meta: &TraceMeta) {
-        self.state().note_fault(meta.id, Fault::Malformed);
+    fn note(&self, meta: &TraceMeta) -> Lost {
+        self.note_lost(meta.id, &VaultError::Fault { id: meta.id, fault: Fault::Malformed })
     }
 }

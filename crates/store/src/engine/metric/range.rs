@@ -49,6 +49,7 @@ pub(super) fn evaluate(
         range: window.reach(),
         direction: needs_order(of.op).then_some(Direction::Forward),
         literals: sampler.literals(),
+        conditions: Some(sampler.pipeline()),
         columns: wanted.columns(),
         meter: reading.meter,
     };
@@ -96,6 +97,13 @@ impl Sampler {
         match self {
             Self::Lines(pipeline) | Self::Bytes(pipeline) => pipeline.literals(),
             Self::Unwrapped(samples) => samples.literals(),
+        }
+    }
+
+    const fn pipeline(&self) -> &Pipeline {
+        match self {
+            Self::Lines(pipeline) | Self::Bytes(pipeline) => pipeline,
+            Self::Unwrapped(samples) => samples.pipeline(),
         }
     }
 

@@ -8,7 +8,7 @@ use super::{SECOND, parsed, range};
 use crate::engine::answer::{Answer, Data, Partial};
 use crate::engine::error::QueryError;
 use crate::engine::limits::{Cancel, Exceeded, Limit, Limits};
-use crate::engine::source::{Direction, Source as _, TimeRange};
+use crate::engine::source::{Direction, Source as _, TimeRange, Unreadable};
 use crate::engine::{Engine, RangeAsk};
 
 fn run(source: &VecSource, text: &str, limits: Limits) -> Result<Answer, QueryError> {
@@ -150,7 +150,7 @@ fn blocks_that_cannot_be_read_make_any_answer_partial() {
     let source = VecSource { blocks_unreadable: 2, ..lines() };
     for text in [r#"{app="api"}"#, r#"count_over_time({app="api"}[1m])"#] {
         let answer = run(&source, text, Limits::STANDARD).unwrap();
-        assert_eq!(answer.partial, [Partial::Unreadable(2)], "{text}");
+        assert_eq!(answer.partial, [Partial::Unreadable(Unreadable::unnamed(2))], "{text}");
     }
 }
 

@@ -6,7 +6,9 @@ use lucarne_logql::ast::Matcher;
 use lucarne_logql::labels::LabelSet;
 use lucarne_logql::stage::LabelMatcher;
 
-use crate::engine::source::{Direction, Entry, ScanError, ScanStats, Selection, Source, TimeRange};
+use crate::engine::source::{
+    Direction, Entry, ScanError, ScanStats, Selection, Source, TimeRange, Unreadable,
+};
 
 /// A stored line.
 #[derive(Clone, Debug)]
@@ -95,7 +97,7 @@ impl Source for VecSource {
                 break;
             }
         }
-        let blocks_unreadable = self.blocks_unreadable;
+        let blocks_unreadable = Unreadable::unnamed(self.blocks_unreadable);
         Ok(ScanStats { streams: ids.len() as u64, blocks_unreadable, ..ScanStats::default() })
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::engine::answer::json::{Labels, names, query, series, tail};
 use crate::engine::answer::{Answer, Data, Order, Partial, Point, Row, Rows, Series, Stats};
 use crate::engine::limits::{Exceeded, Limit};
-use crate::engine::source::Direction;
+use crate::engine::source::{Direction, Unreadable};
 use crate::engine::tail::Frame;
 
 const MS: i64 = 1_000_000;
@@ -182,7 +182,7 @@ fn what_is_partial_or_ordered_by_a_pipe_is_said() {
     let exceeded = Exceeded { limit: Limit::Time, allowed: 50 };
     let answer = Answer {
         data: Data::Streams(Rows { rows: Vec::new(), order: Order::Pipe }),
-        partial: vec![Partial::Stopped(exceeded), Partial::Unreadable(2)],
+        partial: vec![Partial::Stopped(exceeded), Partial::Unreadable(Unreadable::unnamed(2))],
         stats: Stats { entries: 3, bytes: 40, ..Stats::default() },
     };
     let rewritten = ["rewritten".to_owned()];

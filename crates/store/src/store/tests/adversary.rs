@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use super::*;
 use crate::backend::{Backend, BackendError};
 use crate::crypt::{BlockCipher, Epoch};
+use crate::engine::source::{Lost, Unreadable};
 
 const EPOCH: Epoch = Epoch([4; 16]);
 
@@ -65,7 +66,9 @@ fn check(change: impl FnOnce(&mut Held, [BlockId; 3]), faults: &[(usize, Fault)]
     change(&mut host.0.lock().unwrap(), ids);
     let (rows, stats) = rows_of(&store, &EVERYTHING);
     assert_eq!(rows.len(), 3 - faults.len());
-    assert_eq!(stats.blocks_unreadable, faults.len() as u64);
+    let lost = faults.iter().map(|&(at, fault)| Lost { id: ids[at], fault: Some(fault) });
+    let lost = lost.map(Unreadable::one).fold(Unreadable::default(), Unreadable::and);
+    assert_eq!(stats.blocks_unreadable, lost);
     let named: Vec<_> = faults.iter().map(|&(at, fault)| (ids[at], fault)).collect();
     assert_eq!(store.report().faults, named);
     // It goes on.
@@ -90,6 +93,21 @@ fn an_honest_host_is_accused_of_nothing() {
 #[test]
 fn a_block_that_is_withheld() {
     check(|host, ids| host.retain(|id, _| *id != ids[1]), &[(1, Fault::Withheld)]);
+}
+
+#[test]
+fn what_is_withheld_is_missed_before_anybody_asks_for_it() {
+    let (host, store, ids) = filled();
+    store.look_for_missing().unwrap();
+    assert_eq!(store.faults(), []);
+    host.0.lock().unwrap().remove(&ids[1]);
+    store.look_for_missing().unwrap();
+    store.look_for_missing().unwrap();
+    assert_eq!(store.faults(), [(ids[1], Fault::Withheld)]);
+    // What the store itself has dropped is not missed.
+    store.vault.remove(ids[0]).unwrap();
+    store.look_for_missing().unwrap();
+    assert_eq!(store.faults().len(), 1);
 }
 
 #[test]

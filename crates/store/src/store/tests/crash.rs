@@ -131,7 +131,7 @@ fn table(wrong: Wrong, dead: bool) {
         };
         let store = open(Arc::new(RealDisk), folder.path()).unwrap();
         let (rows, stats) = rows_of(&store, &EVERYTHING);
-        assert_eq!(stats.blocks_unreadable, 0);
+        assert_eq!(stats.blocks_unreadable.blocks(), 0);
         assert_eq!(store.report().faults, []);
         let mut lines: Vec<String> = rows.into_iter().map(|row| row.line).collect();
         lines.sort();

@@ -119,7 +119,7 @@ fn scans_show_what_a_list_would() {
             let (matchers, range, direction, literals) = random.query();
             let query = Query { matchers: &matchers, range, direction, literals: &literals };
             let (shown, stats) = rows_of(&store, &query);
-            assert_eq!(stats.blocks_unreadable, 0, "{:?}", store.report().faults);
+            assert_eq!(stats.blocks_unreadable.blocks(), 0, "{:?}", store.report().faults);
             assert_eq!(sorted(shown.clone()), sorted(chosen(&rows, &query)), "seed {seed}");
             let other = match direction {
                 None => continue,

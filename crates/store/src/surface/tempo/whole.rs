@@ -16,7 +16,11 @@ const PROTOBUF: &str = "application/protobuf";
 const PARTIAL: u64 = 1;
 
 /// Why an answer lacks spans.
-const CUT: &str = "the trace is larger than is given back, or a block of it could not be read";
+fn lacks(trace: &Trace) -> Option<String> {
+    let cut = || "the trace is larger than is given back".to_owned();
+    let lost = (trace.unreadable.blocks() > 0).then(|| trace.unreadable.to_string());
+    lost.or_else(|| trace.is_partial.then(cut))
+}
 
 pub(super) fn v1(call: &Call<'_>, id: &str) -> Result<Response, Refusal> {
     let trace = find(call, id)?;
@@ -29,7 +33,10 @@ pub(super) fn v1(call: &Call<'_>, id: &str) -> Result<Response, Refusal> {
         body.push('}');
         Response::json(body)
     };
-    Ok(if trace.is_partial { response.with("lucarne-partial", CUT) } else { response })
+    Ok(match lacks(&trace) {
+        Some(why) => response.with("lucarne-partial", &why),
+        None => response,
+    })
 }
 
 pub(super) fn v2(call: &Call<'_>, id: &str) -> Result<Response, Refusal> {
@@ -40,17 +47,17 @@ pub(super) fn v2(call: &Call<'_>, id: &str) -> Result<Response, Refusal> {
         return Ok(protobuf(|out| {
             out.message(1, |trace| write_batches(trace, &batches));
             out.message(2, |metrics| metrics.varint(1, bytes as u64));
-            if trace.is_partial {
+            if let Some(why) = lacks(&trace) {
                 out.varint(3, PARTIAL);
-                out.bytes(4, CUT.as_bytes());
+                out.bytes(4, why.as_bytes());
             }
         }));
     }
     let mut body = String::from(r#"{"trace":{"#);
     write_json(&mut body, "resourceSpans", &batches).map_err(|_| damaged())?;
     body.push_str(&format!(r#"}},"metrics":{{"inspectedBytes":"{bytes}"}}"#));
-    if trace.is_partial {
-        body.push_str(&format!(r#","status":"PARTIAL","message":"{CUT}""#));
+    if let Some(why) = lacks(&trace) {
+        body.push_str(&format!(r#","status":"PARTIAL","message":"{why}""#));
     }
     body.push('}');
     Ok(Response::json(body))
