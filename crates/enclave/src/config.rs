@@ -272,6 +272,7 @@ impl Config {
             fault(path, Some(at.referenced.line()), problem)
         };
         let contract = load_contract(path, file.contract.as_ref())?;
+        let egress = shape(&contract);
         let checks = Ranges { path };
         let graphic = |byte: u8| byte.is_ascii_graphic() && byte != b'+';
         let prefix = &file.log_prefix;
@@ -288,7 +289,7 @@ impl Config {
             deployment: file.deployment,
             insecure_software,
             tsm_reports,
-            egress: shape(&contract),
+            egress,
             contract_sha256: Hash::of(contract.source().as_bytes()).0,
             contract,
             sha256: Hash::of(text.as_bytes()).0,
@@ -301,7 +302,7 @@ impl Config {
                 .map(|raw| PublicKey::from_ed25519(&raw))
                 .map_err(|_| wrong("uplink.acknowledgement_key", key, KEY))?,
             limits: checks.limits(&file.limits)?,
-            inside: checks.inside(file.inside)?,
+            inside: checks.inside(file.inside, egress.is_some())?,
             witnesses: (file.witnesses.as_ref())
                 .map(|written| load_witnesses(path, written))
                 .transpose()?,

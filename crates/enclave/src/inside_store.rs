@@ -5,8 +5,10 @@
 //! slows or refuses what the ledger takes. Only the attested channel reads, by leave of the
 //! measured configuration and with a record of who did.
 
+pub(crate) mod host;
 #[cfg(test)]
 mod memory;
+pub(crate) mod testimony;
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,21 +18,28 @@ use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
+use lucarne_ledger::identity::EpochId;
 use lucarne_otlp::Signal;
+use lucarne_store::crypt::{BlockCipher, Epoch};
 use lucarne_store::retention::Retention;
 use lucarne_store::stream::Mapping;
-use lucarne_store::vault::Vault;
+use lucarne_store::vault::{Fault, Vault};
 use lucarne_store::{Config, Store};
+use zeroize::Zeroizing;
 
 use crate::budget::{Budget, Reservation};
 use crate::clock::{Clock, SystemClock};
+use crate::entropy;
 use crate::intake::Raw;
+use host::{PUT_BYTES_MAX, Window};
 
 /// What is kept inside.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Bounds {
     /// Bytes of memory for everything: the queue, log records and spans. 0 keeps nothing.
     pub bytes: usize,
+    /// Bytes of encrypted blocks that the host keeps; 0: all blocks are in memory.
+    pub host_bytes: u64,
     /// Age at which log records and spans are dropped.
     pub retention: Duration,
     /// The label `job` of every stream.
@@ -51,6 +60,7 @@ const IDLE: Duration = Duration::from_secs(600);
 pub struct InsideStore {
     kept: Option<Arc<Kept>>,
     queue: Option<SyncSender<Item>>,
+    window: Option<Arc<Window>>,
     room: Budget,
     offered: AtomicU64,
     missed: AtomicU64,
@@ -73,27 +83,33 @@ impl InsideStore {
     /// One that keeps nothing.
     pub fn nothing() -> Self {
         let (offered, missed) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { kept: None, queue: None, room: Budget::new(0), offered, missed }
+        let room = Budget::new(0);
+        Self { kept: None, queue: None, window: None, room, offered, missed }
     }
 
-    /// An empty store and its thread, which ends when this is dropped.
+    /// An empty store and its thread, which ends when this is dropped. What the host keeps of it
+    /// ends with the epoch, whose key is drawn here and is nowhere else.
     ///
     /// # Errors
-    /// When there is no memory or no thread.
-    pub fn start(bounds: &Bounds) -> io::Result<Self> {
+    /// When there is no memory, no thread or no randomness.
+    pub fn start(bounds: &Bounds, epoch: EpochId) -> io::Result<Self> {
         if bounds.bytes == 0 {
             return Ok(Self::nothing());
         }
         let config = Config {
             mapping: Mapping::with_job(&bounds.job),
             retention: Retention {
-                bytes: bounds.bytes as u64,
+                bytes: (bounds.bytes as u64).saturating_add(bounds.host_bytes),
                 age_ns: i64::try_from(bounds.retention.as_nanos()).unwrap_or(i64::MAX),
             },
             head_bytes: within(bounds.bytes / 8, &HEAD_BYTES),
         };
+        let (vault, window) = match bounds.host_bytes {
+            0 => (Vault::memory(), None),
+            _ => at_host(bounds, epoch).map(|(vault, window)| (vault, Some(window)))?,
+        };
         let kept = Arc::new(Kept {
-            store: Store::new(config, Vault::memory())?,
+            store: Store::new(config, vault)?,
             done: Mutex::new(0),
             progress: Condvar::new(),
         });
@@ -101,7 +117,7 @@ impl InsideStore {
         let own = Arc::clone(&kept);
         thread::Builder::new().name("inside".to_owned()).spawn(move || own.keep(&items))?;
         let room = Budget::new(within(bounds.bytes / 8, &QUEUE_BYTES));
-        Ok(Self { kept: Some(kept), queue: Some(queue), room, ..Self::nothing() })
+        Ok(Self { kept: Some(kept), queue: Some(queue), window, room, ..Self::nothing() })
     }
 
     /// Hands a request to the store, or counts that there was no room. Never waits.
@@ -119,6 +135,20 @@ impl InsideStore {
         let missed = self.missed.load(Ordering::Acquire);
         let dropped = |kept: &Arc<Kept>| kept.store.report().evicted.records;
         self.kept.as_ref().map_or(0, dropped).saturating_add(missed)
+    }
+
+    /// Where the uplink finds what is asked of the host; `None` where the host keeps nothing.
+    pub(crate) fn window(&self) -> Option<Arc<Window>> {
+        self.window.clone()
+    }
+
+    /// How many blocks were noticed to be wrong, by what was wrong with them.
+    pub fn lost(&self) -> [(&'static str, u64); 5] {
+        let faults = self.kept.as_ref().map(|kept| kept.store.faults()).unwrap_or_default();
+        ["withheld", "swapped", "replayed", "altered", "malformed"].map(|name| {
+            let of_name = faults.iter().filter(|(_, fault)| name_of(*fault) == name);
+            (name, of_name.count() as u64)
+        })
     }
 
     /// What is kept, once everything that was offered before is in it, or `within` is over;
@@ -159,6 +189,28 @@ impl Kept {
     }
 }
 
+/// Blocks that the host keeps, and the way there. The heads, the index and what the host has not
+/// taken yet are what has to fit into memory.
+fn at_host(bounds: &Bounds, epoch: EpochId) -> io::Result<(Vault, Arc<Window>)> {
+    let key = Zeroizing::new(entropy::bytes().map_err(io::Error::other)?);
+    let cipher = BlockCipher::new(&key, Epoch(epoch.0)).map_err(io::Error::other)?;
+    let window = Arc::new(Window::default());
+    let backend: Arc<Window> = Arc::clone(&window);
+    let memory = bounds.bytes.saturating_sub(PUT_BYTES_MAX.min(bounds.bytes / 4)) as u64;
+    Ok((Vault::sparing(backend, Arc::new(cipher), memory), window))
+}
+
+/// What was wrong with a block, as a label.
+const fn name_of(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Withheld => "withheld",
+        Fault::Swapped { .. } => "swapped",
+        Fault::Replayed { .. } => "replayed",
+        Fault::Altered => "altered",
+        Fault::Malformed => "malformed",
+    }
+}
+
 fn within(bytes: usize, range: &std::ops::RangeInclusive<usize>) -> usize {
     bytes.clamp(*range.start(), *range.end())
 }
@@ -174,8 +226,11 @@ mod tests {
     use super::*;
 
     fn bounds(bytes: usize) -> Bounds {
-        Bounds { bytes, retention: Duration::from_secs(3600), job: "tee-processengine".into() }
+        let retention = Duration::from_secs(3600);
+        Bounds { bytes, host_bytes: 0, retention, job: "tee-processengine".into() }
     }
+
+    const EPOCH: EpochId = EpochId([5; 16]);
 
     /// A request with one record of this body.
     fn request(body: &str) -> Raw<Bytes> {
@@ -195,7 +250,7 @@ mod tests {
 
     #[test]
     fn what_was_offered_before_a_question_is_there() {
-        let store = InsideStore::start(&bounds(8 << 20)).unwrap();
+        let store = InsideStore::start(&bounds(8 << 20), EPOCH).unwrap();
         for number in 0..500 {
             store.offer(Signal::Logs, request(&format!("record {number}")));
         }
@@ -206,7 +261,7 @@ mod tests {
 
     #[test]
     fn what_has_no_room_is_counted_and_nobody_waits() {
-        let store = InsideStore::start(&bounds(1 << 20)).unwrap();
+        let store = InsideStore::start(&bounds(1 << 20), EPOCH).unwrap();
         store.offer(Signal::Logs, Raw::new(Bytes::from(vec![0; 5 << 20])));
         assert_eq!(store.evicted(), 1);
         let kept = store.caught_up(PATIENCE).unwrap();
@@ -215,7 +270,7 @@ mod tests {
 
     #[test]
     fn one_without_room_keeps_nothing_and_starts_nothing() {
-        let store = InsideStore::start(&bounds(0)).unwrap();
+        let store = InsideStore::start(&bounds(0), EPOCH).unwrap();
         store.offer(Signal::Logs, request("x"));
         assert!(store.caught_up(PATIENCE).is_none());
         assert_eq!(store.evicted(), 0);

@@ -27,7 +27,7 @@ use crate::command::Exit;
 use crate::config::{Config, Limits};
 use crate::epoch::{BirthError, Epoch};
 use crate::hardware::{self, SourceError};
-use crate::inside_store::InsideStore;
+use crate::inside_store::{InsideStore, testimony};
 use crate::journal;
 use crate::json_batches::JsonHalf;
 use crate::pipeline::{Pipeline, Work};
@@ -134,8 +134,8 @@ async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, 
     let json = config.json_batches.map(|limits| JsonHalf::new(epoch.measurement(), limits));
     let witnesses = config.witnesses.map(|policy| epoch.witnesses(policy, &config.log_prefix));
     let progress = parts.progress(witnesses.as_ref());
-    let inside = InsideStore::start(&config.inside).map_err(LifeError::Runtime)?;
-    let shape = config.egress;
+    let inside = InsideStore::start(&config.inside, epoch.id).map_err(LifeError::Runtime)?;
+    let (shape, window) = (config.egress, inside.window());
     let pipeline = pipeline(config.contract, config.limits, inside, parts.queue, progress);
     let pipeline = if json.is_some() { pipeline.with_json_batches() } else { pipeline };
     let pipeline = Arc::new(pipeline);
@@ -153,6 +153,7 @@ async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, 
             parts.to_uplink,
         )
         .shaped(shape)
+        .keeping(window)
         .run(),
     );
     let sealer = Sealer::new(sealer::Parts {
@@ -176,6 +177,9 @@ async fn serve(config: Config, epoch: Epoch, runtime: &Runtime) -> Result<Exit, 
     let sealing = seal_on_own_thread(sealer, open, config.limits.heartbeat, closing)?;
     let receiving = runtime.spawn(receiver.run(Arc::clone(&pipeline), stopping));
     let asking = runtime.spawn(serve_channel(asked, stop.subscribe()));
+    if config.inside.host_bytes > 0 {
+        runtime.spawn(testimony::run(Arc::clone(&pipeline), stop.subscribe()));
+    }
     if let Some(every) = config.canaries {
         runtime.spawn(canaries::run(Arc::clone(&pipeline), every, stop.subscribe()));
     }

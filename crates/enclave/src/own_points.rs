@@ -13,7 +13,12 @@ use crate::pipeline;
 use crate::receive::{Protocol, Reason, Snapshot};
 
 /// All points, those of one name behind each other.
-pub(crate) fn own_points(pipeline: &pipeline::Counters, received: &Snapshot) -> Vec<OwnPoint> {
+/// `lost`: blocks of the inside view that came back wrong from the host, by what was wrong.
+pub(crate) fn own_points(
+    pipeline: &pipeline::Counters,
+    received: &Snapshot,
+    lost: &[(&'static str, u64)],
+) -> Vec<OwnPoint> {
     let load = |count: &AtomicU64| count.load(Ordering::Relaxed);
     let mut points = vec![
         counter("lucarne_requests_accepted_total", None, load(&pipeline.accepted)),
@@ -40,6 +45,9 @@ pub(crate) fn own_points(pipeline: &pipeline::Counters, received: &Snapshot) -> 
     let refused = refused.into_iter().filter(|(_, count)| *count > 0);
     points.extend(refused.map(|(reason, count)| {
         counter("lucarne_receiver_refused_total", Some(("reason", reason)), count)
+    }));
+    points.extend(lost.iter().filter(|(_, count)| *count > 0).map(|&(fault, count)| {
+        counter("lucarne_inside_lost_blocks_total", Some(("fault", fault)), count)
     }));
     points
 }
@@ -71,7 +79,8 @@ mod tests {
         received.accept(Protocol::Http, Signal::Metrics, 30, 0);
         let refused = [Reason::Malformed, Reason::Accept, Reason::Accept];
         refused.into_iter().for_each(|reason| received.refuse(reason));
-        let points = own_points(&pipeline, &received.snapshot());
+        let points =
+            own_points(&pipeline, &received.snapshot(), &[("withheld", 2), ("altered", 0)]);
         let said: Vec<String> = points
             .iter()
             .map(|point| {
@@ -95,6 +104,7 @@ mod tests {
             "lucarne_receiver_bytes_total 60",
             "lucarne_receiver_refused_total reason=malformed 1",
             "lucarne_receiver_refused_total reason=accept 2",
+            "lucarne_inside_lost_blocks_total fault=withheld 2",
         ];
         assert_eq!(said, expected);
         // Points of one name follow each other, or one metric would be written twice.

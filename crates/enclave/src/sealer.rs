@@ -450,7 +450,8 @@ impl<C: Clock> Sealer<C> {
 
     // The enclave's own counters leave by the same contract and the same ledger as everything else.
     async fn own_metrics(&mut self) -> Result<(), SealError> {
-        let points = own_points(self.pipeline.counters(), &self.received.snapshot());
+        let lost = self.pipeline.inside().lost();
+        let points = own_points(self.pipeline.counters(), &self.received.snapshot(), &lost);
         let unix_nano = self.clock.now_ms().saturating_mul(NS_IN_MS);
         let time = OwnTime { start_unix_nano: self.started_ns, unix_nano };
         let own = self.pipeline.contract().own_metrics(time, &self.tally, &points).into_parts();

@@ -15,6 +15,7 @@ use lucarne_ledger::identity::{EpochId, Instance};
 use lucarne_ledger::json_batch::taken::Fate;
 use lucarne_ledger::key::PublicKey;
 use lucarne_ledger::report_data::ReportData;
+use lucarne_link::blob::Answer;
 use lucarne_link::constant::{ConstantError, Shape};
 use lucarne_link::frame::{self, BadLength, DOWN_BYTES_MAX, FrameReader};
 use lucarne_link::json_outbox::JsonOutbox;
@@ -29,6 +30,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::budget::Reservation;
 use crate::egress::{Departure, Egress};
+use crate::inside_store::host::Window;
 use crate::journal;
 use crate::progress::Position;
 use crate::quote::{Question, Quote, QuoteError, Quoted};
@@ -183,6 +185,8 @@ pub struct Uplink {
     hold: Hold,
     archived: watch::Sender<Position>,
     witnesses: Option<Witnesses>,
+    // what the inside view asks of the host, where its blocks are kept there
+    blobs: Option<Arc<Window>>,
     outgoing: mpsc::Receiver<Outgoing>,
 }
 
@@ -312,13 +316,19 @@ impl Uplink {
         let (instance, epoch) = (identity.instance.clone(), identity.epoch);
         let json = JsonOutbox::new(key.clone(), instance, epoch);
         let hold = Hold { outbox: Outbox::new(key.clone()), json, ended: false };
-        let (pinned, shape) = (key, None);
-        Self { address, identity, pinned, shape, hold, archived, witnesses, outgoing }
+        let (pinned, shape, blobs) = (key, None, None);
+        Self { address, identity, pinned, shape, hold, archived, witnesses, blobs, outgoing }
     }
 
     /// The same with constant egress, if a shape is given.
     pub const fn shaped(mut self, shape: Option<Shape>) -> Self {
         self.shape = shape;
+        self
+    }
+
+    /// The same, carrying what the inside view asks of the host.
+    pub(crate) fn keeping(mut self, blobs: Option<Arc<Window>>) -> Self {
+        self.blobs = blobs;
         self
     }
 
@@ -366,7 +376,9 @@ impl Uplink {
             self.acknowledge(&message).map_err(|error| (false, error))?;
         }
         let mut moved = false;
+        self.blobs.iter().for_each(|window| window.open());
         let result = self.stream(line, &streaming, &mut moved).await;
+        self.blobs.iter().for_each(|window| window.shut());
         result.map_err(|error| (moved, error))
     }
 
@@ -384,30 +396,22 @@ impl Uplink {
         let mut deadline = Instant::now() + STALL;
         loop {
             while let Some(body) = egress.incoming(&mut frames)? {
-                match streaming.on_frame(&body)? {
-                    Told::Ledger(message) => *moved |= self.acknowledge(&message)?,
-                    Told::JsonBatch(message) => *moved |= self.acknowledge_json(&message)?,
-                    Told::Cosigned(note) => {
-                        self.witnessed(&note)?;
-                        continue;
-                    }
-                    Told::Constant { key, signature } => {
-                        egress = egress.answered(&key, &signature, &self.pinned)?;
-                    }
-                    // It proves nothing about batches, so it buys no patience for them.
-                    Told::Monitor(nonce) => {
-                        monitor.take(nonce, &self.identity)?;
-                        continue;
-                    }
+                let told = streaming.on_frame(&body)?;
+                let buys;
+                (egress, buys) = self.told(told, egress, &mut monitor, moved)?;
+                if buys {
+                    deadline = Instant::now() + STALL;
                 }
-                deadline = Instant::now() + STALL;
             }
             if writing.is_none() {
                 let idle = self.hold.is_empty();
-                let next = || monitor.answer.take().or_else(|| self.hold.next_frame());
+                let window = self.blobs.as_deref();
+                let asked = || window.and_then(Window::next_request).map(|it| frame::encode(&it));
+                let next =
+                    || monitor.answer.take().or_else(asked).or_else(|| self.hold.next_frame());
                 let departs = egress.outgoing(next)?;
                 // Until it is written the link is busy, and nothing but the host is waited for.
-                if departs.as_ref().is_some_and(|it| it.moves || (idle && self.shape.is_some())) {
+                if departs.as_ref().is_some_and(|it| it.moves || idle) {
                     deadline = Instant::now() + STALL;
                 }
                 writing = departs.map(|Departure { frame, .. }| (frame, 0));
@@ -440,6 +444,7 @@ impl Uplink {
                     frames.feed(buffer.get(..count).unwrap_or_default());
                 }
                 () = egress.moment(), if writing.is_none() => {}
+                () = asking(self.blobs.as_deref()), if writing.is_none() => {}
                 () = monitor.make(), if monitor.asked.is_some() => {
                     if !busy {
                         deadline = Instant::now() + STALL;
@@ -448,6 +453,42 @@ impl Uplink {
                 () = tokio::time::sleep_until(deadline), if busy => return Err(LinkError::TimedOut),
             }
         }
+    }
+
+    /// Takes what the gateway said; whether that buys patience for batches that wait.
+    fn told(
+        &mut self,
+        told: Told,
+        egress: Egress,
+        monitor: &mut Monitored,
+        moved: &mut bool,
+    ) -> Result<(Egress, bool), LinkError> {
+        match told {
+            Told::Ledger(message) => *moved |= self.acknowledge(&message)?,
+            Told::JsonBatch(message) => *moved |= self.acknowledge_json(&message)?,
+            Told::Constant { key, signature } => {
+                return Ok((egress.answered(&key, &signature, &self.pinned)?, true));
+            }
+            // The others prove nothing about batches.
+            Told::Cosigned(note) => {
+                self.witnessed(&note)?;
+                return Ok((egress, false));
+            }
+            Told::Monitor(nonce) => {
+                monitor.take(nonce, &self.identity)?;
+                return Ok((egress, false));
+            }
+            Told::Blob(answer) => {
+                self.blob(answer)?;
+                return Ok((egress, false));
+            }
+        }
+        Ok((egress, true))
+    }
+
+    fn blob(&self, answer: Answer) -> Result<(), LinkError> {
+        let taken = self.blobs.as_ref().is_some_and(|window| window.take(answer));
+        if taken { Ok(()) } else { Err(LinkError::Session(SessionError::OutOfOrder)) }
     }
 
     fn acknowledge(&mut self, message: &[u8]) -> Result<bool, LinkError> {
@@ -515,6 +556,14 @@ impl Monitored {
             }
         };
         self.answer = Some(frame::encode(&body));
+    }
+}
+
+/// Waits until the inside view has something to ask; for ever, where it keeps nothing outside.
+async fn asking(window: Option<&Window>) {
+    match window {
+        Some(window) => window.asking().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -10,6 +10,7 @@
 extern crate alloc;
 
 pub mod access;
+pub mod blob;
 pub mod channel;
 pub mod constant;
 pub mod der;

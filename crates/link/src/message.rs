@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 use lucarne_ledger::cbor::{CborError, Reader, Writer};
 use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
 
+use crate::blob;
 use crate::constant::Shape;
 
 /// Version of the protocol. A peer with another one is refused by name.
@@ -63,6 +64,8 @@ pub enum Up<'a> {
         /// Why not.
         fault: Fault,
     },
+    /// Asks for something about blobs that the host keeps; one request is open at a time.
+    Blob(blob::Request<'a>),
     /// Asks for constant egress, before anything else is sent.
     Constant {
         /// Sizes and times.
@@ -149,6 +152,8 @@ pub enum Down {
         /// Fresh random bytes that the evidence must carry.
         nonce: [u8; 32],
     },
+    /// Answer to [`Up::Blob`].
+    Blob(blob::Answer),
     /// Answer to [`Up::Constant`]; what follows in both directions is cells.
     Constant {
         /// An X25519 key for this session.
@@ -183,6 +188,7 @@ const JSON_BATCH: u8 = 4;
 const FRESH: u8 = 5;
 const NO_EVIDENCE: u8 = 6;
 const CONSTANT: u8 = 7;
+const BLOB: u8 = 8;
 const CHALLENGE: u8 = 65;
 const ACCEPTED: u8 = 66;
 const ARCHIVED: u8 = 67;
@@ -191,6 +197,7 @@ const JSON_TAKEN: u8 = 69;
 const MONITOR: u8 = 70;
 const COSIGNED: u8 = 71;
 const CONSTANT_ANSWER: u8 = 72;
+const BLOB_ANSWER: u8 = 73;
 
 /// The version that the first message of a peer names, if it is another one than ours.
 pub(crate) fn other_version(body: &[u8]) -> Option<u64> {
@@ -235,6 +242,10 @@ impl<'a> Up<'a> {
             Self::NoEvidence { fault } => {
                 out = Writer::after(alloc::vec![NO_EVIDENCE]);
                 out.array(1).uint(fault.code());
+            }
+            Self::Blob(request) => {
+                out = Writer::after(alloc::vec![BLOB]);
+                request.write(&mut out);
             }
             Self::Constant { shape, key } => {
                 out = Writer::after(alloc::vec![CONSTANT]);
@@ -287,6 +298,7 @@ impl<'a> Up<'a> {
                 let fault = Fault::from_code(reader.uint()?).ok_or(CborError::Value)?;
                 Self::NoEvidence { fault }
             }
+            BLOB => Self::Blob(blob::Request::read(&mut reader)?),
             CONSTANT => {
                 array_of(&mut reader, 3)?;
                 let (interval, bytes) = (reader.uint()?, reader.uint()?);
@@ -337,6 +349,10 @@ impl Down {
                 out = Writer::after(alloc::vec![MONITOR]);
                 out.array(1).bytes(nonce);
             }
+            Self::Blob(answer) => {
+                out = Writer::after(alloc::vec![BLOB_ANSWER]);
+                answer.write(&mut out);
+            }
             Self::Constant { key, signature } => {
                 out = Writer::after(alloc::vec![CONSTANT_ANSWER]);
                 out.array(2).bytes(key).bytes(signature);
@@ -384,6 +400,7 @@ impl Down {
                 array_of(&mut reader, 1)?;
                 Self::Monitor { nonce: reader.array_of()? }
             }
+            BLOB_ANSWER => Self::Blob(blob::Answer::read(&mut reader)?),
             CONSTANT_ANSWER => {
                 array_of(&mut reader, 2)?;
                 Self::Constant { key: reader.array_of()?, signature: reader.array_of()? }

@@ -8,6 +8,7 @@ use core::fmt;
 use lucarne_ledger::cbor::CborError;
 use lucarne_ledger::identity::{EpochId, Instance};
 
+use crate::blob;
 use crate::constant::Shape;
 use crate::message::{Down, Fault, PROTOCOL_VERSION, PreviousHead, Up, other_version};
 
@@ -102,6 +103,7 @@ impl AwaitChallenge {
             | Down::Archived { .. }
             | Down::JsonTaken { .. }
             | Down::Monitor { .. }
+            | Down::Blob(_)
             | Down::Constant { .. }
             | Down::Cosigned { .. } => Err(SessionError::OutOfOrder),
         }
@@ -141,6 +143,7 @@ impl AwaitAccepted {
             | Down::Archived { .. }
             | Down::JsonTaken { .. }
             | Down::Monitor { .. }
+            | Down::Blob(_)
             | Down::Constant { .. }
             | Down::Cosigned { .. } => Err(SessionError::OutOfOrder),
         }
@@ -158,6 +161,8 @@ pub enum Told {
     Monitor([u8; 32]),
     /// What witnesses say of a checkpoint, as a signed note; nothing of it has been checked.
     Cosigned(String),
+    /// The answer to a request about blobs.
+    Blob(blob::Answer),
     /// The answer to an offer of constant egress.
     Constant {
         /// The gateway's key.
@@ -178,6 +183,7 @@ impl Streaming {
             Down::JsonTaken { acknowledgement } => Ok(Told::JsonBatch(acknowledgement)),
             Down::Monitor { nonce } => Ok(Told::Monitor(nonce)),
             Down::Cosigned { note } => Ok(Told::Cosigned(note)),
+            Down::Blob(answer) => Ok(Told::Blob(answer)),
             Down::Constant { key, signature } => Ok(Told::Constant { key, signature }),
             Down::Refused { reason } => Err(SessionError::Refused(reason)),
             Down::Challenge { .. } | Down::Accepted { .. } => Err(SessionError::OutOfOrder),
@@ -219,6 +225,7 @@ impl AwaitHello {
             | Up::JsonBatch { .. }
             | Up::Fresh { .. }
             | Up::Constant { .. }
+            | Up::Blob(_)
             | Up::NoEvidence { .. } => Err(SessionError::OutOfOrder),
         }
     }
@@ -244,6 +251,7 @@ impl AwaitEvidence {
             | Up::Batch { .. }
             | Up::JsonBatch { .. }
             | Up::Fresh { .. }
+            | Up::Blob(_)
             | Up::Constant { .. } => Err(SessionError::OutOfOrder),
         }
     }
@@ -265,6 +273,8 @@ pub enum Incoming<'a> {
     Batch(Received<'a>),
     /// A signed log batch in JSON.
     JsonBatch(&'a [u8]),
+    /// A request about blobs that the host keeps.
+    Blob(blob::Request<'a>),
     /// An offer of constant egress.
     Constant {
         /// Sizes and times.
@@ -337,6 +347,7 @@ impl Receiving {
                 return Ok(Incoming::Batch(Received { urgent, bytes, note }));
             }
             Up::JsonBatch { bytes } => return Ok(Incoming::JsonBatch(bytes)),
+            Up::Blob(request) => return Ok(Incoming::Blob(request)),
             Up::Fresh { evidence, collateral } => Answer::Fresh { evidence, collateral },
             Up::NoEvidence { fault } => Answer::None(fault),
             Up::Hello { .. } | Up::Evidence { .. } | Up::Constant { .. } => {

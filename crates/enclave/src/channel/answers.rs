@@ -4,12 +4,14 @@
 //! answers. It waits for the asker: an answer never holds more than a few pieces in memory.
 
 use std::fmt;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lucarne_link::channel::message::CHUNK_BYTES_MAX;
 use lucarne_store::engine::answer::Partial;
 use lucarne_store::engine::limits::Exceeded;
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::permit::Permit;
 
@@ -143,6 +145,29 @@ impl Rows {
         Ok(())
     }
 
+    /// Sends what waits: for answers whose pieces are read as they come.
+    ///
+    /// # Errors
+    /// When the asker has gone.
+    pub fn flush(&mut self) -> Result<(), Stop> {
+        let waiting = std::mem::take(&mut self.buffer);
+        if waiting.is_empty() {
+            Ok(())
+        } else {
+            self.out.blocking_send(waiting).map_err(|_| Stop::Gone)
+        }
+    }
+
+    /// Waits, no longer than this, for the asker to go away. Only for a thread of a runtime that
+    /// may block, as [`Answers::answer`] is called on.
+    ///
+    /// # Errors
+    /// When the asker has gone, or the time of the answer is over.
+    pub fn rest(&self, within: Duration) -> Result<(), Stop> {
+        let gone = async { timeout(within, self.out.closed()).await.is_ok() };
+        if Handle::current().block_on(gone) { Err(Stop::Gone) } else { self.check() }
+    }
+
     /// Whether to go on: to be asked now and then by what searches long without finding.
     ///
     /// # Errors
@@ -175,8 +200,6 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     fn rows(rows_max: u64, bytes_max: u64, deadline: Instant) -> (Rows, mpsc::Receiver<Vec<u8>>) {

@@ -337,3 +337,6 @@ fn last_words(sending: Sending, answered: Answered, receipt: Vec<u8>) -> (Servin
     };
     sending.done(Done { rows, bytes, partial, receipt })
 }
+
+#[cfg(test)]
+mod tests;

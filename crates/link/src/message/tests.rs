@@ -9,6 +9,7 @@ use proptest::collection::vec as many;
 use proptest::prelude::*;
 
 use super::*;
+use crate::blob::BlobName;
 use crate::session::{Answer, AwaitChallenge, AwaitHello, Incoming, Receiving, SessionError};
 
 /// [`Up`] with what it borrows.
@@ -21,6 +22,8 @@ enum Owned {
     Fresh(Vec<u8>, Vec<u8>),
     NoEvidence(Fault),
     Constant(Shape, [u8; 32]),
+    Put([u8; 8], u64, Vec<u8>),
+    About([u8; 8], u8),
 }
 
 impl Owned {
@@ -37,6 +40,21 @@ impl Owned {
             Self::Fresh(evidence, collateral) => Up::Fresh { evidence, collateral },
             Self::NoEvidence(fault) => Up::NoEvidence { fault: *fault },
             Self::Constant(shape, key) => Up::Constant { shape: *shape, key: *key },
+            Self::Put(name, offset, bytes) => {
+                let total = offset + bytes.len() as u64;
+                Up::Blob(blob::Request::Put {
+                    name: BlobName(*name),
+                    total,
+                    offset: *offset,
+                    bytes,
+                })
+            }
+            Self::About(name, which) => Up::Blob(match which % 4 {
+                0 => blob::Request::Get { name: BlobName(*name), offset: u64::from(*which) },
+                1 => blob::Request::Remove { name: BlobName(*name) },
+                2 => blob::Request::List { after: Some(BlobName(*name)) },
+                _ => blob::Request::List { after: None },
+            }),
         }
     }
 }
@@ -54,6 +72,9 @@ fn ups() -> impl Strategy<Value = Owned> {
         (10..=60_000_u64, 1024..=1_048_576_u64, any::<[u8; 32]>()).prop_map(
             |(interval, bytes, key)| Owned::Constant(Shape::new(interval, bytes).unwrap(), key)
         ),
+        (any::<[u8; 8]>(), 0..1_000_u64, many(any::<u8>(), 1..40))
+            .prop_map(|(name, offset, bytes)| Owned::Put(name, offset, bytes)),
+        (any::<[u8; 8]>(), any::<u8>()).prop_map(|(name, which)| Owned::About(name, which)),
     ]
 }
 
@@ -80,6 +101,17 @@ fn downs() -> impl Strategy<Value = Down> {
             Down::Constant { key, signature }
         }),
         ".{0,100}".prop_map(|reason| Down::Refused { reason }),
+        (0..9_u64, many(any::<u8>(), 1..40)).prop_map(|(more, bytes)| {
+            Down::Blob(blob::Answer::Piece { total: bytes.len() as u64 + more, bytes })
+        }),
+        prop::collection::btree_set(any::<[u8; 8]>(), 0..5).prop_map(|names| {
+            Down::Blob(blob::Answer::Names(names.into_iter().map(BlobName).collect()))
+        }),
+        (0..3_usize).prop_map(|at| {
+            Down::Blob(
+                [blob::Answer::Done, blob::Answer::Nothing, blob::Answer::Refused][at].clone(),
+            )
+        }),
     ]
 }
 

@@ -4,12 +4,13 @@
 //! headers that change an answer. The answer is CBOR `[status, content type, what it lacks]` and
 //! the body. What the role may not see or cost is as with every other question.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use lucarne_ledger::cbor::Writer;
 use lucarne_store::Store;
+use lucarne_store::engine::error::QueryError;
 use lucarne_store::engine::limits::{Cancel, Limits};
-use lucarne_store::surface::{self, Asker, Mode, Request, Response};
+use lucarne_store::surface::{self, Asker, Mode, Request, Response, Tailing};
 
 use super::allowed::Allowed;
 use super::lines::{limits, now_ns, too_far};
@@ -38,6 +39,9 @@ pub(super) fn request(
         now_ns,
         elapsed: &|| began.elapsed(),
     };
+    if request.path == TAIL {
+        return follow(&request, &allowed, permit, rows);
+    }
     let response = surface::answer(&request, &allowed, &asker);
     if allowed.went_too_far() {
         return Err(too_far(permit));
@@ -46,13 +50,77 @@ pub(super) fn request(
     Ok(rows.write(&response.body)?)
 }
 
+/// Lines of JSON as they come, each a message of Loki's `tail`, for less time than a question may
+/// take; the last says where the next question goes on.
+fn follow(
+    request: &Request<'_>,
+    allowed: &Allowed<'_>,
+    permit: &Permit,
+    rows: &mut Rows,
+) -> Result<(), AnswerError> {
+    let (cancel, until) = (Cancel::default(), Instant::now() + FOLLOW);
+    let mut open = None;
+    loop {
+        let began = Instant::now();
+        let asker = Asker {
+            limits: Limits { rows: permit.rows_max(), ..limits(permit) },
+            mode: Mode::Extended,
+            cancel: &cancel,
+            now_ns: now_ns(),
+            elapsed: &|| began.elapsed(),
+        };
+        let tailing = match &mut open {
+            Some(tailing) => tailing,
+            None => match Tailing::open(request, &asker) {
+                Ok(tailing) => {
+                    rows.write(&encode_head(200, "application/x-ndjson", ""))?;
+                    open.insert(tailing)
+                }
+                Err(response) => {
+                    rows.write(&head(&response))?;
+                    return Ok(rows.write(&response.body)?);
+                }
+            },
+        };
+        let polled = tailing.poll(allowed, &asker).map_err(|error| match error {
+            _ if allowed.went_too_far() => too_far(permit),
+            QueryError::Exceeded(limit) => AnswerError::TooMuch(limit),
+            error => AnswerError::Malformed(error.to_string()),
+        })?;
+        if let Some(message) = polled.message {
+            rows.write(message.as_bytes())?;
+            rows.write(b"\n")?;
+            rows.counted(polled.rows);
+            rows.flush()?;
+        }
+        if polled.more {
+            continue;
+        }
+        if Instant::now() >= until {
+            return Ok(rows.write(format!("{{\"next\":\"{}\"}}\n", tailing.next_ns()).as_bytes())?);
+        }
+        rows.rest(POLL)?;
+    }
+}
+
 fn head(response: &Response) -> Vec<u8> {
-    let mut out = Writer::new();
-    out.array(3).uint(u64::from(response.status)).text(response.content_type);
     let lacks = response.headers.iter().find(|(name, _)| *name == "lucarne-partial");
-    out.text(lacks.map_or("", |(_, value)| value));
+    let lacks = lacks.map_or("", |(_, value)| value);
+    encode_head(response.status, response.content_type, lacks)
+}
+
+fn encode_head(status: u16, content_type: &str, lacks: &str) -> Vec<u8> {
+    let mut out = Writer::new();
+    out.array(3).uint(u64::from(status)).text(content_type).text(lacks);
     out.finish()
 }
+
+/// The one path whose answer does not end by itself.
+const TAIL: &str = "/loki/api/v1/tail";
+/// A question may take a minute, its end included.
+const FOLLOW: Duration = Duration::from_secs(45);
+/// As often as Loki looks.
+const POLL: Duration = Duration::from_secs(1);
 
 /// A target in the first line; then at most the headers that an answer depends on.
 fn read(text: &str) -> Option<Request<'_>> {

@@ -4,6 +4,7 @@
 
 use lucarne_otlp::wire::{WireError, Writer};
 use lucarne_store::Store;
+use lucarne_store::engine::answer::Partial;
 use lucarne_store::trace::{SPANS_MAX, StoredSpan, TraceId, TraceSource as _};
 
 use super::allowed::may_see_span;
@@ -24,6 +25,9 @@ pub(super) fn trace(store: &Store, permit: &Permit, rows: &mut Rows) -> Result<(
         if touches && may_see_span(permit.streams(), span) {
             rows.row(&encode(span))?;
         }
+    }
+    if trace.unreadable.blocks() > 0 {
+        return Err(Stop::Incomplete(Partial::Unreadable(trace.unreadable)).into());
     }
     if trace.is_partial {
         return Err(Stop::Rows { max: SPANS_MAX as u64 }.into());

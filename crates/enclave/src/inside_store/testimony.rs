@@ -1,0 +1,135 @@
+//! The enclave's sealed word about blocks that the host keeps: which of them it kept back or
+//! exchanged, and what it must be able to give.
+//!
+//! Within an epoch the manifest in memory is the truth; these records tell it to whoever reads the
+//! ledger later. They hold numbers and digests, nothing that was kept. A record for which there is
+//! no room is made again at the next look.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use lucarne_contract::write_rfc3339;
+use lucarne_ledger::payload::AuditEvent;
+use lucarne_store::block::BlockId;
+use lucarne_store::manifest::Head;
+use lucarne_store::vault::Fault;
+use serde::Serialize;
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::{Kept, name_of, now_ns};
+use crate::pipeline::Pipeline;
+
+/// How often faults are looked for among those that questions have met.
+const LOOK: Duration = Duration::from_secs(1);
+/// After so many looks the host is asked which blocks it has, and the manifest is sealed if it has
+/// changed: once a minute.
+const LOOKS_A_MANIFEST: u32 = 60;
+
+/// What is recorded.
+#[derive(Serialize)]
+#[serde(tag = "event_type")]
+enum Event {
+    #[serde(rename = "inside.lost")]
+    Lost {
+        timestamp_utc: String,
+        segment: u32,
+        block: u32,
+        fault: &'static str,
+        #[serde(flatten)]
+        manifest: Manifest,
+    },
+    #[serde(rename = "inside.manifest")]
+    Manifest {
+        timestamp_utc: String,
+        #[serde(flatten)]
+        manifest: Manifest,
+    },
+}
+
+/// What the host must be able to give at this moment.
+#[derive(Serialize)]
+struct Manifest {
+    manifest_version: u64,
+    blocks: u64,
+    stored_bytes: u64,
+    manifest_digest: String,
+}
+
+impl From<Head> for Manifest {
+    fn from(head: Head) -> Self {
+        Self {
+            manifest_version: head.version,
+            blocks: head.blocks,
+            stored_bytes: head.bytes,
+            manifest_digest: head.root.to_string(),
+        }
+    }
+}
+
+/// What was told already.
+#[derive(Default)]
+struct Told {
+    faults: usize,
+    version: u64,
+}
+
+/// Tells until it is stopped.
+pub(crate) async fn run(pipeline: Arc<Pipeline>, mut stop: watch::Receiver<bool>) {
+    let Some(kept) = pipeline.inside().kept.clone() else { return };
+    let mut told = Told::default();
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    for look in 1_u32.. {
+        tokio::select! {
+            // A sender that is gone is a stop too.
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = looks.tick() => {}
+        }
+        let manifest_too = look % LOOKS_A_MANIFEST == 0;
+        if manifest_too {
+            let kept = Arc::clone(&kept);
+            // A host that does not answer is asked again in a minute.
+            drop(spawn_blocking(move || kept.store.look_for_missing()).await);
+        }
+        told.tell(&kept, manifest_too, |event| pipeline.record(event).is_ok());
+    }
+}
+
+impl Told {
+    /// Records what is new; `record` says whether there was room.
+    fn tell(&mut self, kept: &Kept, manifest_too: bool, record: impl Fn(AuditEvent) -> bool) {
+        let Some(head) = kept.store.manifest_head() else { return };
+        for (id, fault) in kept.store.faults().into_iter().skip(self.faults) {
+            if !record(lost(id, fault, head)) {
+                return;
+            }
+            self.faults = self.faults.saturating_add(1);
+        }
+        if manifest_too && head.version > self.version {
+            let event = Event::Manifest { timestamp_utc: now(), manifest: head.into() };
+            if record(encode(&event)) {
+                self.version = head.version;
+            }
+        }
+    }
+}
+
+fn lost(BlockId { segment, block }: BlockId, fault: Fault, head: Head) -> AuditEvent {
+    let (timestamp_utc, fault) = (now(), name_of(fault));
+    encode(&Event::Lost { timestamp_utc, segment, block, fault, manifest: head.into() })
+}
+
+fn encode(event: &Event) -> AuditEvent {
+    // These structs have text keys and finite values: their encoding cannot fail.
+    let object = serde_json::to_vec(event).unwrap_or_default();
+    let fields = object.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+    AuditEvent::assertion_by_inside(fields.unwrap_or_default().to_vec())
+}
+
+fn now() -> String {
+    let mut text = Vec::with_capacity(32);
+    write_rfc3339(now_ns().unsigned_abs(), &mut text);
+    String::from_utf8(text).unwrap_or_default()
+}
