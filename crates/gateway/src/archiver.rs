@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use lucarne_archive::data_keys::Slot;
-use lucarne_archive::encryption::{Cipher, EncryptError};
+use lucarne_archive::encryption::{Cipher, EncryptError, Encrypted};
 use lucarne_archive::hold::Holds;
 use lucarne_archive::segment::SegmentWriter;
 use lucarne_archive::withhold::REVISIONS_MAX;
@@ -484,15 +484,23 @@ impl Worker {
     fn segment(&self, run: &Run, roll: u64) -> Result<Vec<u8>, ArchiverError> {
         let corrupt = || ArchiverError::Corrupt { roll };
         let mut writer = SegmentWriter::new().map_err(|_| corrupt())?;
+        let mut crowded = 0;
         for batch in &run.batches {
             let encrypted = self.encrypt(run, &batch.bytes)?;
-            writer.push(encrypted.as_ref().unwrap_or(&batch.bytes)).map_err(|_| corrupt())?;
+            crowded = crowded.max(encrypted.as_ref().map_or(0, |encrypted| encrypted.crowded));
+            let bytes = encrypted.map(|encrypted| encrypted.bytes);
+            writer.push(bytes.as_ref().unwrap_or(&batch.bytes)).map_err(|_| corrupt())?;
+        }
+        if crowded > 0 {
+            let message = "too many tenants: records of further ones are erased with their day";
+            let fields = [("tenants", Value::Number(crowded as u64))];
+            self.journal.note(Level::Error, message, &fields);
         }
         Ok(writer.finish())
     }
 
     // A key that cannot be written now stops the acknowledgement like a full disk does.
-    fn encrypt(&self, run: &Run, batch: &[u8]) -> Result<Option<Vec<u8>>, ArchiverError> {
+    fn encrypt(&self, run: &Run, batch: &[u8]) -> Result<Option<Encrypted>, ArchiverError> {
         let Some(cipher) = &self.cipher else { return Ok(None) };
         let slot = Slot::of(&run.seal_name(0));
         loop {

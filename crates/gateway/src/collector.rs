@@ -39,6 +39,10 @@ use self::redaction::Redaction;
 use self::section::{Section, Value};
 use crate::config::{ConfigError, read_text};
 
+/// The outer layer that `lucarne up` starts with, and a file to begin with: what the page beside
+/// the printed file promises and that file lacks.
+pub const SHIPPED: &str = include_str!("collector/shipped.yaml");
+
 /// A collector file, checked and compiled.
 #[derive(Debug, Default)]
 pub struct Collector {

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use serde_saphyr::Spanned;
 
 use crate::archiver::RollLimits;
+use crate::blobs::{Blobs, BlobsFile};
 use crate::collector::{self, Collector, Resolve};
 use crate::durable_file;
 use crate::export::config::ExporterFile;
@@ -55,12 +56,16 @@ struct File {
     time_stamps: Option<TimeStampsFile>,
     #[serde(default)]
     erasure: Option<ErasureFile>,
+    #[serde(default)]
+    blobs: Option<BlobsFile>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ErasureFile {
     keys: Spanned<PathBuf>,
+    #[serde(default)]
+    tenant: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -146,6 +151,8 @@ pub struct Config {
     pub time_stamps: Option<TimeStamps>,
     /// Whether payloads are archived encrypted, so that they can be erased; `None`: they are not.
     pub erasure: Option<Erasure>,
+    /// Where enclaves keep blocks of their inside views; `None`: nowhere.
+    pub blobs: Option<Blobs>,
 }
 
 /// How payloads are encrypted for the archive.
@@ -153,6 +160,9 @@ pub struct Config {
 pub struct Erasure {
     /// The folder of data keys.
     pub keys: Placed<PathBuf>,
+    /// The attribute that names the tenant of a record, each of which has keys of its own; `None`:
+    /// a day has one key.
+    pub tenant: Option<String>,
     /// Signs which bytes are the payloads of a batch: the key that withholds.
     pub signer: Ed25519Key,
 }
@@ -311,6 +321,7 @@ impl Config {
             withholding_key: read_key(&withholding)?,
             register_key: register.as_ref().map(read_key).transpose()?,
             erasure: places.erasure(file.erasure, &withholding, &place)?,
+            blobs: file.blobs.map(|written| written.beside(path)),
             archive: place,
             rolls: RollLimits {
                 bytes: close_at_bytes.unwrap_or(CLOSE_AT_BYTES),
@@ -425,7 +436,12 @@ impl Places {
         if matches!(archive, ArchivePlace::Directory(root) if keys.value.starts_with(root)) {
             return Err(keys.fault(&"expected a folder outside of the archive"));
         }
-        Ok(Some(Erasure { keys, signer: read_key(withholding)? }))
+        let tenant = written.tenant.map(|tenant| self.of("erasure.tenant", tenant));
+        if let Some(tenant) = tenant.as_ref().filter(|tenant| !is_attribute(&tenant.value)) {
+            return Err(tenant.fault(&"expected the name of an attribute, 1 to 256 bytes"));
+        }
+        let tenant = tenant.map(|tenant| tenant.value);
+        Ok(Some(Erasure { keys, tenant, signer: read_key(withholding)? }))
     }
 
     fn monitor(&self, written: Option<Spanned<MonitorFile>>) -> Result<Monitoring, ConfigError> {
@@ -506,6 +522,11 @@ pub(crate) fn parse_yaml<T: DeserializeOwned>(text: &str, path: &Path) -> Result
 const SOCKET: &str = "an address like 127.0.0.1:8080";
 const ADDRESS: &str = "vsock:CID:PORT, unix:/path or tcp:127.0.0.1:PORT";
 const UNIX: &str = "a Unix socket like unix:/run/lucarne/proxy-log.sock";
+
+// Names of attributes are short; who wrote a longer one meant something else.
+fn is_attribute(name: &str) -> bool {
+    (1..=256).contains(&name.len()) && !name.chars().any(char::is_control)
+}
 
 fn read_key(at: &Placed<PathBuf>) -> Result<Ed25519Key, ConfigError> {
     key_file(&at.value).map_err(|problem| at.fault(&problem))

@@ -23,7 +23,7 @@ use crate::export::{HostJob, HostMessage, Item};
 use crate::proxy::allowlist::Allowlist;
 use crate::proxy::message::Message;
 use crate::proxy::place::{Local, Remote, Route};
-use crate::{baseline, config, http as pages, policy, source};
+use crate::{baseline, config, http as pages, policy, source, websocket};
 
 /// What an OTLP receiver answers: a line with the gRPC status, a line with its details, a line with
 /// `Retry-After`, and the body, judged as the answer over both transports.
@@ -146,5 +146,17 @@ pub fn fuzz_baseline(yaml: &[u8]) {
             assert!(again.is_ok_and(|again| again == read), "the layout keeps what it says");
         }
         Err(error) => assert!(!error.to_string().contains('\n'), "an error is one line"),
+    }
+}
+
+/// What a client says on a WebSocket, frame after frame.
+///
+/// # Panics
+/// When a frame is longer than the bytes it was read from, or has no length, which is a bug.
+pub fn fuzz_websocket(data: &[u8]) {
+    let mut rest = data;
+    while let Ok(Some((_frame, length))) = websocket::read(rest) {
+        assert!(length > 0);
+        rest = &rest[length..];
     }
 }

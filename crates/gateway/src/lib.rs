@@ -3,6 +3,7 @@
 
 pub mod archiver;
 pub mod baseline;
+pub mod blobs;
 mod cells;
 pub mod clock;
 pub mod collector;
@@ -34,5 +35,6 @@ pub mod source;
 pub mod stamping;
 pub mod uplink;
 pub mod wal;
+pub mod websocket;
 pub mod witness;
 pub mod witnessing;

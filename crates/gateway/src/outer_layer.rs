@@ -4,11 +4,14 @@
 //! names the rule. What the export may show instead is a rewritten copy, marked unsealed, or
 //! nothing.
 
+mod control;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use lucarne_ledger::batch::{Content, Record, VerifiedBatch, split_context};
 use lucarne_ledger::canary;
+use lucarne_ledger::identity::LedgerKind;
 use lucarne_ledger::key::{Ed25519Key, SigningFailed};
 use lucarne_ledger::record::{NO_CONTEXT, Stream};
 use lucarne_ledger::statement::Withholding;
@@ -128,6 +131,21 @@ impl OuterLayer {
         }
     }
 
+    // What is found in the text of a control record; a copy is made of all of it. Canaries are
+    // looked for in all of it, too.
+    fn screen_control(&self, message: &[u8], kind: LedgerKind) -> ScreenedMessage {
+        let whole = || self.screen_message(Shape::Json, message);
+        let text = control::text(message, kind).filter(|_| !canary::occurs_in(message));
+        let Some(text) = text else { return whole() };
+        match self.screen_message(Shape::Json, &text) {
+            ScreenedMessage::Hit { rule, key, copy: Some(_) } => match whole() {
+                ScreenedMessage::Hit { copy, .. } => ScreenedMessage::Hit { rule, key, copy },
+                ScreenedMessage::Clean => ScreenedMessage::Hit { rule, key, copy: None },
+            },
+            found => found,
+        }
+    }
+
     /// Screens a verified batch.
     ///
     /// # Errors
@@ -141,12 +159,18 @@ impl OuterLayer {
         let mut copies = Vec::new();
         let mut authorities = vec![None; batch.records().len()];
         let numbered = (batch.statement().first..).zip(batch.records());
+        let kind = batch.statement().ledger.kind;
         for ((seq, record), authority) in numbered.zip(&mut authorities) {
             let Some((shape, index, message)) = shape(record) else { continue };
-            let ScreenedMessage::Hit { rule, key, copy } = self.screen_message(shape, message)
-            else {
-                continue;
+            let found = match record.stream {
+                Stream::Control => self.screen_control(message, kind),
+                Stream::Logs
+                | Stream::Metrics
+                | Stream::Traces
+                | Stream::Audit
+                | Stream::Context => self.screen_message(shape, message),
             };
+            let ScreenedMessage::Hit { rule, key, copy } = found else { continue };
             let withholding = Withholding {
                 ledger: batch.statement().ledger.clone(),
                 seq,
@@ -205,3 +229,6 @@ fn shape<'a>(record: &Record<'a>) -> Option<(Shape, &'a [u8], &'a [u8])> {
     let (index, message) = payload.split_at_checked(4)?;
     Some((shape, index, message))
 }
+
+#[cfg(test)]
+mod tests;

@@ -127,7 +127,7 @@ pub fn check(invocation: &Invocation) -> Result<(), ServiceError> {
         collector.add_rules(&mut rules);
         Rules::compile(rules)
             .map_err(|error| ServiceError::Config(ConfigError::new(file, error.to_string())))?;
-        outlets(&collector, file, resolve)?;
+        outlets(&collector, file, resolve, 0)?;
         return Ok(());
     }
     let config = Config::open(invocation).map_err(ServiceError::Config)?;
@@ -141,6 +141,7 @@ fn outlets(
     collector: &Collector,
     file: &Path,
     resolve: &Resolve,
+    own_exporters: usize,
 ) -> Result<Vec<(String, Sink)>, ServiceError> {
     let mut sinks: Vec<(String, Sink)> = Vec::new();
     for outlet in &collector.outlets {
@@ -150,6 +151,10 @@ fn outlets(
         }
         match &outlet.target {
             Target::Debug => sinks.push((outlet.name.clone(), Sink::Debug(Tally::default()))),
+            Target::Own if own_exporters == 0 => {
+                return Err(fault("the gateway's own file has no `exporters`".to_owned()));
+            }
+            Target::Own => {}
             Target::Exporter(written) => {
                 let built = build(std::slice::from_ref(&**written), resolve);
                 sinks.extend(built.map_err(|error| fault(error.to_string()))?);
@@ -174,7 +179,7 @@ fn build_exporters(config: &Config) -> Result<Vec<(String, Sink)>, ServiceError>
         ServiceError::Config(ConfigError::at(&config.file, error.line, text))
     })?;
     if let Some(collector) = &config.collector {
-        let more = outlets(collector, &config.file, &config.resolve)?;
+        let more = outlets(collector, &config.file, &config.resolve, sinks.len())?;
         if let Some((name, _)) =
             more.iter().find(|(name, _)| sinks.iter().any(|(other, _)| other == name))
         {
@@ -379,6 +384,7 @@ async fn open(mut config: Config) -> Result<Opened, ServiceError> {
         acknowledgement_key: config.acknowledgement_key,
         heartbeats,
         monitor,
+        blobs: config.blobs,
         counters,
         clock,
         journal,
@@ -403,7 +409,7 @@ type Encrypting = (Option<Arc<DataKeys>>, Option<Cipher>);
 fn open_keys(config: &mut Config) -> Result<Encrypting, ServiceError> {
     let Some(erasure) = config.erasure.take() else { return Ok((None, None)) };
     let keys = Arc::new(erasure::open_keys(&erasure).map_err(ServiceError::Config)?);
-    Ok((Some(Arc::clone(&keys)), Some(Cipher::new(keys, erasure.signer))))
+    Ok((Some(Arc::clone(&keys)), Some(erasure::cipher(erasure, keys))))
 }
 
 /// Who is asked to vouch for checkpoints.
@@ -513,25 +519,29 @@ fn bind_host(config: &Config) -> Result<Option<Receiver>, ServiceError> {
 /// The pipelines that lead to each exporter of a collector file.
 struct Routes {
     by_name: Vec<(String, Route)>,
+    /// To those of the gateway's own file; `None`: they get everything.
+    own: Option<Route>,
     items_max: Option<usize>,
 }
 
 impl Routes {
     fn of(config: &Config, counters: &Arc<Counters>) -> Self {
         let Some(collector) = &config.collector else {
-            return Self { by_name: Vec::new(), items_max: None };
+            return Self { by_name: Vec::new(), own: None, items_max: None };
         };
-        let route = |outlet: &Outlet| {
-            let (feeds, counters) = (outlet.feeds.clone(), Arc::clone(counters));
-            (outlet.name.clone(), Route { feeds, counters })
-        };
-        let by_name = collector.outlets.iter().map(route).collect();
-        Self { by_name, items_max: collector.batch_size }
+        let route =
+            |outlet: &Outlet| Route { feeds: outlet.feeds.clone(), counters: Arc::clone(counters) };
+        let is_own = |outlet: &&Outlet| matches!(outlet.target, Target::Own);
+        let others = collector.outlets.iter().filter(|outlet| !is_own(outlet));
+        let by_name = others.map(|outlet| (outlet.name.clone(), route(outlet))).collect();
+        let own = collector.outlets.iter().find(is_own).map(route);
+        Self { by_name, own, items_max: collector.batch_size }
     }
 
     fn lead<S: Source>(&self, name: &str, runner: Runner<S>) -> Runner<S> {
-        match self.by_name.iter().find(|(known, _)| known == name) {
-            Some((_, route)) => runner.routed(route.clone(), self.items_max),
+        let named = self.by_name.iter().find(|(known, _)| known == name).map(|(_, route)| route);
+        match named.or(self.own.as_ref()) {
+            Some(route) => runner.routed(route.clone(), self.items_max),
             None => runner,
         }
     }

@@ -26,6 +26,7 @@ use lucarne_ledger::key::{Ed25519Key, PublicKey};
 use lucarne_ledger::record;
 use lucarne_ledger::register;
 use lucarne_ledger::statement::Archived;
+use lucarne_link::blob::{Answer as Answered, Request};
 use lucarne_link::constant::Shape;
 use lucarne_link::frame::{self, DOWN_BYTES_MAX, FrameReader, UP_BYTES_MAX};
 use lucarne_link::message::Down;
@@ -39,6 +40,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::archiver::{Archiver, Job};
+use crate::blobs::{Blobs, Shelf};
 use crate::cells::{CellsError, Session};
 use crate::clock::Clock;
 use crate::counters::Counters;
@@ -84,6 +86,8 @@ pub struct Shared {
     pub heartbeats: Heartbeats,
     /// Asks for fresh evidence.
     pub monitor: Arc<Monitor>,
+    /// Where enclaves keep blocks of their inside views; `None`: nowhere.
+    pub blobs: Option<Blobs>,
     /// Counters.
     pub counters: Arc<Counters>,
     /// Time.
@@ -266,10 +270,11 @@ async fn run_session(line: &mut Line, shared: &Arc<Shared>) -> Result<(), EndOfS
     let mut cosigned = LedgerKind::ALL.map(|kind| epoch.cosigned(kind));
     cosigned.iter_mut().for_each(watch::Receiver::mark_changed);
     let mut buffer = vec![0; READ_BYTES];
+    let mut shelf = None;
     let mut ask_at = Instant::now() + shared.monitor.every();
     loop {
         line.depart(Instant::now()).await?;
-        take_frames(line, &mut receiving, (&epoch, &bound), shared).await?;
+        take_frames(line, &mut receiving, (&epoch, &bound), &mut shelf, shared).await?;
         let leaves = line.cells.as_ref().map(Session::leaves);
         let [audit, telemetry] = &mut acknowledged;
         let [seen_audit, seen_telemetry] = &mut cosigned;
@@ -312,6 +317,7 @@ async fn take_frames(
     line: &mut Line,
     receiving: &mut Receiving,
     (epoch, bound): (&Arc<Epoch>, &EpochBinding),
+    shelf: &mut Option<Shelf>,
     shared: &Shared,
 ) -> Result<(), EndOfSession> {
     while let Some(body) = line.next_frame()? {
@@ -336,6 +342,10 @@ async fn take_frames(
             Incoming::Constant { shape, key } => {
                 line.shape((shape, key), epoch.key.epoch, shared).await?;
             }
+            Incoming::Blob(request) => {
+                let answer = tokio::task::block_in_place(|| keep(&request, shelf, epoch, shared));
+                line.send(&Down::Blob(answer).encode()).await?;
+            }
             Incoming::JsonBatch(json) => {
                 let taken = tokio::task::block_in_place(|| take_json(json, epoch, shared));
                 line.send(&taken?.encode()).await?;
@@ -343,6 +353,28 @@ async fn take_frames(
         }
     }
     Ok(())
+}
+
+/// The answer to a request about blobs. What goes wrong is the enclave's to notice, and ours to
+/// note.
+fn keep(
+    request: &Request<'_>,
+    shelf: &mut Option<Shelf>,
+    epoch: &Epoch,
+    shared: &Shared,
+) -> Answered {
+    let Some(blobs) = &shared.blobs else { return Answered::Refused };
+    let opened = match shelf.take() {
+        Some(open) => Ok(open),
+        None => blobs.shelf(&epoch.key.instance, epoch.key.epoch),
+    };
+    opened.and_then(|open| shelf.insert(open).answer(request)).unwrap_or_else(|error| {
+        let fields =
+            [("instance", Value::Shown(&epoch.key.instance)), ("error", Value::Shown(&error))];
+        let what = "a block of an inside view cannot be kept or given";
+        shared.journal.note(Level::Error, what, &fields);
+        Answered::Refused
+    })
 }
 
 /// What is to be archived of a batch is handed over even when the batch ends the session.

@@ -72,10 +72,12 @@ const SHIPPED_KEYS: [&str; 5] = ["form.*", "calculation.*", "applicant.*", "resu
 
 const SHIPPED_PATTERNS: [&str; 5] = [
     "bearer [a-zA-Z0-9._-]{20,}",
-    "[0-9]{16}",
+    // A card number that stands alone. Inside of a longer token sixteen digits are chance: of
+    // random texts of 64 hex digits, one in a hundred has them.
+    r"(\b|_)[0-9]{16,}(\b|_)",
     "[0-9]{3}-[0-9]{2}-[0-9]{4}",
-    // The same card number as people print it.
-    "[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{4}",
+    // The same card number as people print it, and no piece of a UUID.
+    r"(\b|_)[0-9]{4}[ -][0-9]{4}[ -][0-9]{4}[ -][0-9]{4}(\b|_)",
     // "Calculation result: 1500000" and its kin: a word for a computed or personal figure, then the
     // figure.
     "(calculation|result|amount|income|balance|salary|score)[a-z ]{0,24}[:=] ?-?[$]?[0-9]",

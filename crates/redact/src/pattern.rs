@@ -33,6 +33,8 @@ struct Anchored {
     set: Regex,
     /// Position in `set` to position in the configuration.
     indices: Vec<usize>,
+    /// No shorter text can match any of these.
+    shortest_bytes: usize,
 }
 
 /// Why a pattern is refused.
@@ -76,10 +78,12 @@ impl Patterns {
     pub(crate) fn compile(texts: &[String]) -> Result<Self, (usize, PatternError)> {
         let mut anchored = Vec::new();
         let mut shortest_bytes = usize::MAX;
+        let mut shortest_anchored = usize::MAX;
         for (index, text) in texts.iter().enumerate() {
             let facts = Facts::of(text).map_err(|error| (index, error))?;
             shortest_bytes = shortest_bytes.min(facts.shortest_bytes);
             if facts.looks_around {
+                shortest_anchored = shortest_anchored.min(facts.shortest_bytes);
                 anchored.push(index);
             }
             build(core::slice::from_ref(text)).ok_or((index, PatternError::TooLarge))?;
@@ -92,7 +96,7 @@ impl Patterns {
             let some: Vec<&String> =
                 anchored.iter().filter_map(|&index| texts.get(index)).collect();
             let set = build(&some).ok_or((last, PatternError::TooLarge))?;
-            Some(Anchored { set, indices: anchored })
+            Some(Anchored { set, indices: anchored, shortest_bytes: shortest_anchored })
         };
         Ok(Self { all, anchored, shortest_bytes })
     }
@@ -108,7 +112,7 @@ impl Patterns {
     /// The same for a text that lies verbatim in raw bytes in which nothing was found.
     pub(crate) fn find_in_clean(&self, text: &[u8]) -> Option<usize> {
         let anchored = self.anchored.as_ref()?;
-        if text.len() < self.shortest_bytes {
+        if text.len() < anchored.shortest_bytes || !anchored.set.is_match(text) {
             return None;
         }
         let found = first(&anchored.set, text)?;

@@ -1,6 +1,7 @@
 //! The outer layer as a whole: planted values are found wherever they lie, and what is clean stays
 //! clean.
 
+mod chance;
 mod find;
 mod nested;
 mod rewriting;

@@ -128,6 +128,10 @@ impl<V: Visit> Walker<'_, V> {
                 self.message(inner, bytes, slot, depth.saturating_add(1))
             }
             (Kind::Text, Value::Bytes(text)) => self.visit.text(slot, text, true),
+            // An id is random bytes; one that is a text from end to end may be a value in disguise.
+            (Kind::Id, Value::Bytes(id)) if matches!(id.len(), 8 | 16) && id.is_ascii() => {
+                self.visit.text(slot, id, true)
+            }
             (Kind::Id, Value::Bytes(id)) if matches!(id.len(), 0 | 8 | 16) => {
                 ControlFlow::Continue(())
             }

@@ -52,6 +52,15 @@ pub struct Route {
     pub(crate) counters: Arc<Counters>,
 }
 
+/// Where a record comes from.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Origin {
+    /// The archive, before which the rules of every redaction have seen it.
+    Archive,
+    /// A process of the host.
+    Host,
+}
+
 /// What a chain leaves of a record.
 #[derive(Debug, Eq, PartialEq)]
 pub(crate) enum Outcome {
@@ -80,7 +89,7 @@ impl Route {
             return self.pass(&Item::Record(record.clone()), out);
         };
         for feed in self.feeds.iter().filter(|feed| feed.uplink && feed.chain.signal == signal) {
-            match self.run(&feed.chain, telemetry, now) {
+            match self.run(&feed.chain, telemetry, Origin::Archive, now) {
                 Outcome::Unchanged => out.push(Item::Record(record.clone())),
                 Outcome::Changed(changed) => out.push(Item::Record(Record {
                     entry: Entry::of(signal, changed),
@@ -94,7 +103,7 @@ impl Route {
 
     fn host(&self, host: &HostTelemetry, now: u64, out: &mut Vec<Item>) {
         for feed in self.feeds.iter().filter(|feed| feed.host && feed.chain.signal == host.signal) {
-            match self.run(&feed.chain, &host.telemetry, now) {
+            match self.run(&feed.chain, &host.telemetry, Origin::Host, now) {
                 Outcome::Unchanged => out.push(Item::Telemetry(host.clone())),
                 Outcome::Changed(telemetry) => {
                     out.push(Item::Telemetry(HostTelemetry { telemetry, ..host.clone() }));
@@ -112,8 +121,8 @@ impl Route {
         }
     }
 
-    fn run(&self, chain: &Chain, telemetry: &Telemetry, now: u64) -> Outcome {
-        let (outcome, faults) = chain.apply(telemetry, now);
+    fn run(&self, chain: &Chain, telemetry: &Telemetry, from: Origin, now: u64) -> Outcome {
+        let (outcome, faults) = chain.apply(telemetry, from, now);
         self.counters.pipeline_faults.add(faults);
         match outcome {
             Outcome::Unchanged => {}
@@ -126,11 +135,14 @@ impl Route {
 
 impl Chain {
     /// What is left of a record, and how many faults of statements there were.
-    pub(crate) fn apply(&self, telemetry: &Telemetry, now: u64) -> (Outcome, u64) {
+    pub(crate) fn apply(&self, telemetry: &Telemetry, from: Origin, now: u64) -> (Outcome, u64) {
         let mut current = Cow::Borrowed(telemetry);
         let mut faults = 0;
         for step in &self.steps {
+            let is_screened = from == Origin::Archive && matches!(current, Cow::Borrowed(_));
             let next = match step {
+                // Nothing is in the archive that its rules would find once more.
+                Step::Redaction(redaction) if is_screened && redaction.only_guards() => continue,
                 Step::Redaction(redaction) => redacted(redaction, self.signal, &current),
                 Step::Transform(transform) => {
                     whole(&current, &mut faults, |request| match transform.apply(request, now) {

@@ -17,6 +17,8 @@ pub enum Target {
     Exporter(Box<ExporterFile>),
     /// Counts, in the journal.
     Debug,
+    /// Every exporter of the gateway's own file.
+    Own,
 }
 
 /// Reads the options of an exporter for the signals that lead to it.
@@ -57,6 +59,10 @@ pub(crate) fn read(
             options
                 .finish(&[("sampling_initial", "no sampling"), ("use_internal_logger", "none")])?;
             return Ok(Target::Debug);
+        }
+        OWN => {
+            options.finish(&[("endpoint", "`exporters` of the gateway's own file")])?;
+            return Ok(Target::Own);
         }
         other => return Err(at.fault(&unknown(other))),
     };
@@ -183,7 +189,10 @@ pub(crate) const fn word(signal: Signal) -> &'static str {
     }
 }
 
-const KINDS: [&str; 6] = ["loki", "prometheusremotewrite", "otlp", "otlphttp", "file", "debug"];
+/// The exporter that stands for those of the gateway's own file, which have their settings there.
+const OWN: &str = "lucarne_exporters";
+const KINDS: [&str; 7] =
+    ["loki", "prometheusremotewrite", "otlp", "otlphttp", "file", "debug", OWN];
 const INSTEAD: [(&str, &str); 10] = [
     ("external_labels", "an `attributes` processor with `insert`"),
     ("resource_to_telemetry_conversion", "a `transform` processor with `set`"),

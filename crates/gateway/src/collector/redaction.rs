@@ -143,6 +143,13 @@ impl Redaction {
         }
     }
 
+    /// Whether it does nothing but what its rules do, which guard the archive too.
+    pub(crate) const fn only_guards(&self) -> bool {
+        let Settings { allow_all_keys, blocked_key_patterns, blocked_values, .. } = &self.settings;
+        let exempts = self.listed.patterns.is_empty() && blocked_values.is_some();
+        *allow_all_keys && blocked_key_patterns.is_none() && !exempts
+    }
+
     /// The first thing that is blocked, where `Rules` cannot be asked because something is exempt.
     pub(crate) fn find(&self, shape: Shape, message: &[u8]) -> Option<Finding> {
         match self.settings.mask(shape, message) {

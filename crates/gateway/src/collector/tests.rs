@@ -3,12 +3,11 @@
 use bytes::Bytes;
 use lucarne_otlp::wire::Writer;
 
-use super::chain::Outcome;
+use super::chain::{Origin, Outcome};
 use super::*;
 use crate::export::Telemetry;
 
 const SEED: &str = include_str!("../../testdata/collector/seed-001.yaml");
-const SHIPPED: &str = include_str!("../../testdata/collector/shipped.yaml");
 
 fn parse(text: &str) -> Result<Collector, String> {
     let lookup = |name: &str| (name == "LOKI").then(|| "loki.local".to_owned());
@@ -46,7 +45,7 @@ fn log(body: &str, attributes: &[(&str, &str)]) -> Telemetry {
 /// What a pipeline leaves of a record.
 #[track_caller]
 fn left(collector: &Collector, signal: Signal, telemetry: &Telemetry) -> Outcome {
-    chain(collector, signal).apply(telemetry, 0).0
+    chain(collector, signal).apply(telemetry, Origin::Host, 0).0
 }
 
 #[test]
@@ -63,10 +62,13 @@ fn the_printed_file_is_read_as_it_is() {
     assert_eq!(collector.batch_size, Some(1000));
     let mut rules = RulesConfig::shipped();
     collector.add_rules(&mut rules);
-    // The shipped rules are those of this file and more.
-    assert_eq!(rules, RulesConfig::shipped());
+    // The shipped rules are those of this file and more, but for the digits: in this file they may
+    // stand in the middle of anything.
+    let mut expected = RulesConfig::shipped();
+    expected.blocked_values_patterns.push("[0-9]{16}".to_owned());
+    assert_eq!(rules, expected);
     let places = collector.places(&rules);
-    assert_eq!(places["value:1"], "redaction line 12");
+    assert_eq!(places["value:5"], "redaction line 12");
     assert_eq!(places["key:form.*"], "redaction line 15");
     assert!(collector.outlets.iter().all(|outlet| outlet.feeds.iter().all(|f| f.uplink && f.host)));
 }
@@ -242,17 +244,111 @@ fn every_action_of_attributes_does_what_it_says() {
 }
 
 #[test]
-fn the_shipped_file_drops_sensitive_records_amounts_and_results() {
+fn the_shipped_file_drops_records_that_are_tagged_as_sensitive() {
     let collector = parse(SHIPPED).unwrap();
-    let tagged = log("x", &[("sensitive", "true")]);
-    assert_eq!(left(&collector, Signal::Logs, &tagged), Outcome::Dropped);
+    let truth = |number, out: &mut Writer<'_>| {
+        out.message(number, |pair| {
+            pair.bytes(1, b"sensitive");
+            pair.message(2, |any| any.varint(2, 1));
+        });
+    };
+    let span = |write: &dyn Fn(&mut Writer<'_>)| {
+        record(|span| {
+            span.bytes(1, &[1; 16]);
+            span.bytes(2, &[2; 8]);
+            write(span);
+        })
+    };
+    let gauge = |write: &dyn Fn(&mut Writer<'_>)| {
+        record(|metric| {
+            metric.bytes(1, b"m");
+            metric.message(5, |gauge| {
+                gauge.message(1, |point| {
+                    point.double(4, 1.0);
+                    write(point);
+                });
+            });
+        })
+    };
+    for (signal, record) in [
+        (Signal::Logs, log("x", &[("sensitive", "true")])),
+        (Signal::Logs, record(|log| truth(6, log))),
+        (Signal::Traces, span(&|span| attribute(9, "sensitive", "true", span))),
+        (Signal::Traces, span(&|span| truth(9, span))),
+        (Signal::Metrics, gauge(&|point| attribute(7, "sensitive", "true", point))),
+        (Signal::Metrics, gauge(&|point| truth(7, point))),
+    ] {
+        assert_eq!(left(&collector, signal, &record), Outcome::Dropped, "{signal:?}");
+    }
+    let untagged = log("x", &[("sensitive", "false")]);
+    assert_eq!(left(&collector, Signal::Logs, &untagged), Outcome::Unchanged);
+    assert_eq!(left(&collector, Signal::Traces, &span(&|_| {})), Outcome::Unchanged);
+    assert_eq!(left(&collector, Signal::Metrics, &gauge(&|_| {})), Outcome::Unchanged);
+}
+
+#[test]
+fn the_shipped_file_blocks_amounts() {
+    let collector = parse(SHIPPED).unwrap();
     let amount = log("x", &[("amount_range", "50k"), ("tenant_hash", "t_0")]);
     let Outcome::Changed(left_over) = left(&collector, Signal::Logs, &amount) else { panic!() };
     assert_eq!(find(&left_over.message, b"amount_range"), None);
     assert_ne!(find(&left_over.message, b"tenant_hash"), None);
+}
+
+#[test]
+fn the_shipped_file_blocks_numeric_results_in_messages() {
+    let collector = parse(SHIPPED).unwrap();
     let result = log("Calculation result: 1500000", &[("tenant_hash", "t_0")]);
     let Outcome::Changed(left_over) = left(&collector, Signal::Logs, &result) else { panic!() };
     assert_eq!(find(&left_over.message, b"1500000"), None);
+    assert_ne!(find(&left_over.message, b"tenant_hash"), None);
+    let words = log("Calculation result is not shown", &[]);
+    assert_eq!(left(&collector, Signal::Logs, &words), Outcome::Unchanged);
+}
+
+#[test]
+fn the_shipped_file_has_the_rules_of_a_gateway_without_one() {
+    let collector = parse(SHIPPED).unwrap();
+    let mut rules = RulesConfig {
+        blocked_keys: Vec::new(),
+        blocked_values_patterns: Vec::new(),
+        ..RulesConfig::shipped()
+    };
+    collector.add_rules(&mut rules);
+    assert_eq!(rules, RulesConfig::shipped());
+    // Its pipelines are for what enclaves send, and lead to the gateway's own exporters.
+    let [outlet] = &collector.outlets[..] else { panic!("{:?}", collector.outlets) };
+    assert!(matches!(outlet.target, Target::Own));
+    assert!(outlet.feeds.iter().all(|feed| feed.uplink && !feed.host) && outlet.feeds.len() == 3);
+}
+
+#[test]
+fn what_the_archive_has_screened_is_not_screened_by_the_same_rules_again() {
+    let collector = parse(SHIPPED).unwrap();
+    let card = log("card 4111111111111111", &[]);
+    let apply =
+        |collector: &Collector, from| chain(collector, Signal::Logs).apply(&card, from, 0).0;
+    assert!(matches!(apply(&collector, Origin::Host), Outcome::Changed(_)));
+    assert_eq!(apply(&collector, Origin::Archive), Outcome::Unchanged);
+    // A redaction that does more, or one behind a statement that changed the record, does it.
+    for more in ["    allowed_keys: [x]\n    allow_all_keys: false\n", "    ignored_keys: [x]\n"] {
+        let text = SHIPPED.replace("    allow_all_keys: true\n", more);
+        let text = match more.contains("ignored") {
+            true => text.replace("  redaction:\n", "  redaction:\n    allow_all_keys: true\n"),
+            false => text,
+        };
+        let collector = parse(&text).unwrap();
+        assert!(matches!(apply(&collector, Origin::Archive), Outcome::Changed(_)), "{more}");
+    }
+    let statement =
+        "  attributes: { actions: [ { key: a, action: insert, value: b } ] }\n  redaction:\n";
+    let text = SHIPPED
+        .replace("  redaction:\n", statement)
+        .replace("[filter/sensitive, redaction]", "[attributes, redaction]");
+    let Outcome::Changed(changed) = apply(&parse(&text).unwrap(), Origin::Archive) else {
+        panic!()
+    };
+    assert_eq!(find(&changed.message, b"4111111111111111"), None);
 }
 
 fn find(bytes: &[u8], needle: &[u8]) -> Option<usize> {

@@ -5,7 +5,8 @@
 //! another reason keeps the class of its reason: an expired chain is no forgery, a broken device no
 //! attack, and silence no mismatch.
 
-use lucarne_attest::classify::{self, Answer, Change, RegisterNames, classify};
+use lucarne_attest::baseline::Standing;
+use lucarne_attest::classify::{Answer, Change, RegisterNames, classify};
 use lucarne_attest::{
     Acceptance, At, DebugMode, EpochKeys, Exhibit, Format, Measurements, Policy, Rejected, Time,
     Verified, snp, tdx,
@@ -145,19 +146,16 @@ impl Judgement<'_> {
             Err(rejected) => return Judged::refused(&rejected),
         };
         let verdict = verify(self.accepts).map(|_| ());
-        let (standing, reason) = match &verdict {
-            Ok(()) => (classify::Standing::Approved, String::new()),
-            Err(Rejected::NotAuthorised { standing }) => (standing.known(), standing.to_string()),
-            Err(rejected) => (classify::Standing::Unknown, rejected.to_string()),
+        let standing = standing(&verdict);
+        let reason = match &verdict {
+            Ok(()) => String::new(),
+            Err(Rejected::NotAuthorised { standing }) => standing.to_string(),
+            Err(rejected) => rejected.to_string(),
         };
         let before = self.before.unwrap_or(&shown);
-        let change = match classify(self.names, before, Answer::Shown(&shown), standing) {
+        let change = match classify(self.names, before, Answer::Shown(&shown), &standing) {
             // What runs since before may have been taken back meanwhile.
-            Change::Match => match standing {
-                classify::Standing::Approved => Change::Match,
-                classify::Standing::NotApproved => Change::UnauthorisedDeployment,
-                classify::Standing::Unknown => Change::ModifiedCode,
-            },
+            Change::Match => standing.change(),
             moved => moved,
         };
         let class = Class::Change(change);
@@ -175,5 +173,15 @@ impl Judgement<'_> {
         let change = if same { Change::Match } else { Change::AuthorisedChange };
         let (class, reason) = (Class::Change(change), String::new());
         Judged { class, reason, shown: Some(shown), genuine: true }
+    }
+}
+
+/// What the verdict of a policy says of the code. A list has no versions: the policy that accepts
+/// stands for one.
+fn standing(verdict: &Result<(), Rejected>) -> Standing {
+    match verdict {
+        Ok(()) => Standing::Authorised { version: "policy".to_owned(), deployment: None },
+        Err(Rejected::NotAuthorised { standing }) => standing.clone(),
+        Err(_) => Standing::Unknown { closest: None, differences: Vec::new() },
     }
 }

@@ -1,5 +1,7 @@
 //! The configuration of a witness: what it says, and what it says when it is wrong.
 
+mod epochs;
+
 use std::path::PathBuf;
 
 use super::*;

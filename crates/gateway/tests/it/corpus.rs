@@ -21,4 +21,5 @@ fn corpora_are_replayed() {
     replay("gateway_wal_frames", wal::fuzz_wal_frames);
     replay("gateway_wal_group", wal::fuzz_wal_group);
     replay("gateway_wal_manifest", wal::fuzz_wal_manifest);
+    replay("gateway_websocket", fuzzing::fuzz_websocket);
 }

@@ -164,5 +164,61 @@ fn digests_and_times_of_our_own_formats_are_no_card_numbers() {
     let beside = own.replace("\"ratio\"", "\"note\":\"4111111111111111\",\"ratio\"");
     check(Shape::Json, beside.as_bytes(), RuleKind::Value, 1, Some("note"));
     clean(Shape::LogRecord, &log_with("contractDigest", &text(hash)));
-    check(Shape::LogRecord, &log_with("comment", &text(hash)), RuleKind::Value, 1, Some("comment"));
+    // Under another name a rule without boundaries would believe the digits in it.
+    clean(Shape::LogRecord, &log_with("comment", &text(hash)));
+}
+
+#[test]
+fn a_card_number_is_found_wherever_it_stands_alone() {
+    let after = format!("{CARD} {}", "x".repeat(90)); // its length in front of it is a letter
+    let spellings = [
+        "4111111111111111",
+        "card=4111111111111111;",
+        "t_4111111111111111",
+        "exec-4111111111111111-7",
+        "4111111111111111_a",
+        "41111111111111112", // nineteen digits are a card number, too
+        &after,
+    ];
+    for value in spellings {
+        let log = log_with("note", &text(value));
+        check(Shape::LogRecord, &log, RuleKind::Value, 1, Some("note"));
+        let body = message(|log| log.bytes(5, &text(value)));
+        check(Shape::LogRecord, &body, RuleKind::Value, 1, None);
+        let json = format!("{{\"note\":\"{value}\"}}");
+        check(Shape::Json, json.as_bytes(), RuleKind::Value, 1, Some("note"));
+    }
+    check(
+        Shape::LogRecord,
+        &log_with("note", &text("4111-1111-1111-1111")),
+        RuleKind::Value,
+        3,
+        Some("note"),
+    );
+}
+
+#[test]
+fn digits_inside_of_a_longer_token_are_no_card_number() {
+    for value in [
+        "a4111111111111111",
+        "4111111111111111f",
+        "0123456789012345678901234567890123456789abcdef0123456789abcdef01",
+        "Zk4111111111111111Qx9",
+        // A UUID: four digits, and four, and four, and four.
+        "a3f91234-1234-4123-8123-1234567890ab",
+    ] {
+        clean(Shape::LogRecord, &log_with("note", &text(value)));
+        clean(Shape::Json, format!("{{\"note\":\"{value}\"}}").as_bytes());
+    }
+}
+
+#[test]
+fn an_id_that_is_a_text_is_searched_like_one() {
+    let log = message(|log| {
+        log.bytes(9, CARD.as_bytes());
+        log.bytes(10, b"Rrandom8");
+    });
+    check(Shape::LogRecord, &log, RuleKind::Value, 1, None);
+    let plain = message(|log| log.bytes(9, b"no card is here!"));
+    clean(Shape::LogRecord, &plain);
 }

@@ -77,7 +77,7 @@ fn tagged_and_unreadable_records_have_no_copy() {
 #[test]
 fn what_only_the_raw_bytes_show_has_no_copy() {
     // A binary trace id is no text, and yet these sixteen bytes must not be written anywhere.
-    let payload = message(|log| log.bytes(9, b"4111111111111111"));
+    let payload = message(|log| log.bytes(9, b"\xff078-05-1120\xff\xff\xff\xff"));
     let hit = hit(Shape::LogRecord, &payload);
     assert_eq!(hit.key, None);
     assert_eq!(rules().rewrite(Shape::LogRecord, &payload, &hit), None);

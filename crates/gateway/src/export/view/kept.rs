@@ -5,14 +5,15 @@
 
 use std::fs::File;
 use std::io;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use lucarne_store::engine::error::QueryError;
 use lucarne_store::engine::limits::{Cancel, Limits};
 use lucarne_store::ingest::IngestError;
 use lucarne_store::retention::Retention;
 use lucarne_store::store::open_keyed;
 use lucarne_store::stream::Mapping;
-use lucarne_store::surface::{self, Asker, Mode, Request, Response};
+use lucarne_store::surface::{self, Asker, Mode, Polled, Request, Response, Tailing};
 use lucarne_store::vault::Vault;
 use lucarne_store::{Config, Store};
 
@@ -82,20 +83,29 @@ impl Kept {
     /// Answers a question; may take as long as a query may.
     pub(super) fn answer(&self, request: &Request<'_>, cancel: &Cancel) -> Response {
         let began = Instant::now();
-        let asker = Asker {
-            limits: Limits::STANDARD,
-            mode: Mode::Extended,
-            cancel,
-            now_ns: now_ns(),
-            elapsed: &|| began.elapsed(),
-        };
-        surface::answer(request, &self.store, &asker)
+        surface::answer(request, &self.store, &asker(cancel, &|| began.elapsed()))
+    }
+
+    /// Begins to follow a query, or gives the answer to a request that does not ask for that.
+    pub(super) fn follow(&self, request: &Request<'_>) -> Result<Tailing, Response> {
+        Tailing::open(request, &asker(&Cancel::default(), &|| Duration::ZERO))
+    }
+
+    /// What is new for a follower.
+    pub(super) fn poll(&self, tailing: &mut Tailing) -> Result<Polled, QueryError> {
+        let (cancel, began) = (Cancel::default(), Instant::now());
+        tailing.poll(&self.store, &asker(&cancel, &|| began.elapsed()))
     }
 
     /// Cuts blocks of what is in memory and drops what is too old.
     pub(super) fn maintain(&self) {
         self.store.maintain(now_ns());
     }
+}
+
+fn asker<'a>(cancel: &'a Cancel, elapsed: &'a (dyn Fn() -> Duration + Sync)) -> Asker<'a> {
+    let (limits, mode) = (Limits::STANDARD, Mode::Extended);
+    Asker { limits, mode, cancel, now_ns: now_ns(), elapsed }
 }
 
 fn now_ns() -> i64 {

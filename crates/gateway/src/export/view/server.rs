@@ -17,11 +17,12 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use lucarne_store::engine::limits::Cancel;
 use lucarne_store::surface;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use super::kept::Kept;
+use crate::websocket::{self, Successor};
 
 /// A Grafana opens a few.
 const CONNECTIONS_MAX: usize = 64;
@@ -51,18 +52,62 @@ pub(super) async fn serve(kept: Arc<Kept>, listener: TcpListener) {
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if tasks.len() < CONNECTIONS_MAX => {
                     let (kept, calls) = (Arc::clone(&kept), Arc::clone(&calls));
-                    let service = service_fn(move |request| {
-                        handle(Arc::clone(&kept), Arc::clone(&calls), request)
-                    });
-                    let served = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service);
-                    // How a connection ends is its client's business.
-                    tasks.spawn(async move { drop(served.await) });
+                    tasks.spawn(connection(kept, calls, TokioIo::new(stream)));
                 }
                 Ok(_) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
+    }
+}
+
+async fn connection(kept: Arc<Kept>, calls: Arc<Semaphore>, stream: TokioIo<TcpStream>) {
+    let successor = Successor::default();
+    let service = service_fn(|mut request| {
+        let (kept, calls) = (Arc::clone(&kept), Arc::clone(&calls));
+        let followed = (request.uri().path() == websocket::TAIL)
+            .then(|| follow(&kept, &calls, &mut request, &successor));
+        async move {
+            match followed {
+                Some(answer) => Ok(answer),
+                None => handle(kept, calls, request).await,
+            }
+        }
+    });
+    let served = hyper::server::conn::http1::Builder::new().serve_connection(stream, service);
+    // How a connection ends is its client's business.
+    drop(served.with_upgrades().await);
+    successor.run().await;
+}
+
+/// `tail`: the connection becomes a WebSocket on which new rows are told.
+fn follow(
+    kept: &Arc<Kept>,
+    calls: &Arc<Semaphore>,
+    request: &mut Request<Incoming>,
+    successor: &Successor,
+) -> Answer {
+    let key = match websocket::asked(request) {
+        Ok(key) => key,
+        Err(why) => return plain(StatusCode::BAD_REQUEST, why),
+    };
+    let flags = HeaderName::from_static("x-loki-response-encoding-flags");
+    let opened = kept.follow(&surface::Request {
+        method: "GET",
+        path: websocket::TAIL,
+        query: request.uri().query().unwrap_or_default(),
+        content_type: "",
+        accept: "",
+        encoding_flags: text(request.headers(), flags),
+        body: &[],
+    });
+    match opened {
+        Ok(mut tailing) => {
+            let (kept, calls) = (Arc::clone(kept), Arc::clone(calls));
+            let poll = move || kept.poll(&mut tailing);
+            websocket::accept(request, &key, successor, |out| websocket::tell(poll, calls, out))
+        }
+        Err(refused) => respond(refused),
     }
 }
 
@@ -111,7 +156,10 @@ fn call(kept: &Kept, head: &Parts, body: &[u8], cancel: &Cancel) -> Answer {
         encoding_flags: text(&head.headers, flags),
         body,
     };
-    let answer = kept.answer(&request, cancel);
+    respond(kept.answer(&request, cancel))
+}
+
+fn respond(answer: surface::Response) -> Answer {
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() =
         StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
