@@ -150,7 +150,7 @@ impl Action for Program {
         let mut names = names.clone();
         names.insert("key".to_owned(), key.to_owned());
         match self.run(&names, patience).await.map_err(ActionError::Program)? {
-            said if said.code == 0 => Ok("done".to_owned()),
+            said if self.accepts(said.code) => Ok("done".to_owned()),
             said => Err(ActionError::Exit(said.code)),
         }
     }

@@ -80,12 +80,20 @@ impl Catalogue {
             return Err(CatalogueError { line: 0, detail });
         }
         let options = serde_saphyr::options! { with_snippet: false };
-        serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
+        let read = serde_saphyr::from_str_with_options(yaml, options).map_err(|error| {
             let line = error.location().map_or(0, |place| place.line());
             let text = error.without_snippet().to_string();
             let detail = text.rsplit_once(" at line ").map_or(text.as_str(), |(head, _)| head);
             CatalogueError { line, detail: detail.lines().collect::<Vec<_>>().join(", ") }
-        })
+        });
+        let read: Self = read?;
+        match read.rules.iter().find(|rule| !rule.is_whole()) {
+            Some(rule) => {
+                let detail = format!("rule {}: expected either metric or ready", rule.name);
+                Err(CatalogueError { line: 0, detail })
+            }
+            None => Ok(read),
+        }
     }
 
     /// Where an item comes from: what is named, or the server of its source.

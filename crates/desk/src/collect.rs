@@ -131,7 +131,8 @@ impl Collector for CollectorAt {
     async fn collect(&self, names: &Names, patience: Duration) -> Result<Vec<u8>, String> {
         match &self.from {
             From::Http(call) => call.collect(names, patience).await,
-            From::Logql(query) | From::Promql(query) => query.collect(names, patience).await,
+            From::Logql(query) => query.collect(names, patience).await,
+            From::Promql(query) => query.ask("query", names, patience).await,
             From::File(path) => {
                 let read = std::fs::metadata(path).and_then(|about| {
                     let small = about.len() <= FILE_BYTES_MAX;
@@ -192,13 +193,9 @@ impl Collector for Call {
 
 impl Collector for Query {
     async fn collect(&self, names: &Names, patience: Duration) -> Result<Vec<u8>, String> {
-        // Braces of selectors are no names: what no input is called stays.
-        let text = self.query.as_deref().unwrap_or_default();
-        let query = escape(&fill(text, names, Place::Plain), Place::Url);
-        let at = self.at.trim_end_matches('/');
-        let url = format!("{at}/api/v1/query?limit=1000&query={query}");
-        let call = Call { token_file: self.token_file.clone(), ..Call::get(url) };
-        call.collect(&Names::new(), patience).await
+        // Loki answers a query for lines over a range only; without one, over the last hour.
+        let lines = self.query.as_deref().unwrap_or_default().trim_start().starts_with('{');
+        self.ask(if lines { "query_range" } else { "query" }, names, patience).await
     }
 
     fn tool(&self) -> String {
@@ -206,10 +203,22 @@ impl Collector for Query {
     }
 }
 
+impl Query {
+    async fn ask(&self, how: &str, names: &Names, patience: Duration) -> Result<Vec<u8>, String> {
+        // Braces of selectors are no names: what no input is called stays.
+        let text = self.query.as_deref().unwrap_or_default();
+        let query = escape(&fill(text, names, Place::Plain), Place::Url);
+        let at = self.at.trim_end_matches('/');
+        let url = format!("{at}/api/v1/{how}?limit=1000&query={query}");
+        let call = Call { token_file: self.token_file.clone(), ..Call::get(url) };
+        call.collect(&Names::new(), patience).await
+    }
+}
+
 impl Collector for Program {
     async fn collect(&self, names: &Names, patience: Duration) -> Result<Vec<u8>, String> {
         match self.run(names, patience).await {
-            Ok(said) if said.code == 0 => Ok(said.out),
+            Ok(said) if self.accepts(said.code) => Ok(said.out),
             Ok(said) => Err(format!("exit code {}", said.code)),
             Err(error) => Err(error.to_string()),
         }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use crate::http::access::Role;
+use crate::http::auth::{KeysAt, ProviderAt};
 use crate::intake::Mapping;
 
 /// What is written.
@@ -28,6 +29,8 @@ pub struct File {
     pub policy: Option<PathBuf>,
     /// Who may do what.
     pub keys: Vec<Key>,
+    /// An identity provider whose tokens are taken beside the keys; absent: none.
+    pub provider: Option<ProviderAt>,
     /// Generic bodies by the last part of their path.
     #[serde(default)]
     pub mappings: BTreeMap<String, Mapping>,
@@ -50,6 +53,10 @@ pub struct RunsAt {
     pub evidence: Option<PathBuf>,
     /// The PKCS#8 PEM file of a P-256 key that seals bags; with `evidence`.
     pub sealing_key: Option<PathBuf>,
+    /// PEM files of the P-256 keys that speak for the roles of `approved_by`; a runbook that asks
+    /// for a role without a key is not run.
+    #[serde(default)]
+    pub role_keys: BTreeMap<String, PathBuf>,
 }
 
 /// Where everything is kept.
@@ -226,9 +233,15 @@ impl File {
             change(&mut runs.runbooks);
             runs.catalogue.iter_mut().for_each(&mut change);
             runs.evidence.iter_mut().chain(&mut runs.sealing_key).for_each(&mut change);
+            runs.role_keys.values_mut().for_each(&mut change);
         }
         for key in &mut self.keys {
             key.token_file.iter_mut().chain(&mut key.hmac_file).for_each(&mut change);
+        }
+        match self.provider.as_mut().map(|provider| &mut provider.keys) {
+            Some(KeysAt::File(path)) => change(path),
+            Some(KeysAt::Https(at)) => change(&mut at.ca),
+            Some(KeysAt::Url(_)) | None => {}
         }
         for channel in &mut self.channels {
             channel.ca.iter_mut().chain(&mut channel.slack_file).for_each(&mut change);

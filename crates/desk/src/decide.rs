@@ -61,6 +61,11 @@ impl Desk {
         Self { state: State::new(policy) }
     }
 
+    /// A desk that goes on from a state.
+    pub(crate) const fn of(state: State) -> Self {
+        Self { state }
+    }
+
     /// What is so now.
     pub const fn state(&self) -> &State {
         &self.state
@@ -149,6 +154,7 @@ impl Course<'_> {
             | Input::OpenGate { .. }
             | Input::Release { .. } => self.request(input),
             Input::RunStart { .. }
+            | Input::RunPlanned { .. }
             | Input::Step { .. }
             | Input::Resume { .. }
             | Input::Abort { .. } => self.of_run(input),
@@ -157,6 +163,7 @@ impl Course<'_> {
             | Input::Window(_)
             | Input::Mute(_)
             | Input::MuteEnd(_)
+            | Input::Snapshot { .. }
             | Input::Change(_) => Ok(()),
             other => self.about_incident(other),
         }

@@ -8,6 +8,7 @@
 pub mod lanes;
 mod project;
 mod sealing;
+mod snapshot;
 pub mod sweep;
 #[cfg(test)]
 mod tests;
@@ -21,11 +22,13 @@ use self::project::Touched;
 pub use self::project::{IncidentView, Notification, notices};
 use self::sealing::Sealing;
 pub use self::sealing::{Identity, IdentityError};
+use self::snapshot::Read;
 use crate::approval::RequestId;
 use crate::decide::{Desk, PolicyUnsafe};
 use crate::decision::Action;
 use crate::event::{Entry, Event, Fact, Input};
 use crate::incident::IncidentId;
+use crate::log;
 use crate::metrics::Metrics;
 use crate::moment::{Moment, SECOND_MS};
 use crate::own;
@@ -133,6 +136,9 @@ pub struct Engine {
     ticked_ms: u64,
     sealing: Sealing,
     writable: bool,
+    // the entry of the newest snapshot
+    snapshotted: u64,
+    in_part: bool,
 }
 
 impl Engine {
@@ -146,8 +152,7 @@ impl Engine {
         Desk::new(parts.policy.clone()).map_err(EngineError::Policy)?;
         let identity = &parts.identity;
         let (name, key) = (&identity.instance, identity.public_key());
-        let broken = sweep::first_broken(&mut parts.store, name, key)?;
-        let desk = read_log(&mut parts.store)?;
+        let Read { desk, broken, from } = snapshot::read(&mut parts.store, name, key)?;
         let last = desk.state().last;
         let away = last.map_or(0, |last| wall_ms().saturating_sub(last.wall_ms));
         let base_ms = last.map_or(0, |last| last.mono_ms.saturating_add(away));
@@ -163,6 +168,8 @@ impl Engine {
             ticked_ms: 0,
             sealing,
             writable: true,
+            snapshotted: from.unwrap_or(0),
+            in_part: from.is_some(),
         };
         engine.configure()?;
         if let Some(position) = broken {
@@ -182,6 +189,11 @@ impl Engine {
         self.decide(vec![(Actor::Desk, inputs)]).map(|_| ())
     }
 
+    /// Whether the start has read and verified the log from a snapshot on, and not whole.
+    pub const fn was_read_in_part(&self) -> bool {
+        self.in_part
+    }
+
     /// What everybody may see.
     pub fn published(&self) -> Arc<RwLock<Published>> {
         Arc::clone(&self.published)
@@ -196,6 +208,7 @@ impl Engine {
             } else {
                 self.try_again(group);
             }
+            self.snapshot_if_due();
             self.publish();
         }
         // What is not sealed is sealed by the next start.
@@ -264,8 +277,11 @@ impl Engine {
 
     // Nobody knows what of the last commit was kept, and the state is ahead of it.
     fn reread(&mut self) {
-        if let Ok(desk) = read_log(&mut self.parts.store) {
+        let identity = &self.parts.identity;
+        let read = snapshot::read(&mut self.parts.store, &identity.instance, identity.public_key());
+        if let Ok(Read { desk, from, .. }) = read {
             self.desk = desk;
+            self.snapshotted = from.unwrap_or(0);
             if let Ok(sealing) = Sealing::new(&self.parts.identity) {
                 self.sealing = sealing;
             }
@@ -290,7 +306,7 @@ impl Engine {
         let elapsed = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let now = Moment { wall_ms: wall_ms(), mono_ms: self.base_ms.saturating_add(elapsed) };
         let began = Instant::now();
-        let mut tally = Vec::new();
+        let (mut tally, mut bodies) = (Vec::new(), Vec::new());
         let answers = self.parts.store.locked(|store, next| {
             catch_up(desk, store, next)?;
             let mut taken = Taken::default();
@@ -299,10 +315,13 @@ impl Engine {
                 inputs.into_iter().map(one).collect()
             };
             let answers: Vec<Vec<Answer>> = asks.into_iter().map(take).collect();
-            taken.keep(desk, store)?;
+            bodies = taken.keep(desk, store)?;
             tally = taken.entries;
             Ok::<_, StoreError>(answers)
         })?;
+        if let Some(first) = tally.first() {
+            self.sealing.remember(first.seq, bodies);
+        }
         self.parts.metrics.appended(began.elapsed(), &tally);
         Ok(answers)
     }
@@ -380,13 +399,17 @@ impl Taken {
         answer
     }
 
-    fn keep(&self, desk: &Desk, store: &mut Store) -> Result<(), StoreError> {
-        let line =
-            |(entry, incident): (_, &Option<IncidentId>)| Line { entry, incident: *incident };
-        let lines: Vec<Line<'_>> = self.entries.iter().zip(&self.abouts).map(line).collect();
+    // The entries as they were written.
+    fn keep(&self, desk: &Desk, store: &mut Store) -> Result<Vec<Vec<u8>>, StoreError> {
+        let bodies: Vec<Vec<u8>> = self.entries.iter().map(log::encode).collect();
+        let mut lines = Vec::with_capacity(bodies.len());
+        for ((entry, incident), body) in self.entries.iter().zip(&self.abouts).zip(&bodies) {
+            lines.push(Line { entry, body, incident: *incident });
+        }
         store.append(&lines)?;
         store.put(&self.touched.docs(desk.state()))?;
-        store.add_work(&self.work)
+        store.add_work(&self.work)?;
+        Ok(bodies)
     }
 }
 
@@ -431,18 +454,6 @@ fn catch_up(desk: &mut Desk, store: &mut Store, next: u64) -> Result<(), StoreEr
         entries.iter().for_each(|entry| desk.apply(entry));
     }
     Ok(())
-}
-
-fn read_log(store: &mut Store) -> Result<Desk, StoreError> {
-    // The first entry of a log is a policy; until then there is nothing to decide.
-    let mut desk = Desk::comparing(Policy::shipped(Profile::ResponderDefault));
-    loop {
-        let entries = store.entries(desk.state().next_seq, READ_AT_ONCE)?;
-        if entries.is_empty() {
-            return Ok(desk);
-        }
-        entries.iter().for_each(|entry| desk.apply(entry));
-    }
 }
 
 /// Writes what can be looked up again, from the log and nothing else.

@@ -4,7 +4,7 @@
 //! policy, so that a log can be made again from its inputs and compared. An entry names who and
 //! which entry it follows from.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -78,6 +78,13 @@ pub enum Input {
     },
     /// Time passes.
     Tick,
+    /// The state before this entry is kept beside the log; it changes nothing.
+    Snapshot {
+        /// SHA-256 of its bytes.
+        state: Digest,
+        /// The version of the desk that made it.
+        version: String,
+    },
     /// Planned work.
     Window(Window),
     /// Planned work is over before its time.
@@ -265,6 +272,21 @@ pub enum Input {
         source: String,
         /// What the run is given.
         inputs: BTreeMap<String, Scrubbed>,
+        /// Roles that have signed exactly this text, as whoever hands it in has verified.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        approved: BTreeSet<String>,
+    },
+    /// A person has a runbook run for a change, without any signal.
+    RunPlanned {
+        /// The change that is its reason.
+        change: String,
+        /// The text of the runbook.
+        source: String,
+        /// What the run is given.
+        inputs: BTreeMap<String, Scrubbed>,
+        /// Roles that have signed exactly this text.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        approved: BTreeSet<String>,
     },
     /// Something happened in a run.
     Step {

@@ -6,6 +6,7 @@ use crate::bundle::custody::Custody;
 use crate::bundle::item::Items;
 use crate::bundle::manifest::Manifest;
 use crate::bundle::statement::Statement;
+use crate::http::auth::{AuthRefusal, Jwks, Token};
 use crate::intake::{Binary, alerts_v2, batch, event, plain, webhook};
 use crate::log;
 use crate::policy::{Policy, Profile};
@@ -114,6 +115,20 @@ pub fn fuzz_runbook(yaml: &[u8]) {
     }
 }
 
+/// Reads a token of an identity provider; without its keys nothing of it is believed.
+pub fn fuzz_jwt(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let Ok(token) = Token::parse(text) else { return };
+    let verified = token.verify(&Jwks::default()).map(|_| ());
+    assert_eq!(verified, Err(AuthRefusal::Key), "no key, no belief");
+}
+
+/// Reads the keys of an identity provider.
+pub fn fuzz_jwks(bytes: &[u8]) {
+    let Some(keys) = Jwks::parse(bytes) else { return };
+    assert_eq!(Jwks::parse(bytes), Some(keys), "one text is one set");
+}
+
 #[cfg(test)]
 mod tests {
     use lucarne_testkit::replay;
@@ -133,5 +148,7 @@ mod tests {
         replay("desk_age", fuzz_age);
         replay("desk_plan", fuzz_plan);
         replay("desk_runbook", fuzz_runbook);
+        replay("desk_jwt", fuzz_jwt);
+        replay("desk_jwks", fuzz_jwks);
     }
 }

@@ -7,11 +7,13 @@
 pub mod access;
 mod acts;
 mod answer;
+pub mod auth;
 mod ingest;
 mod lookup;
 mod openapi;
 mod plans;
 mod policies;
+mod replay;
 mod reviews;
 pub mod routes;
 mod runs;
@@ -25,7 +27,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{RawPathParams, Request, State};
-use axum::http::header::{CONTENT_LENGTH, HeaderMap};
+use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderMap};
 use axum::response::Response;
 use axum::routing::{MethodFilter, on};
 use bytes::Bytes;
@@ -33,11 +35,15 @@ use tokio::sync::Semaphore;
 
 use self::access::{Caller, Keys};
 use self::answer::Problem;
+use self::auth::Provider;
 use self::routes::{Access, Op, ROUTES, Route, Verb};
 use crate::engine::Published;
 use crate::engine::lanes::Lanes;
+use crate::event::Input;
 use crate::intake::Mapping;
 use crate::metrics::Metrics;
+use crate::person::Actor;
+use crate::runbook::shelf::Shelf;
 use crate::scrub::Scrubber;
 use crate::store::{Store, StoreError};
 
@@ -47,15 +53,16 @@ pub struct Api {
     lanes: Arc<Lanes>,
     published: Arc<RwLock<Published>>,
     keys: Keys,
+    provider: Option<Provider>,
     scrubber: Scrubber,
     mappings: BTreeMap<String, Mapping>,
-    // texts by name
-    runbooks: BTreeMap<String, String>,
+    runbooks: Shelf,
     channels: Vec<String>,
     metrics: Arc<Metrics>,
     // reads only, and the few writes that are no inputs
     store: Arc<Mutex<Store>>,
     room: Semaphore,
+    replaying: Semaphore,
     document: Bytes,
 }
 
@@ -68,12 +75,14 @@ pub struct Parts {
     pub published: Arc<RwLock<Published>>,
     /// Who may do what.
     pub keys: Keys,
+    /// Who else says who somebody is.
+    pub provider: Option<Provider>,
     /// What takes secrets out.
     pub scrubber: Scrubber,
     /// Generic bodies by the last part of their path.
     pub mappings: BTreeMap<String, Mapping>,
-    /// Texts of runbooks by name.
-    pub runbooks: BTreeMap<String, String>,
+    /// The runbooks of this site.
+    pub runbooks: Shelf,
     /// Names of the channels that notifications go to.
     pub channels: Vec<String>,
     /// What is measured.
@@ -99,6 +108,7 @@ pub fn router(parts: Parts) -> Router {
         lanes: parts.lanes,
         published: parts.published,
         keys: parts.keys,
+        provider: parts.provider,
         scrubber: parts.scrubber,
         mappings: parts.mappings,
         runbooks: parts.runbooks,
@@ -106,6 +116,7 @@ pub fn router(parts: Parts) -> Router {
         metrics: parts.metrics,
         store: Arc::new(Mutex::new(parts.store)),
         room: Semaphore::new(REQUESTS_MAX),
+        replaying: Semaphore::new(1),
         document,
     });
     let mut router = Router::new();
@@ -159,7 +170,10 @@ async fn admit(
     if query.len() > QUERY_BYTES_MAX {
         return Err(Problem::QUERY);
     }
-    let known = api.keys.by_token(&head.headers);
+    let known = match api.keys.by_token(&head.headers) {
+        None => of_provider(api, &head.headers).await?,
+        known => known,
+    };
     // A signature is over the body; without a key or one nobody's body is read.
     if known.is_none() && route.access != Access::Open && !api.keys.is_signed(&head.headers) {
         return Err(Problem::UNAUTHORIZED);
@@ -169,6 +183,26 @@ async fn admit(
     let caller = known.or_else(|| api.keys.by_signature(&head.headers, &body, now_ms));
     let caller = route.access.admits(caller)?;
     Ok(Asked { route, caller, params, query, headers: head.headers, body })
+}
+
+// A token that is none of our own keys may be one of the identity provider.
+async fn of_provider(api: &Api, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
+    let text = headers.get(AUTHORIZATION).and_then(|text| text.to_str().ok());
+    let token = text.and_then(|text| text.strip_prefix("Bearer "));
+    let (Some(provider), Some(token)) = (&api.provider, token) else { return Ok(None) };
+    // Why not is nobody's business who has no token.
+    let now_s = crate::engine::wall_ms() / 1000;
+    let Ok((caller, person)) = provider.caller(token, now_s).await else { return Ok(None) };
+    // What a person may approve is a fact of the log, as it is for people of the configuration.
+    if !caller.roles.is_empty() && !provider.knows(&person) {
+        let told = person.clone();
+        let known = move |state: &crate::state::State, _| state.people.get(&told.id) == Some(&told);
+        if !api.lanes.see(known).await? {
+            api.lanes.ask(Actor::Desk, vec![Input::Person(person.clone())]).await?;
+        }
+        provider.told(person);
+    }
+    Ok(Some(caller))
 }
 
 async fn read(body: Body) -> Result<Bytes, Problem> {
@@ -214,6 +248,7 @@ async fn answer(api: &Api, asked: Asked) -> Result<Response, Problem> {
         | Op::RevertPolicy
         | Op::Contacts
         | Op::PageTest => policies::answer(api, asked).await,
+        Op::Replay => replay::answer(api, asked).await,
         Op::Runbooks | Op::StartRun | Op::ResumeRun | Op::AbortRun => {
             runs::answer(api, asked).await
         }

@@ -197,7 +197,8 @@ impl fmt::Display for Phase {
 }
 
 /// One incident.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Incident {
     /// Its number.
     pub id: IncidentId,

@@ -5,7 +5,8 @@
 //! that would change. It refuses an entry of another spelling, a gap, and a batch that does not
 //! follow from the one before.
 
-use std::collections::BTreeMap;
+mod replay;
+
 use std::fmt;
 
 use lucarne_ledger::batch::{self, BatchError, Content, EpochKey};
@@ -19,9 +20,10 @@ use lucarne_ledger::record::Stream;
 use lucarne_ledger::salt::Seed;
 use lucarne_ledger::seal::{AppendError, Audit, Ledger, Sealed};
 
+pub use self::replay::{Difference, Replay, Said, replay};
 use crate::decide::Desk;
-use crate::event::{Entry, Event, Fact, Input, SignalId};
-use crate::policy::{Policy, Response, RuleId, Verdict};
+use crate::event::{Entry, Event};
+use crate::policy::Policy;
 use crate::state::State;
 
 /// Longest entry: a signal with all its labels at their longest.
@@ -157,7 +159,14 @@ impl SealedLog {
     /// # Errors
     /// When the open batch is full: seal, then try again. When it is too large for any.
     pub fn append(&mut self, entry: &Entry) -> Result<u64, AppendError> {
-        let object = encode(entry);
+        self.append_encoded(&encode(entry))
+    }
+
+    /// The same of an entry that is written already, in its one spelling.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append).
+    pub fn append_encoded(&mut self, object: &[u8]) -> Result<u64, AppendError> {
         let fields = object.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
         let fields = fields.unwrap_or_default().to_vec();
         self.ledger.append_event(&AuditEvent::assertion_by_desk(fields))
@@ -191,18 +200,47 @@ pub fn read_next(
     key: &EpochKey,
     head: Option<Head>,
 ) -> Result<(Vec<Entry>, Head), LogError> {
+    let (bodies, head) = bodies_next(bytes, key, head)?;
+    let entries = bodies.iter().map(|body| decode(body)).collect::<Result<_, _>>()?;
+    Ok((entries, head))
+}
+
+/// The same, each entry as it is written: whoever compares bytes need not read them.
+///
+/// # Errors
+/// When the batch does not verify or follow, or holds something else.
+pub fn bodies_next(
+    bytes: &[u8],
+    key: &EpochKey,
+    head: Option<Head>,
+) -> Result<(Vec<Vec<u8>>, Head), LogError> {
+    bodies(bytes, key, |before| match head {
+        None => before.0 == 0,
+        Some(head) => head == before,
+    })
+}
+
+/// The same of a batch that may follow on any other.
+///
+/// # Errors
+/// When the batch does not verify, or holds something else.
+pub fn bodies_of(bytes: &[u8], key: &EpochKey) -> Result<(Vec<Vec<u8>>, Head), LogError> {
+    bodies(bytes, key, |_| true)
+}
+
+fn bodies(
+    bytes: &[u8],
+    key: &EpochKey,
+    follows: impl Fn(Head) -> bool,
+) -> Result<(Vec<Vec<u8>>, Head), LogError> {
     let position = 0;
     let verified =
         batch::verify(bytes, key).map_err(|cause| LogError::Batch { position, cause })?;
     let statement = verified.statement();
-    let follows = match head {
-        None => statement.first == 0,
-        Some(head) => head == Head(statement.first, statement.prev_root),
-    };
-    if !follows {
+    if !follows(Head(statement.first, statement.prev_root)) {
         return Err(LogError::NotNext { position });
     }
-    let mut entries = Vec::new();
+    let mut bodies = Vec::new();
     for (record, seq) in verified.records().iter().zip(statement.first..) {
         let Content::Present { payload, .. } = record.content else {
             return Err(LogError::NotAnEntry { record: seq });
@@ -213,9 +251,9 @@ pub fn read_next(
             _ => return Err(LogError::NotAnEntry { record: seq }),
         }
         let (_, fields) = chain::split(payload).ok_or(LogError::NotAnEntry { record: seq })?;
-        entries.push(decode(&[b"{", fields, b"}"].concat())?);
+        bodies.push([b"{", fields, b"}"].concat());
     }
-    Ok((entries, Head(verified.end().size(), verified.end().root())))
+    Ok((bodies, Head(verified.end().size(), verified.end().root())))
 }
 
 /// Reads the entries of a sealed log, every check passed.
@@ -248,76 +286,13 @@ pub fn rebuild(policy: Policy, entries: &[Entry]) -> State {
 
 /// The log that the same inputs lead to; under the same policy it is the same log.
 pub fn rerun(policy: Policy, entries: &[Entry]) -> Vec<Entry> {
-    again(policy, entries, |_| true)
-}
-
-/// What another policy would have said otherwise.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Difference {
-    /// Of which signal.
-    pub signal: SignalId,
-    /// What was said, in order.
-    pub was: Vec<Said>,
-    /// What would have been.
-    pub now: Vec<Said>,
-}
-
-/// One decision in short.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Said {
-    /// The row.
-    pub rule: Option<RuleId>,
-    /// The verdict.
-    pub verdict: Verdict,
-    /// What is done.
-    pub actions: Vec<Response>,
-}
-
-/// Runs the inputs of a log by another policy and compares the decisions, signal by signal.
-pub fn replay(entries: &[Entry], policy: &Policy) -> Vec<Difference> {
-    let is_other = |input: &Input| {
-        let of_policies = matches!(
-            input,
-            Input::Policy(_) | Input::Propose { .. } | Input::Grant { .. } | Input::Revert { .. }
-        );
-        !of_policies
-    };
-    let before = decisions(entries);
-    let after = decisions(&again(policy.clone(), entries, is_other));
-    let signals = before.keys().chain(after.keys()).copied();
-    let signals: std::collections::BTreeSet<SignalId> = signals.collect();
-    let said = |of: &BTreeMap<SignalId, Vec<Said>>, signal| of.get(&signal).cloned();
-    let compare = |signal| Difference {
-        signal,
-        was: said(&before, signal).unwrap_or_default(),
-        now: said(&after, signal).unwrap_or_default(),
-    };
-    signals.into_iter().map(compare).filter(|one| one.was != one.now).collect()
-}
-
-fn again(policy: Policy, entries: &[Entry], takes: impl Fn(&Input) -> bool) -> Vec<Entry> {
     let mut desk = Desk::comparing(policy);
     let mut log = Vec::new();
     for entry in entries {
-        if let Event::Input(input) = &entry.event
-            && takes(input)
-        {
+        if let Event::Input(input) = &entry.event {
             let (taken, _) = desk.take(entry.at, entry.actor.clone(), input.clone());
             log.extend(taken);
         }
     }
     log
-}
-
-fn decisions(entries: &[Entry]) -> BTreeMap<SignalId, Vec<Said>> {
-    let mut said: BTreeMap<SignalId, Vec<Said>> = BTreeMap::new();
-    for entry in entries {
-        let Event::Fact(Fact::Decided(decision)) = &entry.event else { continue };
-        said.entry(decision.signal).or_default().push(Said {
-            rule: decision.rule.clone(),
-            verdict: decision.verdict,
-            actions: decision.actions.clone(),
-        });
-    }
-    said
 }

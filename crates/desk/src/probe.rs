@@ -396,7 +396,7 @@ impl Probe for Program {
             Ok(said) => {
                 let out = String::from_utf8_lossy(&said.out).into_owned();
                 let line = json!({ "code": said.code, "out": out });
-                Sample::of(said.code == 0, &format!("exit {}", said.code), line)
+                Sample::of(self.accepts(said.code), &format!("exit {}", said.code), line)
             }
             Err(cause) => Sample::of(false, "UNAVAILABLE", json!({ "error": cause.to_string() })),
         }

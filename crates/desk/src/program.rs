@@ -20,6 +20,9 @@ pub struct Program {
     /// Its arguments, with `{names}`.
     #[serde(default)]
     pub args: Vec<String>,
+    /// Exit codes that are a yes; absent: 0.
+    #[serde(default)]
+    pub codes: Vec<i32>,
 }
 
 /// What it said.
@@ -65,6 +68,11 @@ impl std::error::Error for ProgramError {
 }
 
 impl Program {
+    /// Whether an exit code is a yes.
+    pub fn accepts(&self, code: i32) -> bool {
+        if self.codes.is_empty() { code == 0 } else { self.codes.contains(&code) }
+    }
+
     /// Runs it to its end.
     ///
     /// # Errors
@@ -125,7 +133,7 @@ mod tests {
 
     fn shell(args: &[&str]) -> Program {
         let args = args.iter().map(|arg| (*arg).to_owned()).collect();
-        Program { program: "/bin/sh".into(), args }
+        Program { program: "/bin/sh".into(), args, codes: Vec::new() }
     }
 
     #[tokio::test]
@@ -139,7 +147,7 @@ mod tests {
         let endless = shell(&["-c", "while :; do :; done"]);
         let late = endless.run(&names, Duration::from_millis(60)).await;
         assert!(matches!(late, Err(ProgramError::Late)));
-        let relative = Program { program: "sh".into(), args: Vec::new() };
+        let relative = Program { program: "sh".into(), args: Vec::new(), codes: Vec::new() };
         assert!(matches!(relative.run(&names, second).await, Err(ProgramError::Relative)));
     }
 }

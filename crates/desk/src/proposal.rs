@@ -24,7 +24,8 @@ pub struct Proposal {
 }
 
 /// What held before the policy that holds now.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Former {
     /// Its text.
     pub source: String,

@@ -79,6 +79,11 @@ pub enum Refusal {
     SameIncident,
     /// It is no runbook, or its arguments look like secrets.
     BadRunbook,
+    /// A role that the runbook asks for has not signed this text.
+    NotApproved {
+        /// The role.
+        role: String,
+    },
     /// A run must be given exactly what its runbook names.
     Inputs,
     /// It does not follow from what was done before.
@@ -117,6 +122,7 @@ impl Refusal {
             Self::NotOpenIncident => "not_open_incident",
             Self::SameIncident => "same_incident",
             Self::BadRunbook => "bad_runbook",
+            Self::NotApproved { .. } => "not_approved",
             Self::Inputs => "inputs",
             Self::NotNext => "not_next",
             Self::PolicyUnsafe => "policy_unsafe",
@@ -132,6 +138,7 @@ impl fmt::Display for Refusal {
             Self::CheckSkipped { check } => write!(f, "check {check} was skipped"),
             Self::NotInGroup { group } => write!(f, "only {group} may do this"),
             Self::EvidenceRequired { item } => write!(f, "{item} must be collected first"),
+            Self::NotApproved { role } => write!(f, "{role} has not signed this runbook"),
             other => f.write_str(&other.code().replace('_', " ")),
         }
     }

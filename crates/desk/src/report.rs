@@ -4,6 +4,7 @@
 //! its digest can be sealed. Texts of others are shown as texts: a label cannot become a heading,
 //! a link or a script.
 
+mod ocsf;
 #[cfg(test)]
 mod tests;
 mod text;

@@ -11,6 +11,8 @@ mod file;
 pub mod lint;
 pub mod record;
 pub mod run;
+pub mod shelf;
+pub mod signature;
 #[cfg(test)]
 mod tests;
 
@@ -42,6 +44,7 @@ pub struct Runbook {
     pub inputs: Vec<String>,
     /// In order.
     pub steps: Vec<Step>,
+    source: String,
     digest: Digest,
 }
 
@@ -146,6 +149,11 @@ impl Runbook {
     /// At the first line that cannot be run.
     pub fn parse(yaml: &str) -> Result<Self, RunbookError> {
         compile::compile(yaml)
+    }
+
+    /// Its text.
+    pub fn source(&self) -> &str {
+        &self.source
     }
 
     /// SHA-256 of its text: what people sign. Any edit makes another runbook.

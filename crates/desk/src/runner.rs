@@ -475,7 +475,11 @@ impl<S: Seat + 'static> Runner<S> {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => break,
                 () = tokio::time::sleep(IDLE) => {}
-                Some(Ok(done)) = tasks.join_next() => { busy.remove(&done); }
+                Some(Ok(done)) = tasks.join_next() => {
+                    busy.remove(&done);
+                    // A run that waits is not looked at without pause.
+                    continue;
+                }
             }
             let Ok(live) = self.live().await else { continue };
             for run in live {

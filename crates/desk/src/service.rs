@@ -4,7 +4,7 @@
 //! It stops in this order: HTTP takes nothing more, the engine takes what waits and seals, the
 //! senders leave what is not sent to the next start.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
@@ -12,8 +12,9 @@ use std::time::Duration;
 
 use ::http::Uri;
 use axum::Router;
+use lucarne_ledger::key::PublicKey;
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer};
+use rustls_pki_types::{CertificateDer, PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -26,6 +27,7 @@ use crate::engine::lanes::Lanes;
 use crate::engine::sweep::Sweeper;
 use crate::engine::{Engine, EngineError, Identity, IdentityError, Parts};
 use crate::http::access::{Caller, Keys};
+use crate::http::auth::Provider;
 use crate::http::{self, router};
 use crate::metrics::Metrics;
 use crate::outbox::Sender;
@@ -33,7 +35,7 @@ use crate::outbox::channel::{Channel, ChannelKind, Relay, Target};
 use crate::own::Own;
 use crate::person::{Person, PersonId};
 use crate::policy::{Policy, Profile};
-use crate::runbook::Runbook;
+use crate::runbook::shelf::Shelf;
 use crate::runner::Runner;
 use crate::runner::bags::Bags;
 use crate::scrub::Scrubber;
@@ -111,6 +113,7 @@ pub fn check(path: &Path) -> Result<(), ServiceError> {
     let file = File::read(path)?;
     policy(&file)?;
     keys(&file)?;
+    provider(&file)?;
     runbooks(&file)?;
     if let Some(runs) = &file.runs {
         catalogue(runs)?;
@@ -175,7 +178,7 @@ pub async fn serve(
     let engine_lanes = Arc::clone(&lanes);
     let started = tokio::task::spawn_blocking(move || Engine::start(parts, engine_lanes));
     let engine = started.await.map_err(|_| EngineError::Seal)??;
-    let published = engine.published();
+    let (published, in_part) = (engine.published(), engine.was_read_in_part());
     let thread = std::thread::spawn(move || engine.run());
     let shared = Arc::new(Mutex::new(outbox_store.1));
     let own = Own {
@@ -187,11 +190,12 @@ pub async fn serve(
     let mut senders = JoinSet::new();
     drive(file, &lanes, Arc::new(runs_scrubber), stop.clone(), &mut senders)?;
     senders.spawn(own.watch_outbox(stop.clone()));
-    senders.spawn(sweeper.run(Arc::clone(&lanes), Arc::clone(&published), stop.clone()));
+    senders.spawn(sweeper.run(Arc::clone(&lanes), Arc::clone(&published), in_part, stop.clone()));
     let parts = http::Parts {
         lanes: Arc::clone(&lanes),
         published,
         keys,
+        provider: provider(file)?,
         scrubber,
         mappings: file.mappings.clone(),
         runbooks,
@@ -225,10 +229,10 @@ async fn answer(listener: TcpListener, router: Router, mut stop: watch::Receiver
     }
 }
 
-fn runbooks(file: &File) -> Result<BTreeMap<String, String>, ConfigError> {
-    let Some(runs) = &file.runs else { return Ok(BTreeMap::new()) };
+fn runbooks(file: &File) -> Result<Shelf, ConfigError> {
+    let mut shelf = Shelf::default();
+    let Some(runs) = &file.runs else { return Ok(shelf) };
     let read = |cause| ConfigError::Read { path: runs.runbooks.clone(), cause };
-    let mut found = BTreeMap::new();
     for entry in std::fs::read_dir(&runs.runbooks).map_err(read)? {
         let path = entry.map_err(read)?.path();
         if path.extension().is_none_or(|kind| kind != "yaml") {
@@ -237,9 +241,15 @@ fn runbooks(file: &File) -> Result<BTreeMap<String, String>, ConfigError> {
         let source = text(&path)?;
         let key = path.display().to_string();
         let wrong = |_| ConfigError::Value { key, want: "a runbook that can be run" };
-        found.insert(Runbook::parse(&source).map_err(wrong)?.id, source);
+        shelf.add(path, &source).map_err(wrong)?;
     }
-    Ok(found)
+    for (role, path) in &runs.role_keys {
+        let want = "the PEM file of a P-256 public key";
+        let wrong = || ConfigError::Value { key: format!("runs.role_keys.{role}"), want };
+        let spki = SubjectPublicKeyInfoDer::from_pem_file(path).map_err(|_| wrong())?;
+        shelf.trust(role, PublicKey::from_spki(&spki).map_err(|_| wrong())?);
+    }
+    Ok(shelf)
 }
 
 fn catalogue(runs: &RunsAt) -> Result<Catalogue, ConfigError> {
@@ -353,6 +363,13 @@ fn keys(file: &File) -> Result<(Keys, Vec<Person>), ConfigError> {
         }
     }
     Ok((keys, people))
+}
+
+fn provider(file: &File) -> Result<Option<Provider>, ConfigError> {
+    let Some(at) = &file.provider else { return Ok(None) };
+    let want = "an issuer, an audience, an http or https address or a file, and roles";
+    let wrong = || ConfigError::Value { key: "provider".to_owned(), want };
+    Provider::new(at.clone()).map(Some).ok_or_else(wrong)
 }
 
 fn channel(at: &ChannelAt, file: &File) -> Result<Channel, ConfigError> {

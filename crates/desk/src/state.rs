@@ -7,7 +7,8 @@ mod apply;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use serde::{Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::approval::{Request, RequestId};
 use crate::decision::{Action, ActionId};
@@ -25,11 +26,12 @@ use crate::scrub::Scrubbed;
 use crate::signal::{Risk, Signal, Status};
 
 /// Everything that decisions depend on.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct State {
     pub(crate) next_seq: u64,
     pub(crate) last: Option<Moment>,
-    #[serde(serialize_with = "policy_digest")]
+    #[serde(serialize_with = "policy_text", deserialize_with = "policy_of")]
     pub(crate) policy: Policy,
     // the policy that the configuration named last; people may have agreed to another since
     pub(crate) configured: Option<Digest>,
@@ -43,7 +45,7 @@ pub struct State {
     pub(crate) sensed: u64,
     // the signal that is being decided
     pub(crate) current: Option<(SignalId, Moment, Signal)>,
-    #[serde(serialize_with = "pairs")]
+    #[serde(serialize_with = "pairs", deserialize_with = "from_pairs")]
     pub(crate) pending: BTreeMap<SignalId, Pending>,
     // the last signal with missed beats of each capsule, while it can still correlate
     pub(crate) missing: BTreeMap<String, (Moment, Risk)>,
@@ -69,7 +71,8 @@ pub struct State {
 }
 
 /// A signal that waits for what the fleet says.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Pending {
     pub(crate) received: Moment,
     pub(crate) since: Moment,
@@ -78,7 +81,8 @@ pub(crate) struct Pending {
 }
 
 /// The heartbeats of a capsule.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Liveness {
     pub(crate) last: Moment,
     // how long the desk itself was away since then
@@ -89,14 +93,16 @@ pub(crate) struct Liveness {
 }
 
 /// How often a cause came and went.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Flap {
     pub(crate) status: Status,
     pub(crate) changes: VecDeque<Moment>,
 }
 
 /// Something is kept as it is.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Hold {
     // the instance that is held; none: everything of the incident
     pub(crate) instance: Option<String>,
@@ -104,7 +110,8 @@ pub(crate) struct Hold {
 }
 
 /// An action whose result is waited for.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Awaited {
     pub(crate) action: Action,
     pub(crate) since: Moment,
@@ -224,11 +231,21 @@ impl State {
     pub fn to_bytes(&self) -> Vec<u8> {
         serde_json::to_vec(self).expect("a state is JSON")
     }
+
+    /// A state from its bytes; nothing when they are not in their one spelling.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let state: Self = serde_json::from_slice(bytes).ok()?;
+        (state.to_bytes() == bytes).then_some(state)
+    }
 }
 
-// The text is in the log already.
-fn policy_digest<S: Serializer>(policy: &Policy, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&policy.digest())
+fn policy_text<S: Serializer>(policy: &Policy, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(policy.source())
+}
+
+fn policy_of<'de, D: Deserializer<'de>>(from: D) -> Result<Policy, D::Error> {
+    let source = String::deserialize(from)?;
+    Policy::parse(&source).map_err(|_| D::Error::custom("expected a policy"))
 }
 
 // Keys that are not texts.
@@ -237,4 +254,9 @@ fn pairs<K: Serialize, V: Serialize, S: Serializer>(
     to: S,
 ) -> Result<S::Ok, S::Error> {
     to.collect_seq(map)
+}
+
+fn from_pairs<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<SignalId, Pending>, D::Error> {
+    let pairs: Vec<(SignalId, Pending)> = Vec::deserialize(from)?;
+    Ok(pairs.into_iter().collect())
 }

@@ -8,6 +8,7 @@
 pub mod database;
 mod postgres;
 mod seals;
+mod snapshots;
 mod sqlite;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -117,6 +118,8 @@ pub struct Doc {
 pub struct Line<'a> {
     /// The entry.
     pub entry: &'a Entry,
+    /// It in its one spelling.
+    pub body: &'a [u8],
     /// The incident, if it is about one.
     pub incident: Option<IncidentId>,
 }
@@ -222,11 +225,11 @@ impl Store {
     pub fn append(&mut self, lines: &[Line<'_>]) -> Result<(), StoreError> {
         let values = |line: &Line<'_>| {
             let incident = line.incident.map_or(Value::Null, |incident| Value::of(incident.0));
-            let body = Value::Bytes(log::encode(line.entry));
+            let body = Value::Bytes(line.body.to_vec());
             vec![Value::of(line.entry.seq), Value::of(line.entry.at.wall_ms), incident, body]
         };
         let rows: Vec<Vec<Value>> = lines.iter().map(values).collect();
-        self.insert("INSERT INTO entry (seq, at_ms, incident, body) VALUES ", &rows)?;
+        self.insert("INSERT INTO entry (seq, at_ms, incident, body) VALUES ", rows)?;
         if let Some(last) = lines.last() {
             let next = Value::of(last.entry.seq.saturating_add(1));
             self.database.run("UPDATE meta SET number = $1 WHERE name = 'log'", &[next])?;
@@ -235,16 +238,20 @@ impl Store {
     }
 
     // Many rows a statement: a server is a round trip away.
-    fn insert(&mut self, head: &str, rows: &[Vec<Value>]) -> Result<(), StoreError> {
-        let mut many = rows.chunks_exact(ROWS_AT_ONCE);
-        for chunk in &mut many {
-            let width = chunk.first().map_or(0, Vec::len);
-            let sql = format!("{head}{}", places(width, ROWS_AT_ONCE));
-            self.database.run(&sql, &chunk.concat())?;
-        }
-        for row in many.remainder() {
-            let sql = format!("{head}{}", places(row.len(), 1));
-            self.database.run(&sql, row)?;
+    fn insert(&mut self, head: &str, rows: Vec<Vec<Value>>) -> Result<(), StoreError> {
+        let width = rows.first().map_or(0, Vec::len);
+        let mut left = rows.len();
+        let mut values = rows.into_iter().flatten();
+        for many in [ROWS_AT_ONCE, FEW_ROWS_AT_ONCE, 1] {
+            if left < many {
+                continue;
+            }
+            let sql = format!("{head}{}", places(width, many));
+            while left >= many {
+                let some: Vec<Value> = values.by_ref().take(many * width).collect();
+                self.database.run(&sql, &some)?;
+                left -= many;
+            }
         }
         Ok(())
     }
@@ -351,6 +358,8 @@ fn places(width: usize, rows: usize) -> String {
 
 /// Four values each: far from the limits of both databases.
 const ROWS_AT_ONCE: usize = 64;
+/// What is left of those: statements are kept, so there are three of them and not sixty-four.
+const FEW_ROWS_AT_ONCE: usize = 8;
 /// Two pages of SQLite and some.
 const PROBE_BYTES: usize = 16 * 1024;
 
@@ -371,6 +380,7 @@ CREATE INDEX IF NOT EXISTS work_in_order ON work (queue, standing, id);
 CREATE TABLE IF NOT EXISTS sealed (
   position BIGINT PRIMARY KEY, epoch BYTES NOT NULL, spki BYTES NOT NULL,
   first BIGINT NOT NULL, next BIGINT NOT NULL, body BYTES NOT NULL);
+CREATE TABLE IF NOT EXISTS snapshot (seq BIGINT PRIMARY KEY, body BYTES NOT NULL);
 CREATE TABLE IF NOT EXISTS probe (id BIGINT PRIMARY KEY, body BYTES NOT NULL);
 INSERT INTO meta (name, number) VALUES ('log', 0), ('work', 1) ON CONFLICT (name) DO NOTHING;
 ";

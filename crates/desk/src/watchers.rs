@@ -1,5 +1,6 @@
-//! Rules of our own over Prometheus and Loki, asked at an interval: a value above its bound fires,
-//! silence does not resolve, and a source that is away makes the desk say that it is blind.
+//! Rules of our own over Prometheus, Loki and readiness endpoints, asked at an interval: a value
+//! above its bound fires, silence does not resolve, and a source that is away makes the desk say
+//! that it is blind.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 
 use crate::engine::lanes::Unavailable;
 use crate::event::Input;
-use crate::exchange::Names;
+use crate::exchange::{Call, ExchangeError, Names};
 use crate::intake::empty;
 use crate::moment::SECOND_MS;
 use crate::number::Number;
@@ -26,8 +27,10 @@ use crate::signal::{Draft, Kind, Signal, Source, Status};
 pub struct RuleAt {
     /// Its name, once in a catalogue.
     pub name: String,
-    /// What it measures.
-    pub metric: Metric,
+    /// What it measures; this or `ready`.
+    pub metric: Option<Metric>,
+    /// What has to be ready.
+    pub ready: Option<Unready>,
     /// Values above it count.
     #[serde(default)]
     pub above: f64,
@@ -45,6 +48,42 @@ pub struct RuleAt {
     /// Labels of its signals.
     #[serde(default)]
     pub labels: BTreeMap<String, String>,
+}
+
+/// An endpoint that says that it is not ready: 1 while it does, and 0 otherwise. One that does not
+/// answer says nothing.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq)]
+#[serde(deny_unknown_fields)]
+pub struct Unready {
+    /// Where it is asked.
+    pub call: Call,
+    /// What its body holds when it is not ready for the reason that is looked for; absent: any.
+    pub says: Option<String>,
+}
+
+impl Unready {
+    async fn asked(&self) -> Result<Option<f64>, ExchangeError> {
+        let answered = self.call.send(&Names::new(), &[], PATIENCE).await?;
+        let body = String::from_utf8_lossy(&answered.body);
+        let told = self.says.as_ref().is_none_or(|says| body.contains(says));
+        let unready = !self.call.accepts(answered.status) && told;
+        Ok(Some(f64::from(u8::from(unready))))
+    }
+}
+
+impl RuleAt {
+    /// Whether it says what it looks at, and only once.
+    pub const fn is_whole(&self) -> bool {
+        self.metric.is_some() != self.ready.is_some()
+    }
+
+    async fn asked(&self) -> Option<Option<f64>> {
+        match (&self.metric, &self.ready) {
+            (Some(metric), _) => metric.asked(&Names::new(), PATIENCE).await.ok(),
+            (None, Some(ready)) => ready.asked().await.ok(),
+            (None, None) => None,
+        }
+    }
 }
 
 /// A rule and what it has seen.
@@ -81,13 +120,11 @@ impl Watcher {
         seat: &S,
         scrubber: &Scrubber,
     ) -> Result<(), Unavailable> {
-        let metric = &self.at.metric;
-        let answer = metric.asked(&Names::new(), PATIENCE).await;
-        let value = match (self.at.absent, answer) {
-            (_, Err(_)) => None,
-            (true, Ok(found)) => Number::new(f64::from(u8::from(found.is_none()))),
+        let value = match (self.at.absent, self.at.asked().await) {
+            (_, None) => None,
+            (true, Some(found)) => Number::new(f64::from(u8::from(found.is_none()))),
             // No series is no failure: a rate of nothing is not above any bound.
-            (false, Ok(found)) => Number::new(found.unwrap_or(0.0)),
+            (false, Some(found)) => Number::new(found.unwrap_or(0.0)),
         };
         let kind = self.at.kind;
         let (now, chosen, blind) = seat

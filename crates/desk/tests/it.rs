@@ -7,6 +7,8 @@ mod alertmanager;
 mod approvals;
 #[path = "it/campaign.rs"]
 mod campaign;
+#[path = "it/caracal.rs"]
+mod caracal;
 #[path = "it/clock.rs"]
 mod clock;
 #[path = "it/error_rate.rs"]
@@ -29,10 +31,22 @@ mod outbox;
 mod playbook;
 #[path = "it/process.rs"]
 mod process;
+#[path = "it/provider.rs"]
+mod provider;
+#[path = "it/races.rs"]
+mod races;
+#[path = "it/replay.rs"]
+mod replay;
+#[path = "it/runbooks.rs"]
+mod runbooks;
 #[path = "it/runs.rs"]
 mod runs;
+#[path = "it/schema.rs"]
+mod schema;
 #[path = "it/served.rs"]
 mod served;
+#[path = "it/steps.rs"]
+mod steps;
 #[path = "it/storm.rs"]
 mod storm;
 #[path = "it/stress.rs"]

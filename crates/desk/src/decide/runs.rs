@@ -10,14 +10,15 @@ use crate::approval::{ActionSpec, Quorum, Request, RequestId, Standing};
 use crate::decide::{Asked, Course, GATE};
 use crate::decision::Notice;
 use crate::event::{Fact, Input};
-use crate::incident::{BUNDLE, IncidentId, Phase};
+use crate::incident::{BUNDLE, IncidentId, Phase, Severity};
 use crate::person::{Actor, PersonId};
 use crate::policy::Effect;
 use crate::refusal::Refusal;
-use crate::runbook::record::Record;
+use crate::runbook::record::{Record, Starting};
 use crate::runbook::run::{Next, Resume, RunEvent, RunId};
 use crate::runbook::{Runbook, Step, Work};
 use crate::scrub::Scrubbed;
+use crate::signal::{Kind, fingerprint};
 
 /// Actions that the desk does itself, in the same transaction as the word that they are done.
 pub(crate) const OWN: [&str; 6] =
@@ -34,7 +35,8 @@ impl Course<'_> {
             _ => None,
         };
         let answer = match input {
-            Input::RunStart { incident, .. } => self.begin_run(*incident),
+            Input::RunStart { incident, approved, .. } => self.begin_run(*incident, approved),
+            Input::RunPlanned { change, approved, .. } => self.begin_planned(change, approved),
             Input::Step { run, event } => self.step(*run, event),
             Input::Resume { run, how, reason } => self.resume(*run, *how, reason),
             Input::Abort { run, reason } => self.abort(*run, reason),
@@ -43,7 +45,49 @@ impl Course<'_> {
         answer.map_err(|why| (incident, why))
     }
 
-    fn begin_run(&mut self, incident: IncidentId) -> Result<(), Refusal> {
+    // A change that was announced is worked on as an incident is: it keeps evidence, and it ends by
+    // checks. Nobody is paged for it.
+    fn begin_planned(&mut self, change: &str, approved: &BTreeSet<String>) -> Result<(), Refusal> {
+        self.person()?;
+        if !self.state.changes.iter().any(|known| known.id == change) {
+            return Err(Refusal::Unknown);
+        }
+        self.startable(approved)?;
+        let incident = self.planned(change);
+        self.begin_run(incident, approved)
+    }
+
+    fn planned(&mut self, change: &str) -> IncidentId {
+        let name = CHANGE.to_owned();
+        let labels = BTreeMap::from([(name.clone(), Scrubbed::assertion(change.to_owned()))]);
+        let cause = fingerprint(Kind::Other, &labels, &[name]);
+        if let Some(open) = self.standing(cause).filter(|found| found.phase.is_open()) {
+            return open.id;
+        }
+        let next = self.state.incidents.last_key_value().map_or(1, |(last, _)| last.0 + 1);
+        let incident = IncidentId(next);
+        let (kind, severity) = (Kind::Other, Severity::Sev3);
+        self.fact(Fact::Opened { incident, kind, fingerprint: cause, severity, labels });
+        self.shift(incident, Phase::Triaged);
+        incident
+    }
+
+    // Whether the text can be run, is given what it names, and is what its roles have signed.
+    fn startable(&self, approved: &BTreeSet<String>) -> Result<&Starting, Refusal> {
+        let starting = self.state.starting.as_ref().ok_or(Refusal::BadRunbook)?;
+        starting.check()?;
+        let asks = &starting.runbook.approved_by;
+        match asks.iter().find(|role| !approved.contains(*role)) {
+            Some(role) => Err(Refusal::NotApproved { role: role.clone() }),
+            None => Ok(starting),
+        }
+    }
+
+    fn begin_run(
+        &mut self,
+        incident: IncidentId,
+        approved: &BTreeSet<String>,
+    ) -> Result<(), Refusal> {
         match self.actor {
             Actor::Desk => {}
             Actor::Person(_) => {
@@ -55,8 +99,7 @@ impl Course<'_> {
         if !found.phase.is_open() {
             return Err(Refusal::NotOpenIncident);
         }
-        let starting = self.state.starting.as_ref().ok_or(Refusal::BadRunbook)?;
-        starting.check()?;
+        let starting = self.startable(approved)?;
         let (name, digest) = (starting.runbook.id.clone(), starting.runbook.digest());
         let checks = checks(&starting.runbook);
         let run = RunId(self.state.ran.saturating_add(1));
@@ -326,6 +369,8 @@ impl Course<'_> {
     }
 }
 
+/// The label of an incident that a change is the reason of.
+const CHANGE: &str = "change";
 // From detected to validating there are six hops.
 const LEAD_MAX: usize = 8;
 

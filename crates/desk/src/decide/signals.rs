@@ -111,7 +111,7 @@ impl Course<'_> {
     }
 
     // The newest incident of a cause, or what it was merged into.
-    fn standing(&self, cause: Digest) -> Option<&Incident> {
+    pub(super) fn standing(&self, cause: Digest) -> Option<&Incident> {
         let id = self.state.by_cause.get(&cause)?;
         let found = self.state.incidents.get(id)?;
         match found.merged_into {

@@ -165,6 +165,8 @@ impl Lanes {
             .wait_timeout_while(waiting, within, idle)
             .unwrap_or_else(PoisonError::into_inner);
         if waiting.closed && waiting.inputs == 0 {
+            // Nobody looks any more: whoever waits for a look is told that the desk stops.
+            waiting.looks.clear();
             return None;
         }
         let mut group = Vec::new();
@@ -197,3 +199,24 @@ impl Lanes {
 const INPUTS_MAX: usize = 20_000;
 /// Looks that wait.
 const LOOKS_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_look_that_waits_when_the_desk_stops_is_told_so() {
+        let lanes = Arc::new(Lanes::default());
+        let asking = Arc::clone(&lanes);
+        let look = tokio::spawn(async move { asking.see(|_, _| ()).await });
+        while lanes.waiting.lock().unwrap().looks.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        lanes.close();
+        assert!(lanes.wait(1, Duration::ZERO).is_none());
+        let told = tokio::time::timeout(Duration::from_secs(5), look).await.unwrap();
+        assert_eq!(told.unwrap(), Err(Unavailable::Stopping));
+    }
+}

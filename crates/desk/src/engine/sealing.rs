@@ -3,6 +3,7 @@
 //! Every start of a desk is an epoch. What a desk left unsealed, whoever seals next seals; the
 //! place after the last batch is found under the lock of the log.
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -121,6 +122,40 @@ pub(super) struct Sealing {
     ledger: SealedLog,
     sealed: u64,
     at: Instant,
+    recent: Recent,
+}
+
+/// Entries that this desk has just written: what is not sealed yet need not be read again.
+#[derive(Default)]
+struct Recent {
+    first: u64,
+    bodies: VecDeque<Vec<u8>>,
+}
+
+impl Recent {
+    fn next(&self) -> u64 {
+        self.first.saturating_add(self.bodies.len() as u64)
+    }
+
+    fn remember(&mut self, first: u64, bodies: Vec<Vec<u8>>) {
+        // Another desk wrote in between, or nothing was sealed for long: the store has them.
+        if first != self.next() || self.bodies.len() > RECENT_MAX {
+            self.bodies.clear();
+            self.first = first;
+        }
+        self.bodies.extend(bodies);
+    }
+
+    fn get(&self, seq: u64) -> Option<&[u8]> {
+        let place = usize::try_from(seq.checked_sub(self.first)?).ok()?;
+        self.bodies.get(place).map(Vec::as_slice)
+    }
+
+    fn forget(&mut self, before: u64) {
+        while self.first < before && self.bodies.pop_front().is_some() {
+            self.first += 1;
+        }
+    }
 }
 
 impl fmt::Debug for Sealing {
@@ -138,7 +173,13 @@ impl Sealing {
         let ledger = SealedLog::new(&identity.instance, EpochId(epoch), seed, time_ms)
             .map_err(|_| EngineError::Seal)?;
         let identity = identity.again();
-        Ok(Self { identity, epoch, ledger, sealed: 0, at: Instant::now() })
+        let recent = Recent::default();
+        Ok(Self { identity, epoch, ledger, sealed: 0, at: Instant::now(), recent })
+    }
+
+    /// Takes in entries that were committed, from a number on.
+    pub(super) fn remember(&mut self, first: u64, bodies: Vec<Vec<u8>>) {
+        self.recent.remember(first, bodies);
     }
 
     /// Whether there are so many entries that are not sealed, or some for a while.
@@ -159,6 +200,7 @@ impl Sealing {
             }
             Ok::<_, EngineError>(next)
         })?;
+        self.recent.forget(self.sealed);
         self.at = Instant::now();
         Ok(())
     }
@@ -172,13 +214,29 @@ impl Sealing {
         time_ms: u64,
     ) -> Result<SealedBatch, EngineError> {
         let mut end = first;
-        for entry in store.entries(first, next - first)? {
+        while let Some(body) = self.recent.get(end).filter(|_| end < next) {
             // A batch that is full is sealed with what it has.
+            if self.ledger.append_encoded(body).is_err() {
+                return self.signed(position, first, end, time_ms);
+            }
+            end += 1;
+        }
+        for entry in store.entries(end, next - end)? {
             if self.ledger.append(&entry).is_err() {
                 break;
             }
             end = entry.seq + 1;
         }
+        self.signed(position, first, end, time_ms)
+    }
+
+    fn signed(
+        &mut self,
+        position: u64,
+        first: u64,
+        end: u64,
+        time_ms: u64,
+    ) -> Result<SealedBatch, EngineError> {
         if end == first {
             return Err(EngineError::Seal);
         }
@@ -210,3 +268,5 @@ impl From<EngineError> for StoreError {
 const SEAL_AFTER: Duration = Duration::from_secs(10);
 /// Entries of one batch: far below what a batch may hold.
 const BATCH_ENTRIES: u64 = 4096;
+/// Entries that are kept for the next seal: twice what makes one due, some MiB.
+const RECENT_MAX: usize = 8192;

@@ -1,4 +1,5 @@
-//! The sweep: at the start and every hour the log is compared with what was sealed. What differs
+//! The sweep: at the start, or right after it, and every hour the log is compared with what was
+//! sealed. What differs
 //! becomes a signal about integrity, which no window and no mute suppresses.
 //!
 //! A desk whose log was changed still starts: somebody has to be told, and the incident shuts its
@@ -20,7 +21,8 @@ use crate::policy::Policy;
 use crate::scrub::Scrubber;
 use crate::store::{Store, StoreError};
 
-/// The batch from which on a store does not hold what was sealed; none: it does.
+/// The batch from which on a store does not hold what was sealed, of those from `from` on; none: it
+/// does.
 ///
 /// # Errors
 /// When the store cannot be read, or is another desk's.
@@ -28,8 +30,9 @@ pub(super) fn first_broken(
     store: &mut Store,
     desk: &Instance,
     key: &PublicKey,
+    from: u64,
 ) -> Result<Option<u64>, StoreError> {
-    match store.verify_sealed(desk, key) {
+    match store.verify_from(desk, key, from) {
         Ok(_) => Ok(None),
         Err(StoreError::Sealed { position, .. }) => Ok(Some(position)),
         // A row that cannot even be read was written by somebody else.
@@ -60,24 +63,28 @@ impl Sweeper {
     /// # Errors
     /// When the store cannot be read.
     pub fn sweep(&mut self, policy: &Policy) -> Result<Option<Input>, StoreError> {
-        let broken = first_broken(&mut self.store, &self.desk, &self.key)?;
+        let broken = first_broken(&mut self.store, &self.desk, &self.key, 0)?;
         let desk = self.desk.to_string();
         let signal = |position| own::tampered(&desk, position, policy, &self.scrubber);
         Ok(broken.and_then(signal).map(Input::Signal))
     }
 
-    /// Sweeps every hour until it is told to stop. The start of the engine was the first time.
+    /// Sweeps every hour until it is told to stop. The start of the engine was the first time; when
+    /// it has not seen the whole log, the first time is now.
     pub async fn run(
         mut self,
         lanes: Arc<Lanes>,
         published: Arc<RwLock<Published>>,
+        at_once: bool,
         mut stop: watch::Receiver<bool>,
     ) {
+        let mut after = if at_once { Duration::ZERO } else { SWEEP_AFTER };
         loop {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
-                () = tokio::time::sleep(SWEEP_AFTER) => {}
+                () = tokio::time::sleep(after) => {}
             }
+            after = SWEEP_AFTER;
             let policy = published.read().unwrap_or_else(PoisonError::into_inner).policy.clone();
             let swept = tokio::task::spawn_blocking(move || {
                 let found = policy.map(|policy| self.sweep(&policy));

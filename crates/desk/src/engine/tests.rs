@@ -175,11 +175,122 @@ fn what_somebody_changed_in_the_database_shows(place: &Place) {
     assert!(matches!(refused, EngineError::Store(StoreError::Entry { seq: 1, .. })), "{refused:?}");
 }
 
+fn count(desk: &mut Desk, sql: &str) -> u64 {
+    desk.store().database.rows(sql, &[]).unwrap()[0][0].count().unwrap()
+}
+
+// Trips, a snapshot that is sealed, and one trip after it.
+fn with_snapshot(place: &Place, identity: &tempfile::TempDir) -> (Desk, Vec<u8>) {
+    let mut desk = Desk::start(place, identity).unwrap();
+    assert!(!desk.engine.was_read_in_part());
+    for capsule in ["c1", "c2", "c3"] {
+        let trip = desk.trip(capsule, "0.9");
+        desk.ask(vec![trip]).unwrap();
+    }
+    desk.engine.snapshot().unwrap();
+    desk.engine.seal(0).unwrap();
+    let trip = desk.trip("c4", "0.9");
+    desk.ask(vec![trip]).unwrap();
+    let state = desk.engine.desk.state().to_bytes();
+    (desk, state)
+}
+
+fn a_start_goes_on_from_a_snapshot(place: &Place) {
+    let identity = tempfile::tempdir().unwrap();
+    let (mut desk, before) = with_snapshot(place, &identity);
+    for _ in 0..3 {
+        desk.engine.snapshot().unwrap();
+    }
+    assert_eq!(count(&mut desk, "SELECT COUNT(*) FROM snapshot"), 3, "a few are kept");
+    let newest = desk.engine.snapshotted;
+    drop(desk);
+    // None of the newest is sealed, and the sealed one is gone: the log is read from the first.
+    let desk = Desk::start(place, &identity).unwrap();
+    assert_eq!((desk.engine.was_read_in_part(), desk.engine.snapshotted), (false, 0));
+    // That start has sealed them.
+    drop(desk);
+    let mut desk = Desk::start(place, &identity).unwrap();
+    assert_eq!((desk.engine.was_read_in_part(), desk.engine.snapshotted), (true, newest));
+    let (now, then) = (desk.engine.desk.state(), crate::state::State::from_bytes(&before).unwrap());
+    assert_eq!(now.incidents().count(), then.incidents().count());
+    let entries = desk.store().entries(0, u64::from(u32::MAX)).unwrap();
+    let first = Policy::shipped(Profile::ResponderDefault);
+    let whole = crate::log::rebuild(first, &entries).to_bytes();
+    assert_eq!(desk.engine.desk.state().to_bytes(), whole, "as if it had read everything");
+    // What was changed before the snapshot the sweep finds, which comes right after such a start.
+    let bent = [bytes(b"{}")];
+    desk.store().database.run("UPDATE entry SET body = $1 WHERE seq = 2", &bent).unwrap();
+    drop(desk);
+    let desk = Desk::start(place, &identity).unwrap();
+    assert!(desk.engine.was_read_in_part());
+    let found = desk.sweeper(place).sweep(&Policy::shipped(Profile::ResponderDefault)).unwrap();
+    assert!(matches!(found, Some(Input::Signal(one)) if one.is_integrity()));
+}
+
+// Each is a way to make a start believe in a state that never was: here, one without its gates.
+fn a_forged_snapshot_is_refused_and_told(place: &Place, forge: Forge) {
+    let identity = tempfile::tempdir().unwrap();
+    let (mut desk, _) = with_snapshot(place, &identity);
+    forge(&mut desk);
+    drop(desk);
+    let mut desk = Desk::start(place, &identity).unwrap();
+    assert!(!desk.engine.was_read_in_part(), "the log is read from its first entry");
+    let incident = desk.engine.desk.state().incidents().last().unwrap();
+    assert_eq!((incident.kind, incident.severity), (Kind::AuditIntegrity, Severity::Sev0));
+    assert_eq!(desk.engine.desk.state().incidents().count(), 5, "and nothing is missing");
+    let entries = desk.store().entries(0, u64::from(u32::MAX));
+    let first = Policy::shipped(Profile::ResponderDefault);
+    let whole = entries.map(|entries| crate::log::rebuild(first, &entries).to_bytes()).unwrap();
+    assert_eq!(desk.engine.desk.state().to_bytes(), whole);
+}
+
+// The state with one incident less, and its digest.
+fn forged(desk: &mut Desk) -> (Vec<u8>, crate::digest::Digest) {
+    let seq = desk.engine.snapshotted;
+    let body = desk.store().snapshot(seq).unwrap().unwrap();
+    let mut state = crate::state::State::from_bytes(&body).unwrap();
+    assert!(state.incidents.remove(&IncidentId(2)).is_some());
+    let body = state.to_bytes();
+    let digest = crate::digest::Digest::of(&body);
+    let values = [Value::of(seq), bytes(&body)];
+    let sql = "UPDATE snapshot SET body = $2 WHERE seq = $1";
+    assert_eq!(desk.store().database.run(sql, &values).unwrap(), 1);
+    (body, digest)
+}
+
+fn other_bytes(desk: &mut Desk) {
+    forged(desk);
+}
+
+fn other_bytes_and_their_digest_in_the_log(desk: &mut Desk) {
+    let seq = desk.engine.snapshotted;
+    let before = desk.store().entries(seq, 1).unwrap().remove(0);
+    let (_, digest) = forged(desk);
+    let event = match before.event {
+        crate::event::Event::Input(Input::Snapshot { version, .. }) => {
+            crate::event::Event::Input(Input::Snapshot { state: digest, version })
+        }
+        other => panic!("{other:?}"),
+    };
+    let bent = crate::log::encode(&crate::event::Entry { event, ..before });
+    let values = [Value::of(before.seq), bytes(&bent)];
+    let sql = "UPDATE entry SET body = $2 WHERE seq = $1";
+    assert_eq!(desk.store().database.run(sql, &values).unwrap(), 1);
+}
+
+fn a_row_beside_another_entry(desk: &mut Desk) {
+    forged(desk);
+    let sql = "UPDATE snapshot SET seq = 1";
+    assert_eq!(desk.store().database.run(sql, &[]).unwrap(), 1);
+}
+
 fn bytes(bytes: &[u8]) -> Value {
     Value::Bytes(bytes.to_vec())
 }
 
-fn check(make: fn() -> Place) {
+type Forge = fn(&mut Desk);
+
+fn check(make: fn() -> Place, forges: &[Forge]) {
     let place = make();
     a_restart_goes_on_where_it_ended(&place);
     // Another key is another desk.
@@ -192,17 +303,24 @@ fn check(make: fn() -> Place) {
     let place = make();
     two_desks_decide_a_signal_once(&place);
     let place = make();
+    a_start_goes_on_from_a_snapshot(&place);
+    for forge in forges {
+        a_forged_snapshot_is_refused_and_told(&make(), *forge);
+    }
+    let place = make();
     what_somebody_changed_in_the_database_shows(&place);
 }
 
 #[test]
 fn a_desk_on_a_file() {
-    check(Place::file);
+    let forges: [Forge; 3] =
+        [other_bytes, other_bytes_and_their_digest_in_the_log, a_row_beside_another_entry];
+    check(Place::file, &forges);
 }
 
 #[test]
 fn desks_on_a_server() {
-    check(Place::server);
+    check(Place::server, &[other_bytes]);
 }
 
 #[test]

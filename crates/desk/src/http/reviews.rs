@@ -198,7 +198,8 @@ async fn report(api: &Api, id: IncidentId) -> Result<Response, Problem> {
     let report = made(api, id).await?;
     let body = json!({
         "file": report.file_name(), "sha256": report.digest(),
-        "markdown": report.markdown(), "html": report.html(), "report": report,
+        "markdown": report.markdown(), "html": report.html(), "ocsf": report.ocsf(),
+        "report": report,
     });
     Ok(answer_json(StatusCode::OK, &body))
 }

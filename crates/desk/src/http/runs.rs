@@ -21,7 +21,8 @@ use crate::runbook::run::{Resume, RunId};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Start {
-    incident: String,
+    incident: Option<String>,
+    change: Option<String>,
     runbook: String,
     #[serde(default)]
     inputs: BTreeMap<String, String>,
@@ -58,9 +59,7 @@ pub(super) async fn answer(api: &Api, asked: Asked) -> Result<Response, Problem>
 
 fn start(api: &Api, asked: &Asked) -> Result<Input, Problem> {
     let start: Start = body(asked)?;
-    let digits = start.incident.strip_prefix("INC-").ok_or(Problem::NAME)?;
-    let number: u64 = digits.parse().map_err(|_| Problem::NAME)?;
-    let source = api.runbooks.get(&start.runbook).ok_or(Problem::NOT_FOUND)?.clone();
+    let source = api.runbooks.text(&start.runbook).ok_or(Problem::NOT_FOUND)?.to_owned();
     if start.inputs.len() > INPUTS_MAX {
         return Err(Problem::BODY);
     }
@@ -72,7 +71,19 @@ fn start(api: &Api, asked: &Asked) -> Result<Input, Problem> {
         }
         inputs.insert(name, api.scrubber.scrub(&text));
     }
-    Ok(Input::RunStart { incident: IncidentId(number), source, inputs })
+    let approved = api.runbooks.approved(&start.runbook);
+    match (start.incident, start.change) {
+        (Some(incident), None) => {
+            let digits = incident.strip_prefix("INC-").ok_or(Problem::NAME)?;
+            let incident = IncidentId(digits.parse().map_err(|_| Problem::NAME)?);
+            Ok(Input::RunStart { incident, source, inputs, approved })
+        }
+        (None, Some(change)) => {
+            is_name(api, &change)?;
+            Ok(Input::RunPlanned { change, source, inputs, approved })
+        }
+        _ => Err(Problem::BODY),
+    }
 }
 
 fn run(asked: &Asked) -> Result<RunId, Problem> {
@@ -80,16 +91,16 @@ fn run(asked: &Asked) -> Result<RunId, Problem> {
 }
 
 fn list(api: &Api) -> Vec<Value> {
-    let line = |source: &String| {
-        let runbook = Runbook::parse(source).ok()?;
+    let line = |runbook: &Runbook| {
         let kinds: Vec<&str> = runbook.kinds.iter().map(|kind| kind.as_str()).collect();
-        Some(json!({
+        json!({
             "runbook": runbook.id, "title": runbook.title, "kinds": kinds,
             "inputs": runbook.inputs, "approved_by": runbook.approved_by,
             "steps": runbook.steps.len(), "sha256": runbook.digest(),
-        }))
+            "signed_by": api.runbooks.approved(&runbook.id),
+        })
     };
-    api.runbooks.values().filter_map(line).collect()
+    api.runbooks.runbooks().map(line).collect()
 }
 
 /// What a runbook may be given.

@@ -90,6 +90,60 @@ fn every_field_of_the_template_comes_from_an_event() {
     assert!(page.contains("t_1 &lt;b&gt;_x_&lt;/b&gt;") && !page.contains("<b>"), "{page}");
 }
 
+/// Every attribute that class 2005 of schema 1.8.0 requires is there, and nothing moves unseen.
+#[test]
+fn an_incident_is_an_incident_finding_of_the_schema() {
+    let report = Report::of(IncidentId(1), &log()).unwrap();
+    let expected = serde_json::json!({
+        "activity_id": 2, "activity_name": "Update",
+        "category_uid": 2, "category_name": "Findings",
+        "class_uid": 2005, "class_name": "Incident Finding",
+        "type_uid": 200_502, "type_name": "Incident Finding: Update",
+        "time": T0 + 62_000, "start_time": T0 + 1_000,
+        "severity_id": 4, "severity": "High",
+        "status_id": 2, "status": "In Progress",
+        "verdict_id": 2, "verdict": "True Positive",
+        "desc": "a guard was too strict",
+        "assignee_group": { "name": "on-call" },
+        "finding_info_list": [{
+            "uid": "INC-1", "title": "INC-1: guard_trip", "types": ["guard_trip"],
+            "created_time": T0 + 1_000, "modified_time": T0 + 62_000,
+            "analytic": { "type_id": 1, "type": "Rule", "name": "D5" },
+        }],
+        "metadata": {
+            "version": "1.8.0", "uid": format!("INC-1/{}", T0 + 62_000),
+            "labels": ["capsule_hash: sha256:abc", "tenant_id: t_1 <b>_x_</b>"],
+            "product": { "name": "Lucarne desk", "vendor_name": "Lucarne",
+                         "version": env!("CARGO_PKG_VERSION") },
+        },
+        "unmapped": {
+            "phase": "containing", "severity": "SEV1", "verdict": "legitimate (D5)",
+            "capsule": "sha256:abc", "tenant": "t_1 <b>_x_</b>", "risk": "0.91", "misses": "4",
+            "evidence_bag_sha256": null, "report_sha256": report.digest(),
+            "entries": report.timeline.len(),
+        },
+    });
+    assert_eq!(report.ocsf(), expected);
+}
+
+#[test]
+fn standings_and_verdicts_have_the_numbers_of_the_schema() {
+    use crate::incident::Phase;
+    let report = Report::of(IncidentId(1), &log()).unwrap();
+    let seen = |phase, verdict: Option<&str>| {
+        let mut report = report.clone();
+        (report.phase, report.verdict) = (phase, verdict.map(str::to_owned));
+        let event = report.ocsf();
+        ["activity_id", "status_id", "verdict_id"].map(|name| event[name].as_u64().unwrap())
+    };
+    assert_eq!(seen(Phase::Triaged, Some("investigate (D1)")), [1, 1, 7]);
+    assert_eq!(seen(Phase::Suppressed, Some("suppressed (D9)")), [2, 3, 3]);
+    assert_eq!(seen(Phase::Resolved, Some("legitimate (D0)")), [2, 4, 2]);
+    assert_eq!(seen(Phase::FalsePositive, Some("false_positive (D11)")), [3, 5, 1]);
+    assert_eq!(seen(Phase::Merged, Some("legitimate (D5)")), [3, 5, 10]);
+    assert_eq!(seen(Phase::Detected, None), [1, 1, 0]);
+}
+
 #[test]
 fn the_same_entries_give_the_same_digest_and_others_another() {
     let entries = log();

@@ -45,6 +45,7 @@ pub(super) fn compile(source: &str) -> Result<Runbook> {
         approved_by: file.approved_by,
         inputs: file.inputs,
         steps,
+        source: source.to_owned(),
         digest: Digest::of(source.as_bytes()),
     };
     for (place, step) in runbook.steps.iter().enumerate() {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::run::{Next, Run, RunEvent, RunId, resolve};
 use super::{Runbook, Step, Work};
@@ -18,7 +18,8 @@ use crate::refusal::Refusal;
 use crate::scrub::Scrubbed;
 
 /// A run and what belongs to it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Record {
     /// Its number.
     pub id: RunId,
@@ -43,7 +44,8 @@ pub struct Record {
 }
 
 /// Something that was changed and can be undone.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Measure {
     /// When it was changed.
     pub since: Moment,

@@ -9,7 +9,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::compile::END;
 use super::{Runbook, Step, Work};
@@ -138,9 +139,10 @@ impl fmt::Display for NotNext {
 impl std::error::Error for NotNext {}
 
 /// A run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Run {
-    #[serde(serialize_with = "digest_of")]
+    #[serde(serialize_with = "text_of", deserialize_with = "runbook_of")]
     runbook: Arc<Runbook>,
     id: RunId,
     at: Place,
@@ -153,8 +155,8 @@ pub struct Run {
     aborted: bool,
 }
 
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
 enum Place {
     Before { step: usize, attempt: u8 },
     Within { step: usize, attempt: u8, again: bool, by: String },
@@ -162,9 +164,13 @@ enum Place {
     Failed { step: usize },
 }
 
-// The text is in the log already.
-fn digest_of<S: Serializer>(runbook: &Arc<Runbook>, to: S) -> Result<S::Ok, S::Error> {
-    to.collect_str(&runbook.digest())
+fn text_of<S: Serializer>(runbook: &Arc<Runbook>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(runbook.source())
+}
+
+fn runbook_of<'de, D: Deserializer<'de>>(from: D) -> Result<Arc<Runbook>, D::Error> {
+    let source = String::deserialize(from)?;
+    Runbook::parse(&source).map(Arc::new).map_err(|_| D::Error::custom("expected a runbook"))
 }
 
 impl Run {

@@ -1,5 +1,5 @@
 //! What the desk itself answers to a runbook: what it decided, where a secret was found, and what
-//! the five probes of a telemetry gap amount to.
+//! the five probes of a telemetry gap and the two of an attestation amount to.
 
 use std::collections::BTreeMap;
 
@@ -22,6 +22,10 @@ pub(super) fn own(
             let said = json!({ "diagnosis": word, "answers": answers });
             (said, Some(word.to_owned()))
         }
+        "attestation-diff" => {
+            let word = compared(answers);
+            (json!({ "difference": word, "answers": answers }), Some(word.to_owned()))
+        }
         _ => {
             let word = incident.verdict.as_str().to_uppercase();
             let said = json!({
@@ -31,6 +35,16 @@ pub(super) fn own(
             });
             (said, Some(word))
         }
+    }
+}
+
+// What does not say that it is as it should be, or approved, is not.
+fn compared(answers: &BTreeMap<String, Scrubbed>) -> &'static str {
+    match answers.get("current").map_or("", Scrubbed::as_str) {
+        "same" => "SAME",
+        "changed_approved" => "AUTHORIZED_CHANGE",
+        "unavailable" => "ATTESTATION_UNAVAILABLE",
+        _ => "UNEXPECTED_CODE",
     }
 }
 
@@ -61,7 +75,7 @@ fn probes(answers: &BTreeMap<String, Scrubbed>) -> Probes {
         vsock: path("vsock"),
         health: match said("health") {
             "healthy" => Health::Healthy,
-            "not_responding" => Health::NotResponding,
+            "not_responding" | "not-responding" => Health::NotResponding,
             "back" => Health::Back,
             _ => Health::Timeout,
         },

@@ -70,7 +70,7 @@ impl State {
                 self.mutes.remove(id);
             }
             Input::Change(change) if !change.scope.is_empty() => self.change(change),
-            Input::RunStart { source, inputs, .. } => {
+            Input::RunStart { source, inputs, .. } | Input::RunPlanned { source, inputs, .. } => {
                 self.starting = Starting::read(source, inputs, &entry.actor);
             }
             other => self.take_of_incident(other, entry.at),

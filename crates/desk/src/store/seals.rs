@@ -1,14 +1,22 @@
 //! The sealed batches beside the log, and the comparison of both: what somebody changed in the
 //! database shows, because the seal cannot be made again without the key.
 
+use std::collections::BTreeMap;
+
 use lucarne_ledger::batch::EpochKey;
 use lucarne_ledger::identity::{EpochId, Instance};
 use lucarne_ledger::key::PublicKey;
 
 use super::database::Value;
 use super::{Store, StoreError};
-use crate::event::Entry;
 use crate::log;
+
+// What a batch follows on: the end of the batches before it, or whatever was there.
+#[derive(Clone, Copy)]
+enum Before {
+    These(Option<log::Head>),
+    Any,
+}
 
 /// A sealed batch of entries.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -64,29 +72,90 @@ impl Store {
     /// # Errors
     /// With the first batch that does not verify, does not follow, or says other than the log.
     pub fn verify_sealed(&mut self, desk: &Instance, key: &PublicKey) -> Result<u64, StoreError> {
-        let (mut next, mut position) = (0, 0);
-        let mut heads: std::collections::BTreeMap<[u8; 16], log::Head> = Default::default();
+        self.verify_from(desk, key, 0)
+    }
+
+    /// The same of the batches from a place on. On what the first of each epoch there follows, when
+    /// it is not the first of all, is not looked at.
+    ///
+    /// # Errors
+    /// As [`verify_sealed`](Self::verify_sealed).
+    pub fn verify_from(
+        &mut self,
+        desk: &Instance,
+        key: &PublicKey,
+        from: u64,
+    ) -> Result<u64, StoreError> {
+        let mut heads: BTreeMap<[u8; 16], log::Head> = BTreeMap::new();
+        let (mut next, mut position) = (None, from);
         while let Some(batch) = self.sealed(position)? {
-            let differs = StoreError::Sealed { position, cause: None };
-            if batch.spki != key.spki() {
-                return Err(StoreError::Stranger { position });
+            let expected = if position == 0 { Some(0) } else { next };
+            if expected.is_some_and(|next| batch.first != next) {
+                return Err(StoreError::Sealed { position, cause: None });
             }
-            if batch.first != next {
-                return Err(differs);
-            }
-            let epoch =
-                EpochKey { instance: desk.clone(), epoch: EpochId(batch.epoch), key: key.clone() };
-            let head = heads.get(&batch.epoch).copied();
-            let (sealed, head) = log::read_next(&batch.body, &epoch, head)
-                .map_err(|cause| StoreError::Sealed { position, cause: Some(cause) })?;
-            let entries: Vec<Entry> = self.entries(batch.first, batch.next - batch.first)?;
-            if entries != sealed {
-                return Err(differs);
-            }
-            heads.insert(batch.epoch, head);
-            (next, position) = (batch.next, position + 1);
+            let before = match heads.get(&batch.epoch).copied() {
+                None if from > 0 => Before::Any,
+                known => Before::These(known),
+            };
+            heads.insert(batch.epoch, self.verified(&batch, desk, key, before)?);
+            (next, position) = (Some(batch.next), position + 1);
         }
-        Ok(next)
+        Ok(next.unwrap_or(0))
+    }
+
+    /// Verifies one sealed batch and compares it with the log.
+    ///
+    /// # Errors
+    /// When it does not verify, or says other than the log.
+    pub fn verify_batch(
+        &mut self,
+        desk: &Instance,
+        key: &PublicKey,
+        position: u64,
+    ) -> Result<(), StoreError> {
+        let batch = self.sealed(position)?.ok_or(StoreError::Shape)?;
+        self.verified(&batch, desk, key, Before::Any).map(|_| ())
+    }
+
+    fn verified(
+        &mut self,
+        batch: &SealedBatch,
+        desk: &Instance,
+        key: &PublicKey,
+        before: Before,
+    ) -> Result<log::Head, StoreError> {
+        let position = batch.position;
+        if batch.spki != key.spki() {
+            return Err(StoreError::Stranger { position });
+        }
+        let epoch =
+            EpochKey { instance: desk.clone(), epoch: EpochId(batch.epoch), key: key.clone() };
+        let read = match before {
+            Before::Any => log::bodies_of(&batch.body, &epoch),
+            Before::These(head) => log::bodies_next(&batch.body, &epoch, head),
+        };
+        let (sealed, head) =
+            read.map_err(|cause| StoreError::Sealed { position, cause: Some(cause) })?;
+        if self.bodies(batch.first, batch.next - batch.first)? == sealed {
+            Ok(head)
+        } else {
+            Err(StoreError::Sealed { position, cause: None })
+        }
+    }
+
+    // Entries from a number on as they are written, up to the first that is missing.
+    fn bodies(&mut self, from: u64, most: u64) -> Result<Vec<Vec<u8>>, StoreError> {
+        let sql = "SELECT seq, body FROM entry WHERE seq >= $1 ORDER BY seq LIMIT $2";
+        let mut bodies = Vec::new();
+        let rows = self.database.rows(sql, &[Value::of(from), Value::of(most)])?;
+        for (row, expected) in rows.into_iter().zip(from..) {
+            let [seq, body] = <[Value; 2]>::try_from(row).map_err(|_| StoreError::Shape)?;
+            if seq.count()? != expected {
+                break;
+            }
+            bodies.push(body.into_bytes()?);
+        }
+        Ok(bodies)
     }
 
     /// The place of the sealed batch that holds an entry.

@@ -1,5 +1,6 @@
-//! kill -9 at random points: nothing that was acknowledged is lost, nothing happens twice, and the
-//! sealed ledger verifies. On a file with one desk, and on PostgreSQL with two that share it.
+//! kill -9 at random points: nothing that was acknowledged is lost, nothing happens twice, each
+//! step of a run is done once, and the sealed ledger verifies. On a file with one desk, and on
+//! PostgreSQL with two that share it.
 //!
 //! Whoever gets no answer asks again, as Alertmanager and people do.
 
@@ -14,6 +15,7 @@ use lucarne_desk::store::Store;
 use serde_json::{Value, json};
 
 use crate::process::{Client, Home, Process, rest};
+use crate::steps::{self, Counter, Stepped};
 
 /// How often, and over how many desks.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +35,10 @@ pub(crate) struct Told {
     pub(crate) incidents: BTreeMap<String, String>,
     /// Requests that were executed.
     pub(crate) executed: BTreeSet<String>,
+    /// The run of an incident.
+    pub(crate) runs: BTreeMap<String, String>,
+    /// What came of the runs.
+    pub(crate) stepped: Stepped,
     /// Answers that did not come.
     pub(crate) unanswered: usize,
 }
@@ -52,6 +58,8 @@ impl Random {
 impl Campaign {
     /// Kills, and checks at the end.
     pub(crate) fn run(self, home: &Home, open: impl Fn() -> Store) -> Told {
+        let counter = Counter::start();
+        let bags = counter.outfit(home);
         let runtime = tokio::runtime::Runtime::new().expect("the machine has threads");
         let mut random = Random(self.seed);
         let mut desks: Vec<Process> =
@@ -60,21 +68,28 @@ impl Campaign {
         for kill in 0..self.kills {
             let addresses: Vec<SocketAddr> = desks.iter().map(|desk| desk.address).collect();
             let work = runtime.spawn(work(addresses, kill));
-            // From before the first answer to well into the work.
-            let after = Duration::from_micros(random.below(120_000));
+            // From before the first answer to well into the work, and then into the runs of it.
+            let span = if kill % 2 == 0 { 0..120_000 } else { 100_000..500_000 };
+            let after = span.start + random.below(span.end - span.start);
+            let after = Duration::from_micros(after);
             runtime.block_on(async { rest(after).await });
             let victim = usize::try_from(random.below(self.desks as u64)).unwrap_or(0);
             desks.swap_remove(victim).kill();
             let seen = runtime.block_on(work).expect("it does not fail");
             told.incidents.extend(seen.incidents);
             told.executed.extend(seen.executed);
+            told.runs.extend(seen.runs);
             told.unanswered += seen.unanswered;
             desks.push(Process::start(&home.config()));
         }
         let address = desks[0].address;
-        runtime.block_on(again(address, self.kills, &mut told));
+        runtime.block_on(async {
+            again(address, self.kills, &mut told).await;
+            counter.settle(address).await;
+        });
         desks.into_iter().for_each(Process::stop);
-        check(home, open(), &told);
+        let entries = check(home, open(), &told);
+        told.stepped = counter.check(home, &entries, &bags);
         told
     }
 }
@@ -108,6 +123,13 @@ async fn work(desks: Vec<SocketAddr>, kill: usize) -> Told {
     for answer in tellers.join_all().await {
         match answer {
             Some((capsule, incident)) => drop(told.incidents.insert(capsule, incident)),
+            None => told.unanswered += 1,
+        }
+    }
+    let first = told.incidents.get(&capsule(kill, 0)).cloned();
+    if let (Some(incident), Some(address)) = (first, desks.first()) {
+        match steps::start(*address, &incident, &capsule(kill, 0)).await {
+            Some(run) => drop(told.runs.insert(incident, run)),
             None => told.unanswered += 1,
         }
     }
@@ -164,9 +186,22 @@ async fn again(address: SocketAddr, kills: usize, told: &mut Told) {
             assert!(before.is_none_or(|before| before == incident), "one cause, one incident");
         }
     }
+    // Who starts a run and hears nothing looks whether it runs.
+    let mut ann = Client::wait(address, "ann").await;
+    let of = |run: &Value| run["incident"].as_str().map(str::to_owned);
+    let running: BTreeSet<String> = steps::runs(&mut ann).await.iter().filter_map(of).collect();
+    for kill in 0..kills {
+        let capsule = capsule(kill, 0);
+        let incident = &told.incidents[&capsule];
+        if !running.contains(incident) {
+            let run = steps::start(address, incident, &capsule).await.expect("a desk that runs");
+            told.runs.insert(incident.clone(), run);
+        }
+    }
+    assert!(told.runs.keys().all(|incident| told.incidents.values().any(|it| it == incident)));
 }
 
-fn check(home: &Home, mut store: Store, told: &Told) {
+fn check(home: &Home, mut store: Store, told: &Told) -> Vec<Entry> {
     let name = "desk-1".parse().expect("it is a name");
     let identity = Identity::read(&home.path("identity"), name).expect("it was made");
     let sealed = store.verify_sealed(&identity.instance, identity.public_key());
@@ -188,6 +223,15 @@ fn check(home: &Home, mut store: Store, told: &Told) {
     assert!(executed.values().all(|count| *count == 1), "{executed:?}");
     let lost: Vec<_> = told.executed.iter().filter(|it| !executed.contains_key(*it)).collect();
     assert_eq!(lost, Vec::<&String>::new(), "what was acknowledged is in the log");
+    let began = |entry: &Entry| match &entry.event {
+        Event::Fact(Fact::RunBegan { run, incident, .. }) => {
+            Some((incident.to_string(), run.to_string()))
+        }
+        _ => None,
+    };
+    let began: BTreeMap<String, String> = entries.iter().filter_map(began).collect();
+    assert!(told.runs.iter().all(|(incident, run)| began.get(incident) == Some(run)));
+    entries
 }
 
 fn opened(entries: &[Entry]) -> Vec<(String, String)> {

@@ -18,6 +18,7 @@ use lucarne_desk::policy::{Policy, Profile, Response};
 use lucarne_desk::refusal::Refusal;
 use lucarne_desk::scrub::{Scrubbed, Scrubber};
 use lucarne_desk::signal::{Draft, Fault, Kind, Signal, Source, Status};
+use lucarne_desk::state::State;
 use lucarne_ledger::batch::EpochKey;
 use lucarne_ledger::identity::EpochId;
 use lucarne_ledger::key::{Ed25519Key, Signer};
@@ -210,6 +211,9 @@ impl Scene {
         let rebuilt = log::rebuild(self.first.clone(), &back);
         assert_eq!(rebuilt.to_bytes(), self.desk.state().to_bytes(), "the same state again");
         assert_eq!(log::replay(&back, &self.first), [], "the same verdicts again");
+        let state = self.desk.state().to_bytes();
+        let again = State::from_bytes(&state).map(|again| again.to_bytes());
+        assert!(again.is_some_and(|again| again == state), "a state is read as it was written");
         self.check_seal();
         String::from_utf8(stored.concat()).unwrap()
     }

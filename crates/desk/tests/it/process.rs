@@ -36,7 +36,7 @@ impl Home {
     /// A desk on SQLite that tells nobody, or as `extra` says.
     pub(crate) fn new(store: &str, extra: &str) -> Self {
         let dir = tempfile::tempdir().expect("a folder can be made");
-        for name in ["source", "ann", "ben"] {
+        for name in ["source", "signer", "ann", "ben", "eve", "looker", "boss"] {
             std::fs::write(dir.path().join(name), token(name)).expect("the folder is ours");
         }
         let text = format!(
@@ -51,6 +51,11 @@ keys:
      person: {{employee: '1', groups: [security]}}}}
   - {{name: ben, roles: [responder], token_file: ben,
      person: {{employee: '2', groups: [security, compliance]}}}}
+  - {{name: eve, roles: [responder], token_file: eve,
+     person: {{employee: '3', groups: [security]}}}}
+  - {{name: signer, roles: [source], token_file: signer}}
+  - {{name: looker, roles: [reader], token_file: looker}}
+  - {{name: boss, roles: [admin], token_file: boss}}
 {extra}"
         );
         std::fs::write(dir.path().join("desk.yaml"), text).expect("the folder is ours");
@@ -109,8 +114,19 @@ impl Process {
         let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
         let address = lines.find_map(|line| Some(line.split_once(SAYS)?.1.to_owned()));
         let address = address.and_then(|text| text.parse().ok()).expect("a desk says where it is");
+        // The harness in it says when a test takes long, and ends when nobody can read that.
+        std::thread::spawn(move || lines.for_each(drop));
         let stdin = child.stdin.take();
         Self { child, stdin, address }
+    }
+
+    /// Makes the identity that desks on one store share: before the runbooks are there.
+    pub(crate) fn first(home: &Home) {
+        let (config, plain) = (home.config(), home.path("first.yaml"));
+        let text = std::fs::read_to_string(config).expect("it was written");
+        let text: Vec<&str> = text.lines().filter(|line| !line.starts_with("runs:")).collect();
+        std::fs::write(&plain, text.join("\n")).expect("the folder is ours");
+        Self::start(&plain).stop();
     }
 
     /// The number of the process.
@@ -216,6 +232,16 @@ impl Client {
     }
 
     async fn send(&mut self, verb: &str, path: &str, body: Bytes) -> Option<(u16, Bytes)> {
+        self.ask(verb, path, body).await.map(|(status, _, body)| (status, body))
+    }
+
+    /// Status, media type and body.
+    pub(crate) async fn ask(
+        &mut self,
+        verb: &str,
+        path: &str,
+        body: Bytes,
+    ) -> Option<(u16, String, Bytes)> {
         self.sender.ready().await.ok()?;
         let request = Request::builder()
             .method(verb)
@@ -226,7 +252,9 @@ impl Client {
             .expect("a request can be written");
         let response = self.sender.send_request(request).await.ok()?;
         let status = response.status().as_u16();
-        Some((status, response.into_body().collect().await.ok()?.to_bytes()))
+        let kind = response.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+        let kind = kind.unwrap_or_default().to_owned();
+        Some((status, kind, response.into_body().collect().await.ok()?.to_bytes()))
     }
 }
 

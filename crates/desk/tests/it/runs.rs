@@ -547,7 +547,10 @@ fn the_catalogue_of_the_page_can_be_used() {
         ["measurement", "reach", "ready", "revoked_canary", "workflow_error_rate"]
     );
     assert_eq!(names(catalogue.collectors.keys().collect()), ["config", "health", "key-usage"]);
-    assert_eq!(catalogue.rules.len(), 2);
+    assert_eq!(catalogue.rules.len(), 3);
+    let rule = "rules:\n- {name: x, kind: other}\n";
+    let neither = Catalogue::parse(rule).unwrap_err().to_string();
+    assert_eq!(neither, "line 0: rule x: expected either metric or ready");
     let wrong = Catalogue::parse("probes:\n  x: {by: {redy: {url: a}}}\n").unwrap_err();
     assert_eq!(wrong.line, 2, "{wrong}");
 }

@@ -22,8 +22,9 @@ use lucarne_desk::refusal::Refusal;
 use lucarne_desk::runbook::run::{Resume, RunId};
 use lucarne_desk::runner::bags::Bags;
 use lucarne_desk::runner::{Runner, Seat};
-use lucarne_desk::signal::{Kind, Status};
+use lucarne_desk::signal::{Draft, Kind};
 use lucarne_desk::state::State as DeskState;
+use lucarne_desk::watchers::Watcher;
 
 use crate::clock::{SECOND, Scene, draft, normal, scrubber, text};
 
@@ -59,12 +60,17 @@ impl World {
         self.inner.lock().unwrap().answers.insert(path.to_owned(), (status, body.to_owned()));
     }
 
-    /// An instant query at `/prom/NAME` gives this value, or nothing.
+    /// A query at `/prom/NAME` gives this value or nothing, and one for lines a line or none.
     pub(crate) fn measures(&self, name: &str, value: Option<&str>) {
         let one = |value| format!("{{\"metric\":{{}},\"value\":[1,\"{value}\"]}}");
         let result = value.map(one).unwrap_or_default();
         let body = format!("{{\"data\":{{\"resultType\":\"vector\",\"result\":[{result}]}}}}");
         self.says(&format!("/prom/{name}/api/v1/query"), 200, &body);
+        // A Loki that is asked for lines.
+        let line = "{\"stream\":{},\"values\":[[\"1\",\"a line\"]]}";
+        let result = if value.is_some() { line } else { "" };
+        let body = format!("{{\"data\":{{\"resultType\":\"streams\",\"result\":[{result}]}}}}");
+        self.says(&format!("/prom/{name}/api/v1/query_range"), 200, &body);
     }
 
     /// After a call of `path`, `other` answers otherwise.
@@ -94,6 +100,9 @@ async fn serve(State(inner): State<Arc<Mutex<Inner>>>, request: Request) -> (Sta
     let body = String::from_utf8(body.to_vec()).unwrap();
     inner.calls.push((head.method.to_string(), path.clone(), body));
     let (status, body) = inner.answers.get(&path).cloned().unwrap_or((404, String::new()));
+    // Whoever answers a nonce has seen it.
+    let nonce = head.uri.query().and_then(|query| query.strip_prefix("nonce=")).unwrap_or("");
+    let body = body.replace("NONCE", nonce);
     for (other, status, body) in inner.after.get(&path).cloned().unwrap_or_default() {
         inner.answers.insert(other, (status, body));
     }
@@ -151,14 +160,20 @@ pub(crate) fn shipped(runbook: &str) -> String {
 impl Site {
     /// A signal of a kind has come in.
     pub(crate) async fn new(kind: Kind, labels: &[(&str, &str)], catalogue: &str) -> Self {
+        Self::after(Some(draft(kind, labels)), catalogue).await
+    }
+
+    /// A signal has come in, or none; the catalogue calls the world `AT` and its folder `DIR`.
+    pub(crate) async fn after(first: Option<Draft>, catalogue: &str) -> Self {
         let world = World::start().await;
         let mut scene = Scene::new();
-        let signal =
-            normal(&lucarne_desk::signal::Draft { status: Status::Firing, ..draft(kind, labels) });
-        scene.input(Input::Signal(signal));
+        if let Some(draft) = first {
+            scene.input(Input::Signal(normal(&draft)));
+        }
         let core = Core(Arc::new(Mutex::new(scene)));
         let dir = tempfile::tempdir().unwrap();
         let catalogue = catalogue.replace("AT", &world.at);
+        let catalogue = catalogue.replace("DIR", dir.path().to_str().unwrap());
         let runner = runner(&core, &catalogue, dir.path(), "desk-1/1");
         Self { world, core, runner, dir }
     }
@@ -167,9 +182,26 @@ impl Site {
     pub(crate) fn start(&self, who: &str, source: &str, inputs: &[(&str, &str)]) {
         let inputs = inputs.iter().map(|(name, value)| ((*name).to_owned(), text(value)));
         let incident = IncidentId(1);
-        let input =
-            Input::RunStart { incident, source: source.to_owned(), inputs: inputs.collect() };
+        // Whoever starts it has seen the signatures of all roles.
+        let approved = ["security", "compliance", "ciso"].map(str::to_owned).into();
+        let (source, inputs) = (source.to_owned(), inputs.collect());
+        let input = Input::RunStart { incident, source, inputs, approved };
         self.core.0.lock().unwrap().says(who, input);
+    }
+
+    /// Asks the rules of the catalogue every 15 s until then.
+    pub(crate) async fn watch(&self, watchers: &mut [Watcher], seconds: std::ops::Range<u64>) {
+        for second in seconds.step_by(15) {
+            self.core.0.lock().unwrap().until(second * SECOND);
+            for watcher in &mut *watchers {
+                watcher.turn(&self.core, &scrubber()).await.unwrap();
+            }
+        }
+    }
+
+    /// What the rules of the catalogue look at.
+    pub(crate) fn watchers(&self) -> Vec<Watcher> {
+        self.runner.catalogue.rules.iter().cloned().filter_map(Watcher::new).collect()
     }
 
     /// Drives runs until nothing moves, and goes on second by second.
