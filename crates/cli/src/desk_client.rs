@@ -28,6 +28,7 @@ use crate::failure::{Exit, Failure};
 pub(crate) struct DeskAt {
     /// Where the desk serves
     #[arg(long, value_name = "URL", default_value = DESK_URL, value_parser = url)]
+    #[arg(env = DESK_VARIABLE, hide_env_values = true)]
     desk: Uri,
     /// The file with your key [default: the file that LUCARNE_DESK_KEY names]
     #[arg(long, value_name = "FILE")]
@@ -204,6 +205,8 @@ fn url(text: &str) -> Result<Uri, String> {
 
 /// Where `lucarne up` has its desk.
 pub(crate) const DESK_URL: &str = "http://127.0.0.1:8090";
+/// Says where it is, for whoever asks one desk all day.
+const DESK_VARIABLE: &str = "LUCARNE_DESK";
 /// Names the file with the key.
 const KEY_VARIABLE: &str = "LUCARNE_DESK_KEY";
 /// For everything, from the connection to the answer.

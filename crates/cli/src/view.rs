@@ -3,7 +3,6 @@
 //! Logs and spans lie in a directory. The API is the store's own; here are its clock, its limits
 //! and its numbers about itself.
 
-mod directory;
 mod encoding;
 pub mod server;
 
@@ -11,12 +10,14 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lucarne_store::Store;
+use lucarne_store::engine::error::QueryError;
 use lucarne_store::engine::limits::{Cancel, Limits};
 use lucarne_store::retention::Retention;
-use lucarne_store::surface::{self, Asker, Doors, Mode, Request, Response};
+use lucarne_store::store::open_keyed;
+use lucarne_store::surface::{self, Asker, Doors, Mode, Polled, Request, Response, Tailing};
 
 use crate::clock;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 
 /// How a view is set up.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +58,11 @@ impl View {
             retention: Retention { bytes: settings.max_bytes, age_ns },
             head_bytes: HEAD_BYTES,
         };
-        let (store, lock) = directory::open(path, config, now_ns())?;
+        let opened = open_keyed(config, path, now_ns());
+        let (store, lock) = opened.map_err(|error| {
+            let what = format!("open the store {}", path.display());
+            Failure::because(Exit::Unreadable, &what, &error)
+        })?;
         Ok(Self { store, settings, _lock: lock })
     }
 
@@ -74,15 +79,37 @@ impl View {
             return self.metrics();
         }
         let began = Instant::now();
+        surface::answer(request, store, &self.asker(cancel, now_ns, &|| began.elapsed()))
+    }
+
+    /// Begins to follow a query.
+    ///
+    /// # Errors
+    /// The answer to a request that does not ask for that.
+    pub fn follow(&self, request: &Request<'_>) -> Result<Tailing, Response> {
+        let cancel = Cancel::default();
+        Tailing::open(request, &self.asker(&cancel, now_ns(), &|| Duration::ZERO))
+    }
+
+    /// What is new for a follower.
+    ///
+    /// # Errors
+    /// When it cannot be followed any longer.
+    pub fn poll(&self, tailing: &mut Tailing) -> Result<Polled, QueryError> {
+        let (cancel, began) = (Cancel::default(), Instant::now());
+        tailing.poll(&self.store, &self.asker(&cancel, now_ns(), &|| began.elapsed()))
+    }
+
+    fn asker<'a>(
+        &self,
+        cancel: &'a Cancel,
+        now_ns: i64,
+        elapsed: &'a (dyn Fn() -> Duration + Sync),
+    ) -> Asker<'a> {
         let time_ms = u64::try_from(self.settings.query_timeout.as_millis()).unwrap_or(u64::MAX);
-        let asker = Asker {
-            limits: Limits { time_ms, ..Limits::STANDARD },
-            mode: if self.settings.strict_logql { Mode::Strict } else { Mode::Extended },
-            cancel,
-            now_ns,
-            elapsed: &|| began.elapsed(),
-        };
-        surface::answer(request, store, &asker)
+        let mode = if self.settings.strict_logql { Mode::Strict } else { Mode::Extended };
+        let limits = Limits { time_ms, ..Limits::STANDARD };
+        Asker { limits, mode, cancel, now_ns, elapsed }
     }
 
     /// Cuts blocks of what is in memory and drops what is too old.

@@ -10,6 +10,8 @@ mod baseline;
 mod channel;
 #[path = "it/collector_file.rs"]
 mod collector_file;
+#[path = "it/collector_uplink.rs"]
+mod collector_uplink;
 #[path = "it/collectors.rs"]
 mod collectors;
 #[path = "it/command_line.rs"]
@@ -26,6 +28,8 @@ mod crossing;
 mod desk;
 #[path = "it/desk_drills.rs"]
 mod desk_drills;
+#[path = "it/desk_runs.rs"]
+mod desk_runs;
 #[path = "it/erasing.rs"]
 mod erasing;
 #[path = "it/every_bit.rs"]
@@ -44,6 +48,8 @@ mod leaks;
 mod leash;
 #[path = "it/load_balancer.rs"]
 mod load_balancer;
+#[path = "it/loki_bench.rs"]
+mod loki_bench;
 #[path = "it/main_job.rs"]
 mod main_job;
 #[path = "it/monitor.rs"]
@@ -56,6 +62,8 @@ mod outage;
 mod own_metrics;
 #[path = "it/pages.rs"]
 mod pages;
+#[path = "it/peers.rs"]
+mod peers;
 #[path = "it/playbooks.rs"]
 mod playbooks;
 #[path = "it/process.rs"]
@@ -70,6 +78,8 @@ mod proxy_log;
 mod receiver;
 #[path = "it/register.rs"]
 mod register;
+#[path = "it/runbook_pages.rs"]
+mod runbook_pages;
 #[path = "it/s3.rs"]
 mod s3;
 #[path = "it/sdk.rs"]
@@ -100,6 +110,8 @@ mod up;
 mod view;
 #[path = "it/watch.rs"]
 mod watch;
+#[path = "it/web_socket.rs"]
+mod web_socket;
 #[path = "it/what_crosses.rs"]
 mod what_crosses;
 #[path = "it/withholding.rs"]

@@ -137,16 +137,18 @@ impl Site {
                 for segment in &ledger.segments {
                     let slot = Slot::of(&segment.name);
                     for batch in &mut ledger.batches[segment.batches.clone()] {
-                        let bytes = cipher.encrypt(&slot, &batch.bytes).expect("it encrypts");
-                        batch.bytes = bytes.unwrap_or(std::mem::take(&mut batch.bytes));
+                        let encrypted = cipher.encrypt(&slot, &batch.bytes).expect("it encrypts");
+                        if let Some(encrypted) = encrypted {
+                            batch.bytes = encrypted.bytes;
+                        }
                     }
                 }
                 self.files.extend(ledger_files(ledger, &epoch.keys));
             }
         }
         let telemetry = &self.epochs[ENCRYPTED[0]].ledgers[1].segments[0];
-        let Slot { date, instance, kind } = Slot::of(&telemetry.name);
-        let slot = Slot { date, instance: instance.clone(), kind };
+        let slot = Slot::of(&telemetry.name);
+        let (date, instance, kind) = (slot.date, slot.instance.clone(), slot.kind);
         let key = keys.of(&slot).expect("it was used").id();
         for (name, bytes) in key_files(dir.path()) {
             if !name.contains(".telemetry.") {

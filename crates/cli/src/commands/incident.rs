@@ -2,6 +2,7 @@
 
 mod act;
 mod close;
+mod export;
 mod look;
 mod report;
 
@@ -32,6 +33,7 @@ enum Verb {
     Release(act::Release),
     Review(close::Review),
     Report(report::Args),
+    Export(export::Args),
     Close(close::Close),
 }
 
@@ -55,6 +57,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         Verb::Release(args) => act::release(args, &mut out),
         Verb::Review(args) => close::review(args, &mut out),
         Verb::Report(args) => report::run(args, &mut out),
+        Verb::Export(args) => export::run(args, &mut out),
         Verb::Close(args) => close::close(args, &mut out),
     }
 }

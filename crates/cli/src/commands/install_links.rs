@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use lucarne_platform::Address;
 
+use super::query::connection;
 use crate::failure::{Exit, Failure};
 
 /// Install bizfirstgo-tee-query and bizfirstgo-audit-verify
@@ -25,20 +26,29 @@ pub struct Args {
     /// Where to put them; it must exist
     #[arg(value_name = "DIR")]
     dir: PathBuf,
-    /// The enclave's channel or a relay that leads there
-    #[arg(long, value_name = "ADDR")]
-    connect: Address,
-    /// What the enclave's evidence must be: audit-policy.yaml
-    #[arg(long, value_name = "FILE")]
-    policy: PathBuf,
-    /// Your certificate of access, PEM
-    #[arg(long, value_name = "FILE")]
-    identity: PathBuf,
-    /// The key of your certificate, PEM
-    #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    #[command(flatten)]
+    way: Way,
 }
 
+/// Where the enclave is, what it must be, and who asks.
+#[derive(Debug, clap::Args)]
+pub(super) struct Way {
+    /// The enclave's channel or a relay that leads there
+    #[arg(long, value_name = "ADDR")]
+    pub(super) connect: Address,
+    /// What the enclave's evidence must be: audit-policy.yaml
+    #[arg(long, value_name = "FILE")]
+    pub(super) policy: PathBuf,
+    /// Your certificate of access, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) identity: PathBuf,
+    /// The key of your certificate, PEM
+    #[arg(long, value_name = "FILE")]
+    pub(super) key: PathBuf,
+}
+
+const QUERY: &str = "bizfirstgo-tee-query";
+const VERIFY: &str = "bizfirstgo-audit-verify";
 /// The second line of what this command writes.
 const MARK: &str = "# written by lucarne install-links";
 
@@ -47,24 +57,33 @@ const MARK: &str = "# written by lucarne install-links";
 /// # Errors
 /// When a file does not exist, or something else has one of the names.
 pub fn run(args: &Args) -> Result<Exit, Failure> {
-    let own = std::env::current_exe();
-    let own = own.map_err(|error| Failure::unreadable("find this program", &error))?;
-    let own = quoted(&own.display().to_string());
-    let connection = [
-        format!("--connect={}", args.connect),
-        format!("--policy={}", whole(&args.policy)?),
-        format!("--identity={}", whole(&args.identity)?),
-        format!("--key={}", whole(&args.key)?),
-    ];
-    let connection = connection.map(|flag| quoted(&flag)).join(" ");
-    let query = format!("exec {own} query \"$@\" {connection}");
-    let verify = format!("exec {own} audit verify --per-record \"$@\"");
-    for (name, command) in [("bizfirstgo-tee-query", query), ("bizfirstgo-audit-verify", verify)] {
-        let path = args.dir.join(name);
-        install(&path, &format!("#!/bin/sh\n{MARK}\n{command}\n"))?;
+    for path in links(&args.dir, &args.way)? {
         writeln!(std::io::stdout(), "{}", path.display())?;
     }
     Ok(Exit::Yes)
+}
+
+/// Writes both and says where they are.
+pub(super) fn links(dir: &Path, way: &Way) -> Result<[PathBuf; 2], Failure> {
+    let own = std::env::current_exe();
+    let own = own.map_err(|error| Failure::unreadable("find this program", &error))?;
+    let own = quoted(&own.display().to_string());
+    // Variables, so that a flag on the line still wins.
+    let connection = [
+        (connection::CONNECT, way.connect.to_string()),
+        (connection::POLICY, whole(&way.policy)?),
+        (connection::IDENTITY, whole(&way.identity)?),
+        (connection::KEY, whole(&way.key)?),
+    ];
+    let set = |(name, value): (&str, String)| format!("{name}={}", quoted(&value));
+    let connection = connection.map(set).join(" ");
+    let query = format!("{connection} exec {own} query \"$@\"");
+    let verify = format!("exec {own} audit verify --per-record \"$@\"");
+    let paths = [QUERY, VERIFY].map(|name| dir.join(name));
+    for (path, command) in paths.iter().zip([query, verify]) {
+        install(path, &format!("#!/bin/sh\n{MARK}\n{command}\n"))?;
+    }
+    Ok(paths)
 }
 
 fn whole(path: &Path) -> Result<String, Failure> {

@@ -1,7 +1,9 @@
 //! `lucarne rules`: the desk's own rules, tried on values before they are trusted.
 //!
-//! Rules are part of the catalogue that the desk's configuration names and are read at its start. A
-//! rule that is added while nobody looks would be a way past review, so there is no verb for that.
+//! Rules are part of the catalogue that the desk's configuration names and are read at its start: a
+//! rule that a running desk took from a caller would be a way past review.
+
+mod add;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -26,6 +28,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    Add(add::Args),
     List(List),
     Test(Test),
 }
@@ -78,6 +81,7 @@ struct Values {
 pub fn run(args: &Args) -> Result<Exit, Failure> {
     let mut out = std::io::stdout().lock();
     match &args.verb {
+        Verb::Add(args) => add::run(args, &mut out),
         Verb::List(args) => {
             for rule in read(&args.catalogue)?.rules {
                 let (above, seconds) = (rule.above, rule.for_seconds);
@@ -92,7 +96,12 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 fn read(path: &Path) -> Result<Catalogue, Failure> {
     let what = format!("read {}", path.display());
     let text = std::fs::read_to_string(path).map_err(|cause| Failure::unreadable(&what, &cause))?;
-    Catalogue::parse(&text).map_err(|cause| Failure::because(Exit::Usage, &what, &cause))
+    parse(path, &text)
+}
+
+fn parse(path: &Path, text: &str) -> Result<Catalogue, Failure> {
+    let what = format!("read {}", path.display());
+    Catalogue::parse(text).map_err(|cause| Failure::because(Exit::Usage, &what, &cause))
 }
 
 fn test(args: &Test, out: &mut dyn Write) -> Result<Exit, Failure> {

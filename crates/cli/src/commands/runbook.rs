@@ -4,6 +4,7 @@
 //! it stale. Whose keys count for which role is said by a file of the site.
 
 mod approve;
+mod follow;
 mod live;
 mod read;
 #[cfg(test)]
@@ -32,6 +33,7 @@ enum Verb {
     List(live::List),
     Run(live::Run),
     Runs(live::Runs),
+    Follow(follow::Args),
     Resume(live::Resume),
     Abort(live::Abort),
 }
@@ -50,6 +52,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         Verb::List(args) => live::list(args, &mut out),
         Verb::Run(args) => live::run(args, &mut out),
         Verb::Runs(args) => live::runs(args, &mut out),
+        Verb::Follow(args) => follow::run(args, &mut out),
         Verb::Resume(args) => live::resume(args, &mut out),
         Verb::Abort(args) => live::abort(args, &mut out),
     }

@@ -1,6 +1,7 @@
 //! `lucarne triage`: what the desk would say, before it has to. One file a verb.
 
 mod explain;
+mod probe;
 mod simulate;
 
 use clap::Subcommand;
@@ -19,6 +20,7 @@ pub struct Args {
 enum Verb {
     Simulate(simulate::Args),
     Explain(explain::Args),
+    Probe(probe::Args),
 }
 
 /// Runs the chosen verb.
@@ -29,5 +31,6 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     match &args.verb {
         Verb::Simulate(args) => simulate::run(args, &mut std::io::stdout().lock()),
         Verb::Explain(args) => explain::run(args, &mut std::io::stdout().lock()),
+        Verb::Probe(args) => probe::run(args, &mut std::io::stdout().lock()),
     }
 }

@@ -3,6 +3,8 @@
 //! What knows HTTP and not evidence talks to this port on the investigator's own machine; each
 //! request becomes a question, with its record. The port is plain, so it binds to loopback only.
 
+mod following;
+
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,9 +16,10 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use lucarne_gateway::websocket::{self, Successor};
 use lucarne_ledger::cbor::Reader;
 use lucarne_link::channel::message::{Query, Verb};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
@@ -27,10 +30,10 @@ use crate::shutdown;
 
 /// Give logcli or Grafana a local port that leads into an enclave
 ///
-/// Paths under /loki/ are asked as Loki's API, those under /api/ as Tempo's, and /lucarne/recent
-/// gives the newest log records (parameters from, limit, contains). Every request is a question by
-/// you, and recorded. The enclave's evidence is judged before the port opens and again every
-/// minute. Prints "ready" on standard output when the port is open.
+/// Paths under /loki/ are asked as Loki's API, tail over a WebSocket included, those under /api/
+/// as Tempo's, and /lucarne/recent gives the newest log records (parameters from, limit, contains).
+/// Every request is a question by you, and recorded. The enclave's evidence is judged before the
+/// port opens and again every minute. Prints "ready" on standard output when the port is open.
 ///
 /// Example: lucarne tunnel --listen 127.0.0.1:3100 --connect vsock:16:5100 --policy ./policy.yaml
 /// --identity alice.pem --key alice.key
@@ -68,11 +71,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) if tasks.len() < CONNECTIONS_MAX => {
                         let far = Arc::clone(&far);
-                        let service = service_fn(move |request| serve(Arc::clone(&far), request));
-                        let stream = TokioIo::new(stream);
-                        let served = hyper::server::conn::http1::Builder::new()
-                            .serve_connection(stream, service);
-                        tasks.spawn(async move { drop(served.await) });
+                        tasks.spawn(connection(far, args.connection.clone(), TokioIo::new(stream)));
                     }
                     Ok(_) => {}
                     Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -97,6 +96,42 @@ struct Far {
 }
 
 type Shared = Arc<Mutex<(Far, Connection)>>;
+
+async fn connection(far: Shared, own: Connection, stream: TokioIo<TcpStream>) {
+    let successor = Successor::default();
+    let service = service_fn(|mut request| {
+        let far = Arc::clone(&far);
+        let followed = (request.uri().path() == websocket::TAIL)
+            .then(|| follow(&own, &mut request, &successor));
+        async move {
+            match followed {
+                Some(answer) => Ok(answer),
+                None => serve(far, request).await,
+            }
+        }
+    });
+    let served = hyper::server::conn::http1::Builder::new().serve_connection(stream, service);
+    // How a connection ends is its client's business.
+    drop(served.with_upgrades().await);
+    successor.run().await;
+}
+
+/// `tail`: a WebSocket here, and a channel of its own there, so that other questions need not wait.
+fn follow(
+    own: &Connection,
+    request: &mut Request<Incoming>,
+    successor: &Successor,
+) -> Response<Full<Bytes>> {
+    let key = match websocket::asked(request) {
+        Ok(key) => key,
+        Err(why) => return text(StatusCode::BAD_REQUEST, why.to_owned()),
+    };
+    let Some(query) = question(request) else {
+        return text(StatusCode::NOT_FOUND, "no such path inside\n".to_owned());
+    };
+    let own = own.clone();
+    websocket::accept(request, &key, successor, |out| following::tell(own, query, out))
+}
 
 async fn serve(
     far: Shared,

@@ -4,12 +4,17 @@
 //! The TEE is the software one and INSECURE: whoever runs this can read what is inside. It is for
 //! development, and for seeing what an operator and an auditor get to see.
 
+mod attested;
+mod catalogue;
 mod desk;
 mod feed;
+mod inside;
 pub mod key;
 pub mod layout;
 pub mod part;
 mod receiver;
+mod restart;
+mod shipped;
 
 use std::ffi::OsString;
 use std::future::{Future, poll_fn};
@@ -27,11 +32,14 @@ use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use self::attested::{Asking, Attested};
+use self::catalogue::Places;
 use self::desk::DeskSite;
 use self::feed::{Feed, Sources};
 use self::layout::{Addresses, Layout};
 use self::part::{Part, Start};
 use self::receiver::{Receiver, Terms};
+use self::restart::Wishes;
 use crate::demo::{Played, play};
 use crate::desk_client::Desk;
 use crate::failure::{Exit, Failure};
@@ -73,7 +81,7 @@ pub struct Args {
     /// Where the gateway's view answers LogQL: a Loki data source of Grafana takes it
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:3100")]
     view: SocketAddr,
-    /// Where the desk serves; keys of two operators are in DIR/keys/desk-a and desk-b
+    /// Where the desk serves; keys of four operators are in DIR/keys/desk-a to desk-d
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8090")]
     desk: SocketAddr,
 }
@@ -97,9 +105,25 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         };
         let layout = Layout::prepare(&args.data, &addresses)?;
         layout.trust(&software_root(&enclave_program, &layout).await?)?;
+        let query = inside::open(layout.dir(), &layout.policy())?;
         let receiver = Receiver::bind()?;
-        let desk = DeskSite::prepare(layout.dir(), args.desk, receiver.address()?)?;
-        let mut site = Site { parts: Vec::new(), desk, receiver: Some(receiver) };
+        let own = own_program()?;
+        let places = Places {
+            dir: layout.dir(),
+            own: &own,
+            gateway: args.http,
+            view: args.view,
+            parts: receiver.address()?,
+        };
+        let desk = DeskSite::prepare(&places, args.desk)?;
+        let asked = Asking {
+            own: own.clone(),
+            args: places.evidence("baseline-policy.yaml", &[]),
+            baseline: desk.baseline(),
+        };
+        let (receiver, asked) = (Some(receiver), Some(asked));
+        let look = places.archive(catalogue::LOOK);
+        let mut site = Site { parts: Vec::new(), desk, query, receiver, asked, look };
         let outcome = site.live(args, &layout, &enclave_program, workload, stop).await;
         // From the inside out: the enclave closes its epoch while the way to the archive is open.
         let closed = site.stop(&layout).await;
@@ -111,7 +135,13 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
 struct Site {
     parts: Vec<Part>,
     desk: DeskSite,
+    /// The command that asks the enclave.
+    query: PathBuf,
     receiver: Option<Receiver>,
+    /// How the desk looks at the enclave.
+    asked: Option<Asking>,
+    /// Arguments that look at the archive once.
+    look: Vec<String>,
 }
 
 impl Site {
@@ -123,8 +153,7 @@ impl Site {
         workload: Option<TcpListener>,
         mut stop: watch::Receiver<bool>,
     ) -> Result<(), Failure> {
-        let own = std::env::current_exe()
-            .map_err(|cause| Failure::unreadable("find the program lucarne itself", &cause))?;
+        let own = own_program()?;
         // Started from the outside in, so that each finds its peer; kept in the reverse order.
         let receiver = self.receiver.take();
         let findings = receiver.as_ref().map(Receiver::address).transpose()?;
@@ -136,21 +165,41 @@ impl Site {
             (enclave_program, "enclave", layout.enclave_args()),
             (&*own, WATCH, self.desk.watch_args(findings)),
         ];
-        for (program, name, args) in starts {
+        let start = |program, name: &'static str, args| {
             let log = layout.logs().join(format!("{name}.log"));
-            let started = Part::start(Start { name, program, args, log });
+            Part::start(Start { name, program, args, log })
+        };
+        for (program, name, args) in starts {
+            let started = start(program, name, args);
             let part = tokio::select! {
                 () = shutdown::stopped(&mut stop) => return Ok(()),
                 part = started => part?,
             };
             self.parts.insert(0, part);
         }
-        let feed = self.tell(args, layout, receiver)?;
-        announce(args, layout, &own, &self.desk)?;
+        let (wishes, mut wished) = restart::wishes();
+        let feed = self.tell(args, layout, receiver, wishes)?;
+        announce(args, layout, &own, self)?;
         let (quiet, demo) = workload.map(|listener| start_demo(args, listener)).unzip();
-        let ended = tokio::select! {
-            () = shutdown::stopped(&mut stop) => Ok(()),
-            failure = self.first_death() => Err(failure),
+        let ended = loop {
+            let wish = tokio::select! {
+                () = shutdown::stopped(&mut stop) => break Ok(()),
+                failure = self.first_death() => break Err(failure),
+                Some(wish) = wished.recv() => wish,
+            };
+            let (program, args) = match wish.part {
+                "enclave" => (enclave_program, layout.enclave_args()),
+                _ => (&*own, layout.proxy_args()),
+            };
+            let Some(part) = self.parts.iter_mut().find(|part| part.name() == wish.part) else {
+                continue;
+            };
+            part.stop(STOP_GRACE).await;
+            match start(program, wish.part, args).await {
+                Ok(started) => *part = started,
+                Err(failure) => break Err(failure),
+            }
+            wish.grant();
         };
         drop(feed);
         // The workload goes first; nothing that it has sent is then unanswered.
@@ -180,10 +229,11 @@ impl Site {
 
     /// Connects the desk with the site: findings and pages, heartbeats and rules.
     fn tell(
-        &self,
+        &mut self,
         args: &Args,
         layout: &Layout,
         receiver: Option<Receiver>,
+        wishes: Wishes,
     ) -> Result<Option<Feed>, Failure> {
         let source = || -> Result<Desk, Failure> {
             let at = format!("http://{}", self.desk.address);
@@ -192,14 +242,19 @@ impl Site {
         };
         if let Some(receiver) = receiver {
             let (watch_key, pages) = (self.desk.token("watch")?, self.desk.pages());
-            receiver.serve(Terms { desk: source()?, watch_key, pages });
+            let parts_key = self.desk.token("parts")?;
+            let look = (own_program()?, self.look.clone());
+            let desk = source()?;
+            receiver.serve(Terms { desk, watch_key, pages, parts_key, wishes, look });
         }
         // A gateway on a port that nobody knows is not asked.
         let gateway = Some(args.http).filter(|at| at.port() != 0).and_then(feed::pages_of);
         let lines = layout.export().join("logs.jsonl");
         let Some(gateway) = gateway else { return Ok(None) };
         let instance = layout::INSTANCE.to_owned();
-        Ok(Some(Feed::start(Sources { desk: source()?, gateway, lines, instance })))
+        let desk = source()?;
+        let attested = self.asked.take().map(Attested::new);
+        Ok(Some(Feed::start(Sources { desk, gateway, lines, instance, attested })))
     }
 
     async fn stop(&mut self, layout: &Layout) -> Result<Exit, Failure> {
@@ -226,6 +281,11 @@ impl Site {
         };
         Err(Failure::new(exit, text).hint(format!("see {}", layout.logs().display())))
     }
+}
+
+fn own_program() -> Result<PathBuf, Failure> {
+    std::env::current_exe()
+        .map_err(|cause| Failure::unreadable("find the program lucarne itself", &cause))
 }
 
 /// Where the enclave's probe finds the workload of the demo.
@@ -283,7 +343,7 @@ async fn answer_probes(listener: TcpListener) {
 }
 
 /// `ready` for programs, then a screen for people; together at most 15 lines.
-fn announce(args: &Args, layout: &Layout, own: &Path, desk: &DeskSite) -> Result<(), Failure> {
+fn announce(args: &Args, layout: &Layout, own: &Path, site: &Site) -> Result<(), Failure> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "ready")?;
     out.flush()?;
@@ -296,18 +356,20 @@ fn announce(args: &Args, layout: &Layout, own: &Path, desk: &DeskSite) -> Result
          desk     http://{} with --key {}\n\
          data     {}\n\
          demo     {}\n\
-         try\n  tail -f {}\n  curl -s http://{http}/metrics | grep lucarne_\n  {}\n\
+         try\n  tail -f {}\n  curl -s http://{http}/metrics | grep lucarne_\n  {}\n  \
+         {} logs --filter 'level=\"Error\"'\n\
          Ctrl-C closes everything in order.\n",
         args.otlp_grpc,
         args.otlp_http,
         layout.relay(),
         args.view,
-        desk.address,
-        desk.key("a").display(),
+        site.desk.address,
+        site.desk.key("a").display(),
         layout.dir().display(),
         if args.demo { "credit assessments, 20 a second" } else { "off, see --demo" },
         layout.export().join("logs.jsonl").display(),
         layout.audit_command(own),
+        site.query.display(),
     );
     // Somebody who reads only `ready` may have closed standard error.
     std::io::stderr().write_all(text.as_bytes()).ok();

@@ -14,9 +14,10 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use lucarne_gateway::websocket::{self, Successor};
 use lucarne_store::engine::limits::Cancel;
 use lucarne_store::surface;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -50,13 +51,7 @@ pub async fn serve(view: Arc<View>, listener: TcpListener, mut stop: watch::Rece
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) if tasks.len() < CONNECTIONS_MAX => {
                     let (view, calls) = (Arc::clone(&view), Arc::clone(&calls));
-                    let service = service_fn(move |request| {
-                        handle(Arc::clone(&view), Arc::clone(&calls), request)
-                    });
-                    let served = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service);
-                    // How a connection ends is its client's business.
-                    tasks.spawn(async move { drop(served.await) });
+                    tasks.spawn(connection(view, calls, TokioIo::new(stream)));
                 }
                 Ok(_) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -64,6 +59,57 @@ pub async fn serve(view: Arc<View>, listener: TcpListener, mut stop: watch::Rece
         }
     }
     tasks.shutdown().await;
+}
+
+async fn connection(view: Arc<View>, calls: Arc<Semaphore>, stream: TokioIo<TcpStream>) {
+    let successor = Successor::default();
+    let service = service_fn(|mut request| {
+        let (view, calls) = (Arc::clone(&view), Arc::clone(&calls));
+        let followed = (request.uri().path() == websocket::TAIL)
+            .then(|| follow(&view, &calls, &mut request, &successor));
+        async move {
+            match followed {
+                Some(answer) => Ok(answer),
+                None => handle(view, calls, request).await,
+            }
+        }
+    });
+    let served = hyper::server::conn::http1::Builder::new().serve_connection(stream, service);
+    // How a connection ends is its client's business.
+    drop(served.with_upgrades().await);
+    successor.run().await;
+}
+
+/// `tail`: the connection becomes a WebSocket on which new rows are told.
+fn follow(
+    view: &Arc<View>,
+    calls: &Arc<Semaphore>,
+    request: &mut Request<Incoming>,
+    successor: &Successor,
+) -> Answer {
+    let asked = websocket::asked(request);
+    let key = match asked {
+        Ok(key) => key,
+        Err(why) => return plain(StatusCode::BAD_REQUEST, why),
+    };
+    let flags = HeaderName::from_static("x-loki-response-encoding-flags");
+    let opened = view.follow(&surface::Request {
+        method: "GET",
+        path: websocket::TAIL,
+        query: request.uri().query().unwrap_or_default(),
+        content_type: "",
+        accept: "",
+        encoding_flags: text(request.headers(), flags),
+        body: &[],
+    });
+    match opened {
+        Ok(mut tailing) => {
+            let (view, calls) = (Arc::clone(view), Arc::clone(calls));
+            let poll = move || view.poll(&mut tailing);
+            websocket::accept(request, &key, successor, |out| websocket::tell(poll, calls, out))
+        }
+        Err(refused) => response(refused),
+    }
 }
 
 /// Cancels a query when the future that waits for it is dropped.

@@ -421,3 +421,96 @@ fn a_report_without_its_certificate_could_not_be_told() {
     assert_eq!((exit, name), (2, "snp"), "{result:#}");
     assert_eq!(details["verdict"], "could-not-tell");
 }
+
+/// One element of DER with its header.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let [high, low] = u16::try_from(content.len()).unwrap().to_be_bytes();
+    [&[tag, 0x82, high, low][..], content].concat()
+}
+
+/// The elements that stand one after the other, each with its header.
+fn elements(mut der: &[u8]) -> Vec<&[u8]> {
+    let mut found = Vec::new();
+    while let [_, length, rest @ ..] = der {
+        let (header, content) = match length {
+            0x81 => (3, usize::from(rest[0])),
+            0x82 => (4, usize::from(u16::from_be_bytes([rest[0], rest[1]]))),
+            short => (2, usize::from(*short)),
+        };
+        let (element, after) = der.split_at(header + content);
+        found.push(element);
+        der = after;
+    }
+    found
+}
+
+fn inside(element: &[u8]) -> Vec<&[u8]> {
+    let header = match element[1] {
+        0x81 => 3,
+        0x82 => 4,
+        _ => 2,
+    };
+    elements(&element[header..])
+}
+
+/// A list that names one certificate, by its issuer and this number; nobody has signed it.
+fn revoking(certificate: &[u8], serial: Option<&[u8]>) -> Vec<u8> {
+    let tbs = inside(inside(certificate)[0]);
+    let (own, issuer) = (tbs[1], tbs[3]);
+    let time = b"\x17\x0d250101000000Z";
+    let entry = [serial.unwrap_or(own), time].concat();
+    // Lengths of the list itself are written short, as DER has them.
+    let short = |content: &[u8]| match content.len() {
+        short @ 0..0x80 => [&[0x30, u8::try_from(short).unwrap()], content].concat(),
+        long @ 0x80..0x100 => [&[0x30, 0x81, u8::try_from(long).unwrap()], content].concat(),
+        _ => der(0x30, content),
+    };
+    let list = [&[2, 1, 1, 0x30, 0][..], issuer, time, time, &short(&short(&entry))].concat();
+    short(&[&short(&list)[..], &[0x30, 0, 3, 1, 0]].concat())
+}
+
+#[test]
+fn a_revocation_list_of_the_policy_refuses_a_genuine_document_by_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let read = lucarne_attest::read_unverified(&std::fs::read(nitro(GOOD)).unwrap()).unwrap();
+    let body = format!("  measurements: [{{ 0: \"{}\" }}]", good_pcr("0"));
+    let policy = policy(dir.path(), &(body + "\nrevocations: [ own.crl ]"));
+    let args = ["--at", GOOD_AT, "--policy", &policy];
+    let list = |bytes: &[u8]| std::fs::write(dir.path().join("own.crl"), bytes).unwrap();
+    let chain = read.cabundle.iter().chain([&read.certificate]);
+    let places = [
+        "root certificate is",
+        "intermediate certificate 1 is",
+        "intermediate certificate 2 is",
+        "intermediate certificate 3 is",
+        "leaf certificate is",
+    ];
+    assert_eq!(chain.clone().count(), places.len());
+    for (certificate, place) in chain.clone().zip(places) {
+        let named = revoking(certificate, None);
+        let pem = format!(
+            "-----BEGIN X509 CRL-----\n{}\n-----END X509 CRL-----\n",
+            STANDARD.encode(&named)
+        );
+        for bytes in [&named[..], pem.as_bytes()] {
+            list(bytes);
+            refused(&nitro(GOOD), &args, "revoked", "untrusted");
+            let said = verify(&nitro(GOOD), &args).1.to_string();
+            assert!(
+                said.contains(&format!("{place} revoked by the relying party")),
+                "{place}: {said}"
+            );
+        }
+    }
+    // A number that none of them has: verified, and it is said that a list was asked.
+    list(&revoking(&read.certificate, Some(&[2, 1, 7])));
+    let (exit, result) = verify(&nitro(GOOD), &args);
+    let (_, _, details) = appraisal(&result);
+    assert_eq!((exit, &details["verdict"]), (0, &"verified".into()), "{result:#}");
+    assert!(details["checked"].to_string().contains("name no certificate"), "{result:#}");
+    // What is no list is a mistake of the configuration, not a list that names nobody.
+    list(&read.certificate);
+    let file = nitro(GOOD);
+    let all = ["attest", "verify", file.to_str().unwrap()];
+    assert_eq!(lucarne(&[&all[..], &args].concat()).status.code(), Some(3));
+}

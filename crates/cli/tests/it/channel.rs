@@ -5,10 +5,16 @@
 mod attacks;
 #[path = "channel/hardware.rs"]
 mod hardware;
+#[path = "channel/host_blobs.rs"]
+mod host_blobs;
 #[path = "channel/middle.rs"]
 mod middle;
 #[path = "channel/questions.rs"]
 mod questions;
+#[path = "channel/roles.rs"]
+mod roles;
+#[path = "channel/tunnel.rs"]
+mod tunnel;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -60,7 +66,11 @@ impl Inside {
              revoked: [ \"{revoked}\" ]\n\
              inside: {{ retention_hours: 8784 }}\n"
         );
-        append(&site.path("tee/enclave.yaml"), &text);
+        // In place of the way in that `lucarne up` gives, which is the last that its file says.
+        let file = site.path("tee/enclave.yaml");
+        let shipped = std::fs::read_to_string(&file).unwrap();
+        let (kept, _) = shipped.split_once("access:\n").unwrap();
+        std::fs::write(&file, kept.to_owned() + &text).unwrap();
         change(&site);
         site.start_gateway();
         site.start_proxy();

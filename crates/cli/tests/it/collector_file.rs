@@ -21,7 +21,7 @@ use super::crossing::{Fact, TIME, attribute, contains, counter, field, request};
 use super::process::{PATIENCE, Process, run, until};
 use super::site::{free_port, http, lucarne_program};
 
-const SEED: &str = include_str!("../../../gateway/testdata/collector/seed-001.yaml");
+pub(crate) const SEED: &str = include_str!("../../../gateway/testdata/collector/seed-001.yaml");
 
 /// What each receiver got, decompressed.
 type Taken = Arc<Mutex<BTreeMap<&'static str, Vec<u8>>>>;
@@ -37,10 +37,10 @@ struct Gateway {
 }
 
 impl Gateway {
-    fn start() -> Self {
+    fn start(text: &str) -> Self {
         let dir = TempDir::new().unwrap();
         let file = dir.path().join("otelcol.yaml");
-        std::fs::write(&file, SEED).unwrap();
+        std::fs::write(&file, text).unwrap();
         let taken = Taken::default();
         let shared = Arc::clone(&taken);
         let collectors = Collectors::start(Arc::new(move |exporter, _, body| {
@@ -54,6 +54,7 @@ impl Gateway {
             ("loki:3100", there),
             ("prometheus:9090", there),
             ("tempo:4317", there),
+            ("dead:4317", free_port()),
             ("0.0.0.0:4317", otlp),
             ("127.0.0.1:8080", pages),
         ] {
@@ -65,12 +66,21 @@ impl Gateway {
 
     #[track_caller]
     fn send(&self, signal: Signal, request: &[u8]) {
-        let (endpoint, protocol) = (self.otlp.to_string().parse().unwrap(), Protocol::Grpc);
-        let options =
-            Options { endpoint, protocol, durability: None, timeout: Duration::from_secs(10) };
-        let outcome =
-            Runtime::new().unwrap().block_on(Client::new(options).export(signal, request));
+        let outcome = self.told(signal, request, None);
         assert!(matches!(outcome, Outcome::Accepted { rejected: 0 }), "{outcome:?}");
+    }
+
+    /// What the client is told of a request.
+    fn told(&self, signal: Signal, request: &[u8], durability: Option<&'static str>) -> Outcome {
+        let (endpoint, protocol) = (self.otlp.to_string().parse().unwrap(), Protocol::Grpc);
+        let options = Options { endpoint, protocol, durability, timeout: Duration::from_secs(10) };
+        Runtime::new().unwrap().block_on(Client::new(options).export(signal, request))
+    }
+
+    /// How often these bytes are in what an exporter got.
+    fn count(&self, exporter: &str, bytes: &[u8]) -> usize {
+        let taken = self.taken.lock().unwrap();
+        taken[exporter].windows(bytes.len()).filter(|window| *window == bytes).count()
     }
 
     #[track_caller]
@@ -119,7 +129,7 @@ fn metric(name: &str, fact: &Fact) -> Vec<u8> {
 
 #[test]
 fn the_printed_file_starts_a_gateway_and_its_table_holds() {
-    let mut gateway = Gateway::start();
+    let mut gateway = Gateway::start(SEED);
     let text = Fact::text;
     // Row 1: what is listed passes, what is not goes.
     let listed = [text("executionId", "exec-row-1"), text("workflowType", "credit")];
@@ -187,6 +197,37 @@ fn the_printed_file_starts_a_gateway_and_its_table_holds() {
     assert!(said.contains("\"key\":\"form.income\""), "{said}");
     assert!(said.contains("\"pattern\":\"redaction line 15\""), "{said}");
     assert!(!said.contains("95000"), "{said}");
+}
+
+/// A defect of others: of two exporters one takes a batch and the other does not, the client is
+/// told that it failed, sends it again, and the first has it twice.
+#[test]
+fn a_batch_of_which_a_client_was_told_that_it_failed_is_delivered_nowhere() {
+    let text = SEED
+        .replacen("exporters: [loki]", "exporters: [loki, otlp/dead]", 1)
+        .replacen("exporters:\n", "exporters:\n  otlp/dead:\n    endpoint: http://dead:4317\n", 1)
+        .replacen("timeout: 10s", "timeout: 200ms", 1);
+    assert_eq!(text.matches("dead").count(), 3, "{text}");
+    let mut gateway = Gateway::start(&text);
+    let id = |id: &str| log("node completed", &[Fact::text("executionId", id)]);
+    // One of the two cannot be reached: that is ours to bear, and the client is told once.
+    gateway.send(Signal::Logs, &id("exec-taken-once"));
+    // The first record is good, and what follows is none.
+    let mut cut = id("exec-of-cut-request");
+    cut.extend_from_slice(&[0x0a, 0x7f]);
+    let told = gateway.told(Signal::Logs, &cut, None);
+    assert!(matches!(told, Outcome::Failed(_)), "{told:?}");
+    // Nobody can seal what comes from the host.
+    let told = gateway.told(Signal::Logs, &id("exec-asked-sealed"), Some("sealed"));
+    assert!(matches!(told, Outcome::Failed(_)), "{told:?}");
+    gateway.send(Signal::Logs, &id("exec-taken-last"));
+    gateway.await_taken(LOKI_PROTOBUF, b"exec-taken-last");
+    assert_eq!(gateway.process.stop("-TERM"), Some(0));
+    for (failed, times) in
+        [("exec-taken-once", 1), ("exec-of-cut-request", 0), ("exec-asked-sealed", 0)]
+    {
+        assert_eq!(gateway.count(LOKI_PROTOBUF, failed.as_bytes()), times, "{failed}");
+    }
 }
 
 fn write(dir: &TempDir, text: &str) -> PathBuf {

@@ -112,6 +112,9 @@ fn the_enclave_says_what_is_wrong_with_its_file_in_one_line() {
     says(&refused(&enclave_program(), &[]), &["--config FILE is missing"]);
 }
 
+/// What `lucarne up` writes of the outer layer.
+const DROP: &str = "outer_layer: { on_hit: drop }";
+
 #[test]
 fn the_gateway_says_what_is_wrong_with_its_file_in_one_line() {
     let site = Site::prepare(&Changes::default());
@@ -146,9 +149,9 @@ fn the_gateway_says_what_is_wrong_with_its_file_in_one_line() {
     let proxies = format!("proxy_log: \"unix:{}\"", site.path("log.sock").display());
     let open_to_all = ["proxy_log: expected a Unix socket", "tcp:127.0.0.1:1"];
     with(&path, &proxies, "proxy_log: \"tcp:127.0.0.1:1\"", &open_to_all, refuse);
-    let rules = "state: state\nouter_layer: { blocked_values_patterns: [ \"(\" ] }";
+    let rules = "outer_layer: { blocked_values_patterns: [ \"(\" ] }";
     let words = ["outer_layer: blocked_values_patterns[0]"];
-    with_line_of(&path, ("state: state", rules), "outer_layer", &words, refuse);
+    with_line_of(&path, (DROP, rules), "outer_layer", &words, refuse);
     let trust = ["trust: ", "absent.yaml", "there is no such file"];
     with(&path, "trust: audit-policy.yaml", "trust: absent.yaml", &trust, refuse);
     std::fs::write(site.path("keys/gate"), "short").unwrap();

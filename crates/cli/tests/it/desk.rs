@@ -45,12 +45,18 @@ pub(crate) fn free_port() -> u16 {
 
 impl Site {
     pub(crate) fn start(more: &str) -> Self {
+        Self::prepared(more, |_| ())
+    }
+
+    /// The same with files of its own, made before anything starts.
+    pub(crate) fn prepared(more: &str, prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         for name in ["source", "looker", "ann", "ben", "eve", "joe"] {
             std::fs::write(dir.path().join(name), format!("{name}-token-0123456789\n")).unwrap();
         }
         let port = free_port();
         std::fs::write(dir.path().join("desk.yaml"), config(port, more)).unwrap();
+        prepare(dir.path());
         let mut site = Self { dir, desk: None, url: format!("http://127.0.0.1:{port}") };
         site.again();
         site

@@ -1,12 +1,13 @@
-//! Erasure by destroying the data key of a day: what can be read before, with keys and without,
-//! what is left afterwards, and that a hold stops it.
+//! Erasure by destroying the data key of a day, or of a tenant: what can be read before, with keys
+//! and without, what is left afterwards, and that a hold stops it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::Value;
 
 use super::process::run;
-use super::site::{Changes, Site, lucarne_program};
+use super::site::{Changes, Site, lucarne_program, replace};
 use super::withholding::{lucarne, stopped_site, tellers};
 
 /// A stopped site that encrypts what it archives, and one record of it.
@@ -20,7 +21,11 @@ struct Erasable {
 
 impl Erasable {
     fn new() -> Self {
-        let erasable = ("state:", "erasure: { keys: keys }\nstate:");
+        Self::with("erasure: { keys: keys }\nstate:")
+    }
+
+    fn with(erasure: &'static str) -> Self {
+        let erasable = ("state:", erasure);
         let (site, line) = stopped_site(&Changes { gateway: vec![erasable], ..Changes::default() });
         let keys = site.path("keys").to_str().unwrap().to_owned();
         let index = line["tee_record_index"].to_string();
@@ -71,11 +76,34 @@ impl Erasable {
     }
 
     fn erase(&self) -> (Option<i32>, String) {
+        self.erase_what(&["--day", &self.day])
+    }
+
+    /// Exit code and both outputs of the command.
+    fn erase_what(&self, what: &[&str]) -> (Option<i32>, String) {
         let config = self.site.path("gateway.yaml");
         let word = ["--authority", "data protection officer", "--reason", "request 17"];
-        let args = ["archive", "erase", "--config", config.to_str().unwrap(), "--day", &self.day];
-        let output = run(lucarne_program(), &[&args[..], &word].concat());
-        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+        let args = ["archive", "erase", "--config", config.to_str().unwrap()];
+        let output = run(lucarne_program(), &[&args[..], what, &word].concat());
+        let said = [output.stdout, output.stderr].concat();
+        (output.status.code(), String::from_utf8_lossy(&said).into_owned())
+    }
+
+    /// Of each exported record its tenant, its number and a value that occurs nowhere else.
+    fn exported(&self) -> Vec<(String, String, String)> {
+        let lines = std::fs::read_to_string(self.site.path("export/logs.jsonl")).unwrap();
+        let record = |line: &str| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            let text = |name: &str| line[name].as_str().map(str::to_owned);
+            Some((text("tenantHash")?, line["tee_record_index"].to_string(), text("executionId")?))
+        };
+        lines.lines().filter_map(record).collect()
+    }
+
+    fn key_files(&self) -> Vec<String> {
+        let names = std::fs::read_dir(&self.keys).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.ends_with(".key")).collect()
     }
 }
 
@@ -154,4 +182,100 @@ fn erasing_a_day_leaves_its_payloads_nowhere_and_the_seals_valid_unless_it_is_he
     assert!(!findings.is_empty(), "{thrown:#}");
     assert!(findings.iter().all(|one| one["code"] == "data-key-absent"), "{thrown:#}");
     assert_eq!(erasable.erase().0, Some(2), "nothing is left to do");
+}
+
+#[test]
+fn a_tenant_is_erased_on_every_day_and_its_neighbours_are_read_as_before() {
+    let erasable = Erasable::with("erasure: { keys: keys, tenant: tenantHash }\nstate:");
+    let keys = ["--keys", erasable.keys.as_str()];
+    let exported = erasable.exported();
+    let tenant = exported[0].0.clone();
+    let (own, others): (Vec<_>, Vec<_>) = exported.iter().partition(|record| record.0 == tenant);
+    assert!(own.len() > 10 && others.len() > 10, "{} and {}", own.len(), others.len());
+    let (gone, stays) = (own[own.len() / 2], others[others.len() / 2]);
+    let tenants: BTreeSet<&String> = exported.iter().map(|record| &record.0).collect();
+    let files = erasable.key_files();
+    let of_tenants = files.iter().filter(|name| name.contains(".telemetry.tenant-")).count();
+    assert_eq!(of_tenants, tenants.len(), "{files:?}");
+    let (exit, before) = erasable.report(&keys);
+    assert_eq!((exit, sum(&before, "encrypted")), (Some(5), 0), "{before:#}");
+    let hidden = sum(&erasable.report(&[]).1, "encrypted");
+    assert!(hidden >= exported.len() as u64, "{hidden}");
+
+    let (exit, said) = erasable.erase_what(&["--tenant", "nobody"]);
+    assert!(exit == Some(2) && said.contains("no key for the tenant `nobody`"), "{said}");
+    let (exit, said) = erasable.erase_what(&["--tenant", &tenant, "--until", "2001/01/01"]);
+    assert!(exit == Some(2) && said.contains("nothing to erase"), "{said}");
+    let wanted = ["--tenant", &tenant, "--since", "2001/01/01"];
+    erasable.hold("set");
+    let (exit, said) = erasable.erase_what(&wanted);
+    assert!(exit == Some(1) && said.contains("hold case-1 covers it: 3 O 12/26"), "{said}");
+    erasable.hold("lift");
+    let (exit, said) = erasable.erase_what(&[&wanted[..], &["--dry-run"]].concat());
+    assert!(exit == Some(0) && said.contains("would destroy 1 keys"), "{said}");
+    assert_eq!(erasable.key_files().len(), files.len(), "neither changes anything");
+
+    let (exit, said) = erasable.erase_what(&[&wanted[..], &["--output", "json"]].concat());
+    let done: Value = serde_json::from_str(&said).unwrap_or_else(|_| panic!("{said}"));
+    assert_eq!((exit, done["orders"].as_array().map(Vec::len)), (Some(0), Some(1)), "{said}");
+    assert_eq!(done["crowded"], Value::Array(vec![]), "{said}");
+    assert_eq!(tellers(&erasable.site, &gone.2), [] as [PathBuf; 0]);
+    let (exit, after) = erasable.report(&keys);
+    assert_eq!(exit, Some(5), "{after:#}");
+    let findings = after["findings"].as_array().unwrap();
+    let kinds: Vec<&str> = findings.iter().map(|one| one["kind"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["ERASED"], "{after:#}");
+    let rule = "order of data protection officer: request 17";
+    let counted = |ledger: &Value| ledger["erased"][rule].as_u64();
+    let erased: u64 = after["ledgers"].as_array().unwrap().iter().filter_map(counted).sum();
+    assert_eq!(erased, own.len() as u64, "exactly the records of the tenant: {after:#}");
+    assert_eq!((sum(&after, "encrypted"), sum(&after, "verified")), (0, sum(&before, "verified")));
+
+    let show = |number: &str| {
+        erasable.said(&[&["audit", "show", number, "--ledger", "telemetry"], &keys[..]].concat())
+    };
+    let (exit, shown) = show(&gone.1);
+    assert!(exit == Some(5) && shown.contains("\"erased\": \"order of data"), "{shown}");
+    let (exit, shown) = show(&stays.1);
+    assert!(exit == Some(5) && shown.contains(&stays.2), "{shown}");
+    let (_, rows) = erasable.export("tenants.jsonl", &keys);
+    assert!(own.iter().all(|record| !rows.contains(&record.2)));
+    assert!(others.iter().all(|record| rows.contains(&record.2)));
+    let bundle = erasable.site.path("neighbour.proof");
+    let args = ["audit", "prove", &stays.1, "--ledger", "telemetry", "--bundle"];
+    let args = [&args[..], &[bundle.to_str().unwrap()], &keys[..]].concat();
+    let (exit, said) = erasable.said(&args);
+    assert_eq!(exit, Some(5), "{said}");
+    assert_eq!(erasable.erase_what(&wanted).0, Some(2), "nothing is left to do");
+
+    // A day is everybody's.
+    let (exit, said) = erasable.erase();
+    assert_eq!((exit, erasable.key_files()), (Some(0), vec![]), "{said}");
+    assert_eq!(tellers(&erasable.site, &stays.2), [] as [PathBuf; 0]);
+    let (exit, after) = erasable.report(&keys);
+    assert_eq!((exit, sum(&after, "verified")), (Some(5), sum(&before, "verified")), "{after:#}");
+}
+
+#[test]
+fn an_erasure_that_cannot_be_meant_says_what_to_write() {
+    let erasable = Erasable::new();
+    let (exit, said) = erasable.erase_what(&["--tenant", "t_8f3a2b1c"]);
+    assert_eq!(exit, Some(3), "{said}");
+    assert!(said.contains("no `erasure.tenant`") && said.contains("with --day"), "{said}");
+    let wrong: [&[&str]; 5] = [
+        &[],
+        &["--since", "2026/11/01"],
+        &["--day", "2026-11-01"],
+        &["--day", "2026/11/01", "--since", "2026/11/01", "--tenant", "a"],
+        &["--tenant", "a", "--until", "tomorrow"],
+    ];
+    for args in wrong {
+        let (exit, said) = erasable.erase_what(args);
+        assert_eq!(exit, Some(3), "{args:?}: {said}");
+    }
+    let config = erasable.site.path("gateway.yaml");
+    replace(&config, "erasure: { keys: keys }", "erasure: { keys: keys, tenant: '' }");
+    let (exit, said) = erasable.erase_what(&["--day", &erasable.day]);
+    assert_eq!(exit, Some(3), "{said}");
+    assert!(said.contains("erasure.tenant") && said.contains("name of an attribute"), "{said}");
 }

@@ -187,7 +187,7 @@ fn where_the_outer_layer_looks_for_nothing_the_contract_alone_stops_everything()
     // An outer layer without a rule is refused, so it has one that nothing hits.
     let blind = "outer_layer: { blocked_values_patterns: [no-such-text-4711], blocked_tags: [] }";
     let changes = Changes {
-        gateway: vec![("state:", &*format!("{blind}\nstate:").leak())],
+        gateway: vec![("outer_layer: { on_hit: drop }\ncollector: outer-layer.yaml", blind)],
         ..Changes::default()
     };
     run(&Campaign::everything(6_000, 200), &changes);

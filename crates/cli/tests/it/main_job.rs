@@ -284,8 +284,33 @@ fn play_demo(dir: &Path) -> [String; 3] {
     let get = |path: &str| http(page, &format!("GET {path} HTTP/1.1\r\n"), "").unwrap();
     assert_eq!(get("/health"), (200, "{\"processengine\":\"healthy\"}".to_owned()));
     assert!(get("/metrics").1.contains("lucarne_gateway_records_total"));
+    ask_inside(dir);
     assert_eq!(up.stop("-INT"), Some(0));
     expected.map(|(file, _)| read(file))
+}
+
+/// The lines of a runbook, typed as they are printed there: inside is what must not leave.
+fn ask_inside(dir: &Path) {
+    let ask = |args: &[&str]| {
+        let output = Command::new(dir.join("bin/bizfirstgo-tee-query")).args(args).output();
+        let output = output.unwrap();
+        assert_eq!(output.status.code(), Some(5), "{args:?}: {}", text(&output.stderr));
+        text(&output.stdout)
+    };
+    let logs = ask(&["logs", "--filter", "executionId=\"exec-abc-123\""]);
+    let rows: Vec<serde_json::Value> =
+        logs.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(rows.iter().all(|row| row["metadata"]["executionId"] == "exec-abc-123"), "{logs}");
+    let trace_id = rows[0]["metadata"]["trace_id"].as_str().unwrap();
+    let trace = ask(&["trace", "--trace-id", trace_id, "--show-spans"]);
+    assert!(trace.starts_with(&format!("trace {trace_id}: ")), "{trace}");
+    until("what must not leave is inside", PATIENCE, || {
+        let all = ask(&["logql", "{job=~\".+\"}", "--limit", "5000"]);
+        FORBIDDEN.iter().any(|value| all.contains(value)).then_some(())
+    });
+    let evidence: serde_json::Value =
+        serde_json::from_str(&ask(&["attestation", "--latest", "--output", "json"])).unwrap();
+    assert_eq!(evidence["pcrs"]["0"].as_str().unwrap().len(), "sha384:".len() + 96);
 }
 
 #[test]

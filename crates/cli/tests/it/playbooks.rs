@@ -64,6 +64,10 @@ fn what_the_playbooks_print_has_a_command_that_runs_or_a_refusal() {
     let runbooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../runbooks");
     std::os::unix::fs::symlink(runbooks.canonicalize().unwrap(), site.path("runbooks")).unwrap();
     std::fs::write(site.path("readiness.yaml"), "max_age: 90d\nrunbooks: runbooks\n").unwrap();
+    std::fs::write(site.path("catalogue.yaml"), "probes: {}\n").unwrap();
+    let rule = "name: silent\nkind: telemetry_gap\nabove: 0.5\nfor_seconds: 120\n\
+        metric: {at: 'http://127.0.0.1:1', query: silence}\n";
+    std::fs::write(site.path("rule.yaml"), rule).unwrap();
     let promises = promises();
     assert!(promises.len() > 50, "{}", promises.len());
     let mut wrong = Vec::new();

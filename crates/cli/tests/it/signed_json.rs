@@ -147,10 +147,10 @@ fn kills_of_the_gateway_lose_no_batch_and_repeat_none() {
 #[test]
 fn a_batch_that_the_outer_layer_hits_is_kept_nowhere_and_its_number_is_missing() {
     // The contract lets it pass and the host does not: a code of its own.
-    let rule = "outer_layer: { blocked_values_patterns: ['exec-forbidden-[0-9]'] }\nstate:";
+    let rule = "outer_layer: { blocked_values_patterns: ['exec-forbidden-[0-9]'] }";
     let changes = Changes {
         enclave: "json_batches: { every_ms: 100 }\n",
-        gateway: vec![("state:", rule)],
+        gateway: vec![("outer_layer: { on_hit: drop }", rule)],
         ..Changes::default()
     };
     let mut site = Site::start(&changes);

@@ -13,5 +13,7 @@ mod logcli;
 mod push;
 #[path = "view/semantics.rs"]
 mod semantics;
+#[path = "view/tail.rs"]
+mod tail;
 #[path = "view/wire.rs"]
 mod wire;

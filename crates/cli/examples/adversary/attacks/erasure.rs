@@ -107,5 +107,6 @@ fn encrypt(strike: &mut Strike<'_>, place: Place, plain: &[u8]) -> Option<Vec<u8
     let keys = DataKeys::open(Arc::new(RealDisk), dir.path(), || Some([7; 32])).ok()?;
     let stranger = Ed25519Key::from_seed(&strike.random.bytes()).ok()?;
     let cipher = Cipher::new(Arc::new(keys), stranger);
-    cipher.encrypt(&Slot::of(&strike.segment(place).name), plain).ok()?
+    let encrypted = cipher.encrypt(&Slot::of(&strike.segment(place).name), plain).ok()?;
+    encrypted.map(|encrypted| encrypted.bytes)
 }

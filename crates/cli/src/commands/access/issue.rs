@@ -26,33 +26,33 @@ use crate::failure::{Exit, Failure};
 pub struct Args {
     /// What the investigator sent
     #[arg(long, value_name = "FILE")]
-    request: PathBuf,
+    pub(in crate::commands) request: PathBuf,
     /// Your name, as the enclave's configuration has it
     #[arg(long, value_name = "NAME")]
-    authority: Name,
+    pub(in crate::commands) authority: Name,
     /// Your key
     #[arg(long, value_name = "FILE")]
-    authority_key: PathBuf,
+    pub(in crate::commands) authority_key: PathBuf,
     /// How long it is valid
     #[arg(long, value_name = "N", default_value_t = 7,
           value_parser = clap::value_parser!(u64).range(1..=366))]
-    days: u64,
+    pub(in crate::commands) days: u64,
     /// Until this time, instead
     #[arg(long, value_name = "RFC3339", value_parser = second, conflicts_with = "days")]
-    until: Option<u64>,
+    pub(in crate::commands) until: Option<u64>,
     /// The list of what you have issued; this is added
     #[arg(long, value_name = "FILE")]
-    issued: PathBuf,
+    pub(in crate::commands) issued: PathBuf,
     /// Where to write the certificate; refused when there is a file
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    pub(in crate::commands) out: PathBuf,
 }
 
 /// Runs the command.
 ///
 /// # Errors
 /// When a file cannot be used.
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
+pub(in crate::commands) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     let request = Request::read(&args.request)?;
     let authority = open_key(&args.authority_key)?;
     let mut serial = [0; 16];
@@ -62,14 +62,16 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     }
     let point = request.key.raw().try_into();
     let now = clock::since_1970().as_secs();
-    let not_after = args.until.unwrap_or(now.saturating_add(args.days * 86_400));
+    // The enclave's clock may be slower than this one; the days count from then, for a role's limit
+    // of so many days is one of the whole validity.
+    let since = now.saturating_sub(CLOCK_SKEW_SECONDS);
+    let not_after = args.until.unwrap_or(since.saturating_add(args.days * 86_400));
     let certificate = Certificate {
         serial: Serial::from_random(serial),
         authority: args.authority.clone(),
         holder: request.name,
         role: request.role,
-        // The enclave's clock may be slower than this one.
-        not_before: now.min(not_after).saturating_sub(CLOCK_SKEW_SECONDS),
+        not_before: since.min(not_after.saturating_sub(CLOCK_SKEW_SECONDS)),
         not_after,
         point: point.map_err(|_| Failure::bug("a P-256 key without a point"))?,
     };

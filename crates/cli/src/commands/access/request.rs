@@ -28,16 +28,16 @@ use crate::failure::{Exit, Failure};
 pub struct Args {
     /// Your name: 1 to 63 of a-z, 0-9, '.', '_' and '-'
     #[arg(long)]
-    name: Name,
+    pub(in crate::commands) name: Name,
     /// The role that you ask for
     #[arg(long)]
-    role: Name,
+    pub(in crate::commands) role: Name,
     /// Where to write the key; refused when there is a file
     #[arg(long, value_name = "FILE")]
-    key: PathBuf,
+    pub(in crate::commands) key: PathBuf,
     /// Where to write the request; refused when there is a file
     #[arg(long, value_name = "FILE")]
-    out: PathBuf,
+    pub(in crate::commands) out: PathBuf,
 }
 
 /// A request as it is sent.
@@ -64,7 +64,7 @@ pub(super) struct Request {
 ///
 /// # Errors
 /// When there is no randomness, or a file cannot be written.
-pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
+pub(in crate::commands) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     let no_key = |_| Failure::new(Exit::Unreadable, "no key can be made");
     let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).map_err(no_key)?;
     let key = PublicKey::from_p256_point(pair.public_key().as_ref())

@@ -173,9 +173,12 @@ pub(super) fn refused(error: &HoldError) -> Failure {
     match error {
         HoldError::Disk { .. } => Failure::unreadable("holds", error),
         HoldError::Scope => Failure::usage(error.to_string()),
-        HoldError::Held { .. } | HoldError::Taken { .. } | HoldError::Unknown { .. } => {
-            Failure::new(Exit::No, error.to_string())
-        }
+        HoldError::Held { .. } => Failure::new(Exit::No, error.to_string())
+            .hint("`lucarne archive hold list` says on whose authority, and `hold lift` ends it"),
+        HoldError::Taken { .. } => Failure::new(Exit::No, error.to_string())
+            .hint("a name stays on record once it was used: take another one"),
+        HoldError::Unknown { .. } => Failure::new(Exit::No, error.to_string())
+            .hint("`lucarne archive hold list` names those that there are"),
     }
 }
 

@@ -111,3 +111,6 @@ pub(super) fn notes(
     }
     Ok(notes)
 }
+
+#[cfg(test)]
+mod tests;

@@ -66,9 +66,9 @@ impl Payloads {
     }
 
     /// What stands in the place of an encrypted payload.
-    pub(super) fn closed(&self, batch: &VerifiedBatch<'_>) -> Value {
+    pub(super) fn closed(&self, batch: &VerifiedBatch<'_>, seq: u64) -> Value {
         self.unread.set(self.unread.get().saturating_add(1));
-        let key = batch.encryption().map(|(key, _)| key);
+        let key = key_of(batch, seq);
         let named = key.map(|key| key.to_string());
         match key.and_then(|key| self.orders.get(&key)) {
             Some(rule) => json!({ "erased": rule, "data_key": named }),
@@ -78,7 +78,7 @@ impl Payloads {
 
     /// Why an encrypted payload cannot be read, and what would help.
     pub(super) fn refusal(&self, batch: &VerifiedBatch<'_>, seq: u64) -> Failure {
-        let key = batch.encryption().map(|(key, _)| key);
+        let key = key_of(batch, seq);
         let failure = |text| Failure::new(Exit::CouldNotTell, text);
         match (key, key.and_then(|key| self.orders.get(&key))) {
             (_, Some(rule)) => failure(format!("the payload of record {seq} is erased: {rule}")),
@@ -94,4 +94,10 @@ impl Payloads {
     pub(super) const fn unread(&self) -> u64 {
         self.unread.get()
     }
+}
+
+/// The data key that a record is under.
+fn key_of(batch: &VerifiedBatch<'_>, seq: u64) -> Option<KeyId> {
+    let index = seq.checked_sub(batch.statement().first)?;
+    batch.data_key(usize::try_from(index).ok()?)
 }

@@ -15,19 +15,19 @@ use serde_json::{Map, Value, json};
 
 use super::payloads::Payloads;
 
-/// The payload and context of the record at `index` of a verified batch.
+/// The payload and context of the record `seq` of a verified batch.
 ///
 /// # Errors
 /// When it was sealed and is not OTLP or JSON.
 pub(super) fn content(
     batch: &VerifiedBatch<'_>,
-    record: &Record<'_>,
+    (seq, record): (u64, &Record<'_>),
     payloads: &Payloads,
 ) -> Result<Value, WireError> {
     let sealed = match record.content {
         Content::Present { payload, .. } => payload,
         Content::Withheld { .. } => return Ok(json!({ "withheld": true })),
-        Content::Encrypted => return Ok(payloads.closed(batch)),
+        Content::Encrypted => return Ok(payloads.closed(batch, seq)),
     };
     let kind = batch.statement().ledger.kind;
     payload(kind, record.stream, sealed, &|index| batch.context(index))

@@ -209,7 +209,7 @@ fn show(
         "key": to_hex(&attested.keys.statement.key.id().0),
         "seal": seal_text(seal),
     });
-    let content = record::content(batch, record, payloads)
+    let content = record::content(batch, (seq, record), payloads)
         .map_err(|error| Failure::because(Exit::CouldNotTell, "decode the payload", &error))?;
     if let (Value::Object(shown), Value::Object(content)) = (&mut shown, content) {
         shown.extend(content.into_iter().filter(|(_, value)| !value.is_null()));

@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::ArgGroup;
 use lucarne_archive::Archive;
 use lucarne_archive::data_keys::DataKeys;
 use lucarne_attest::{Register, Time};
@@ -23,12 +24,13 @@ use crate::failure::Failure;
 
 /// Whom to believe, on the command line.
 #[derive(Clone, Debug, clap::Args)]
+#[command(group = ArgGroup::new("trust").required(true).args(["policy", "tee_public_key"]))]
 pub(super) struct Believe {
     /// What to trust: roots, measurements, keys (audit-policy.yaml)
-    #[arg(long, value_name = "FILE", required_unless_present = "tee_public_key")]
+    #[arg(long, value_name = "FILE")]
     policy: Option<PathBuf>,
     /// Trust this P-256 key of an epoch instead: a certificate or public key in PEM
-    #[arg(long, value_name = "PEM", conflicts_with = "policy")]
+    #[arg(long, value_name = "PEM")]
     tee_public_key: Option<PathBuf>,
     /// Beside --tee-public-key: who may leave records out, as 64 hex digits of an Ed25519 key
     #[arg(long, value_name = "HEX", requires = "tee_public_key")]

@@ -1,11 +1,12 @@
 //! What is to be seen of incidents.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use lucarne_desk::report::utc;
 use serde_json::Value;
 
-use crate::desk_client::{DeskAt, Output};
+use crate::desk_client::{Desk, DeskAt, Output, span};
 use crate::failure::{Exit, Failure};
 
 /// List incidents, the newest first
@@ -19,6 +20,12 @@ pub(super) struct List {
     #[arg(long, value_name = "N", default_value = "100")]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=1000))]
     limit: u64,
+    /// Only of this kind, such as `audit_integrity`
+    #[arg(long, value_name = "KIND")]
+    kind: Option<String>,
+    /// Wait until there is one that is not over, for so long at most
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    wait: Option<u64>,
     #[command(flatten)]
     at: DeskAt,
 }
@@ -48,12 +55,19 @@ pub(super) struct Timeline {
 }
 
 pub(super) fn list(args: &List, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let found = args.at.open()?.get(&format!("/v1/incidents?limit={}", args.limit))?;
-    let incidents = found.as_array().map_or(&[][..], Vec::as_slice);
+    let desk = args.at.open()?;
+    let (began, patience) = (Instant::now(), Duration::from_millis(args.wait.unwrap_or(0)));
+    let incidents = loop {
+        let found = listed(&desk, args)?;
+        if found.iter().any(is_open) || began.elapsed() >= patience {
+            break found;
+        }
+        std::thread::park_timeout(LOOK);
+    };
     if args.at.output == Output::Json {
-        writeln!(out, "{found}")?;
+        writeln!(out, "{}", Value::from(incidents.clone()))?;
     } else {
-        for view in incidents {
+        for view in &incidents {
             writeln!(out, "{}", line(view))?;
         }
         if incidents.is_empty() {
@@ -63,11 +77,23 @@ pub(super) fn list(args: &List, out: &mut dyn Write) -> Result<Exit, Failure> {
     Ok(if incidents.iter().any(needs_somebody) { Exit::No } else { Exit::Yes })
 }
 
+fn listed(desk: &Desk, args: &List) -> Result<Vec<Value>, Failure> {
+    let found = desk.get(&format!("/v1/incidents?limit={}", args.limit))?;
+    let all = found.as_array().cloned().unwrap_or_default();
+    let wanted =
+        |view: &Value| args.kind.as_ref().is_none_or(|kind| view["incident"]["kind"] == **kind);
+    Ok(all.into_iter().filter(wanted).collect())
+}
+
 fn needs_somebody(view: &Value) -> bool {
+    view["incident"]["pages"] == true && is_open(view)
+}
+
+fn is_open(view: &Value) -> bool {
     let over =
         ["resolved", "in_review", "closed", "false_positive", "suppressed", "merged", "cancelled"];
     let phase = view["incident"]["phase"].as_str().unwrap_or_default();
-    view["incident"]["pages"] == true && !over.contains(&phase)
+    !over.contains(&phase)
 }
 
 fn text(value: &Value) -> &str {
@@ -145,3 +171,6 @@ pub(super) fn timeline(args: &Timeline, out: &mut dyn Write) -> Result<Exit, Fai
     }
     Ok(Exit::Yes)
 }
+
+/// Often enough for somebody who waits.
+const LOOK: Duration = Duration::from_millis(200);

@@ -1,6 +1,6 @@
 //! The client of the attested channel: judge, then ask, then check what was recorded.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aws_lc_rs::rand;
 use lucarne_attest::{At, EpochKeys, Rejected, Time, Verified};
@@ -12,6 +12,7 @@ use lucarne_link::channel::client::{AwaitAttested, Exhibit, Part, Ready, Verdict
 use lucarne_link::channel::message::{Done, Granted, Query, Refused};
 use lucarne_link::channel::{Binder, ChannelError, end};
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::connection::Terms;
 use super::line::Line;
@@ -21,8 +22,8 @@ use crate::failure::{Exit, Failure};
 
 /// Evidence of a connection is asked for while one waits.
 const AGE_MS_MAX: u64 = 300_000;
-/// Evidence is asked for again before a question when it is older than this: shorter than any
-/// collateral lives, and than the leaf of a Nitro document.
+/// Evidence is asked for again before a question when it is as old as this, or when what it was
+/// judged with has ended meanwhile.
 const RENEW: Duration = Duration::from_secs(60);
 
 /// An enclave whose evidence is accepted.
@@ -157,7 +158,8 @@ impl Channel {
     }
 
     async fn renew(&mut self, ready: Ready) -> Result<Ready, Failure> {
-        if self.attested.elapsed() < RENEW {
+        let now = Time::from_unix_ms(clock::unix_ms());
+        if !is_due(self.attested.elapsed(), now, self.epoch.claims.holds_until) {
             return Ok(ready);
         }
         let (waiting, challenge) = ready.renew(nonce()?);
@@ -167,7 +169,7 @@ impl Channel {
         if epoch.epoch != self.epoch.epoch {
             return Err(Failure::new(Exit::No, "the peer became another epoch on one connection"));
         }
-        self.attested = Instant::now();
+        (self.epoch, self.attested) = (epoch, Instant::now());
         Ok(ready)
     }
 
@@ -281,6 +283,11 @@ impl Answer {
     }
 }
 
+/// Whether evidence of this age, judged with what holds until then, is asked for again.
+fn is_due(age: Duration, now: Time, holds_until: Time) -> bool {
+    age >= RENEW || now >= holds_until
+}
+
 /// One challenge and its answer, judged.
 async fn exchange(
     line: &mut Line,
@@ -330,3 +337,6 @@ pub(in crate::commands) fn nonce() -> Result<[u8; 32], Failure> {
 fn broken(error: &ChannelError) -> Failure {
     Failure::because(Exit::No, "the enclave breaks the protocol", error)
 }
+
+#[cfg(test)]
+mod tests;

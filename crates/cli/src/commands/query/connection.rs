@@ -21,16 +21,16 @@ use crate::failure::{Exit, Failure};
 pub(in crate::commands) struct Connection {
     /// The enclave's channel or a relay that leads there: vsock:CID:PORT, unix:/path or
     /// tcp:ADDRESS:PORT
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", env = CONNECT, hide_env_values = true)]
     connect: Address,
     /// What the enclave's evidence must be: audit-policy.yaml
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = POLICY, hide_env_values = true)]
     policy: PathBuf,
     /// Your certificate of access, PEM
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = IDENTITY, hide_env_values = true)]
     identity: PathBuf,
     /// The key of your certificate, PEM
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = KEY, hide_env_values = true)]
     key: PathBuf,
     /// Refuse any other workload than this
     #[arg(long, value_name = "NAME")]
@@ -49,6 +49,12 @@ pub(in crate::commands) struct Connection {
     #[arg(long, value_name = "DIR")]
     receipts: Option<PathBuf>,
 }
+
+/// Variables that say what an investigator would type with every question.
+pub(in crate::commands) const CONNECT: &str = "LUCARNE_CONNECT";
+pub(in crate::commands) const POLICY: &str = "LUCARNE_POLICY";
+pub(in crate::commands) const IDENTITY: &str = "LUCARNE_IDENTITY";
+pub(in crate::commands) const KEY: &str = "LUCARNE_IDENTITY_KEY";
 
 /// The same with everything read.
 pub(in crate::commands) struct Terms {

@@ -7,11 +7,11 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use lucarne_desk::bundle::dsse::{self, ENVELOPE_BYTES_MAX, SealingKey};
-use lucarne_ledger::key::PublicKey;
+use lucarne_desk::bundle::dsse::{ENVELOPE_BYTES_MAX, SealingKey};
+use lucarne_desk::runbook::signature::{PAYLOAD_TYPE, Signature, beside};
 use rustls_pki_types::PrivatePkcs8KeyDer;
 use rustls_pki_types::pem::PemObject as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::read::read;
 use crate::clock;
@@ -142,30 +142,15 @@ pub(in crate::commands) fn signed_by(
     for role in &runbook.approved_by {
         let key = keys.get(role).map(|path| public_key(path)).transpose()?;
         let kept = kept(&beside(file, role))?;
-        let said = key.zip(kept).and_then(|(key, kept)| said(&kept, key, role));
+        let said = key.zip(kept).and_then(|(key, kept)| Signature::open(&kept, key, role));
         let signed = match said {
             None => Signed::No,
-            Some((digest, by, at)) if digest == runbook.digest().to_string() => Signed::Yes(by, at),
-            Some((_, by, _)) => Signed::Stale(by),
+            Some(it) if it.sha256 == runbook.digest() => Signed::Yes(it.by, it.at_ms),
+            Some(it) => Signed::Stale(it.by),
         };
         all.push(Approval { role: role.clone(), signed });
     }
     Ok(all)
-}
-
-// The digest that was signed, by whom and when, if the key of the role did.
-fn said(envelope: &[u8], key: PublicKey, role: &str) -> Option<(String, String, u64)> {
-    let payload = dsse::open(envelope, PAYLOAD_TYPE, &[key]).ok()?;
-    let payload: Value = serde_json::from_slice(&payload).ok()?;
-    let text = |name: &str| payload[name].as_str().map(str::to_owned);
-    if text("role")? != role || payload["version"] != 1 {
-        return None;
-    }
-    Some((text("sha256")?, text("by")?, payload["at_ms"].as_u64()?))
-}
-
-fn beside(file: &Path, role: &str) -> PathBuf {
-    file.with_added_extension(format!("{role}.dsse.json"))
 }
 
 fn kept(path: &Path) -> Result<Option<Vec<u8>>, Failure> {
@@ -183,6 +168,4 @@ fn role_key(text: &str) -> Result<(String, PathBuf), String> {
     Ok((role.to_owned(), PathBuf::from(path)))
 }
 
-/// Says what the payload of an envelope is.
-const PAYLOAD_TYPE: &str = "application/vnd.lucarne.runbook-approval.v1+json";
 const NAME_BYTES_MAX: usize = 64;

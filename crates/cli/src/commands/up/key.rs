@@ -10,8 +10,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use aws_lc_rs::rand::{SecureRandom, SystemRandom};
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lucarne_ledger::hash::from_hex;
-use lucarne_ledger::key::{Ed25519Key, Signer};
+use lucarne_ledger::key::{Ed25519Key, PublicKey, Signer};
 
 use crate::failure::{Exit, Failure};
 
@@ -41,18 +44,53 @@ pub fn open_or_draw_token(path: &Path) -> Result<String, Failure> {
     }
 }
 
+/// A P-256 pair in `NAME.pem` (PKCS#8) and `NAME.pub` (SubjectPublicKeyInfo); drawn when absent.
+///
+/// # Errors
+/// When a file cannot be written.
+pub fn draw_pair(path: &Path) -> Result<(), Failure> {
+    let (secret, public) = (path.with_extension("pem"), path.with_extension("pub"));
+    if secret.exists() && public.exists() {
+        return Ok(());
+    }
+    let what = format!("draw the pair {}", secret.display());
+    let no_key = || std::io::Error::other("no key can be made");
+    let drawn = || -> std::io::Result<()> {
+        let pair = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_ASN1_SIGNING).map_err(|_| no_key())?;
+        let key = PublicKey::from_p256_point(pair.public_key().as_ref()).map_err(|_| no_key())?;
+        let pkcs8 = pair.to_pkcs8v1().map_err(|_| no_key())?;
+        place(&secret, &pem("PRIVATE KEY", pkcs8.as_ref()))?;
+        place(&public, &pem("PUBLIC KEY", key.spki()))
+    };
+    drawn().map_err(|cause| Failure::unreadable(&what, &cause))
+}
+
+// RFC 7468 §2.
+fn pem(label: &str, der: &[u8]) -> String {
+    let mut out = format!("-----BEGIN {label}-----\n");
+    for line in STANDARD.encode(der).as_bytes().chunks(64) {
+        out.push_str(&String::from_utf8_lossy(line));
+        out.push('\n');
+    }
+    out + &format!("-----END {label}-----\n")
+}
+
 fn draw(path: &Path) -> std::io::Result<String> {
     let mut bytes = [0; 32];
     let random = SystemRandom::new();
     random.fill(&mut bytes).map_err(|_| std::io::Error::other("no random numbers"))?;
     let text = format!("{}\n", hex(&bytes));
+    place(path, &text)?;
+    Ok(text)
+}
+
+fn place(path: &Path, text: &str) -> std::io::Result<()> {
     let draft = path.with_extension("draft");
     let mut options = OpenOptions::new();
     let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;
-    std::fs::rename(&draft, path)?;
-    Ok(text)
+    std::fs::rename(&draft, path)
 }
 
 fn not_a_key(path: &Path) -> Failure {
@@ -77,6 +115,23 @@ mod tests {
         assert_eq!(open_or_draw(&path).unwrap(), drawn);
         assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_ne!(open_or_draw(&dir.path().join("other")).unwrap(), drawn);
+    }
+
+    #[test]
+    fn a_pair_is_drawn_once_and_its_halves_belong_together() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("role");
+        let read = |end: &str| std::fs::read_to_string(path.with_extension(end)).unwrap();
+        draw_pair(&path).unwrap();
+        let drawn = (read("pem"), read("pub"));
+        draw_pair(&path).unwrap();
+        assert_eq!((read("pem"), read("pub")), drawn);
+        let secret = std::fs::metadata(path.with_extension("pem")).unwrap();
+        assert_eq!(secret.permissions().mode() & 0o777, 0o600);
+        let body: String = drawn.0.lines().filter(|line| !line.contains('-')).collect();
+        let der = STANDARD.decode(body).unwrap();
+        let key = lucarne_desk::bundle::dsse::SealingKey::from_pkcs8(&der).unwrap();
+        assert_eq!(pem("PUBLIC KEY", key.public_key().spki()), drawn.1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use lucarne_platform::Address;
 
-use super::key;
+use super::{inside, key};
 use crate::failure::{Exit, Failure};
 
 /// The directory of one site on this machine.
@@ -48,19 +48,23 @@ impl Layout {
             .canonicalize()
             .map_err(|cause| Failure::unreadable(&format!("open {}", dir.display()), &cause))?;
         let layout = Self { _lock: lock(&dir)?, dir };
-        layout.socket("gateway").parse::<Address>().map_err(|cause| {
+        // Of all sockets this one has the longest path.
+        inside::address(&layout.dir).parse::<Address>().map_err(|cause| {
             Failure::because(Exit::Usage, "place a socket in the directory", &cause)
                 .hint("give a --data DIR with a shorter path")
         })?;
         for inner in ["tee", "keys", "archive", "export", "logs", "state"] {
             create(&layout.dir.join(inner))?;
         }
+        let authority = inside::authority(&layout.dir)?;
         let acknowledgement = key::open_or_draw(&layout.key("acknowledgement"))?;
         key::open_or_draw(&layout.key("withholding"))?;
         key::open_or_draw(&layout.key("register"))?;
         key::open_or_draw_token(&layout.key("gate"))?;
-        layout.write("tee/enclave.yaml", &layout.enclave(addresses, &acknowledgement))?;
+        layout
+            .write("tee/enclave.yaml", &layout.enclave(addresses, &acknowledgement, &authority))?;
         layout.write("vsock-proxy.yaml", &layout.allowlist())?;
+        layout.write(OUTER_LAYER, lucarne_gateway::collector::SHIPPED)?;
         layout.write("gateway.yaml", &layout.gateway(addresses))?;
         Ok(layout)
     }
@@ -116,6 +120,11 @@ impl Layout {
         format!("{own} audit verify --records-dir {dir}/archive --policy {dir}/{POLICY}")
     }
 
+    /// The file that says what enclave and archive must be.
+    pub fn policy(&self) -> PathBuf {
+        self.dir.join(POLICY)
+    }
+
     /// Arguments of `lucarne-enclave`.
     pub fn enclave_args(&self) -> Vec<OsString> {
         vec!["--config".into(), self.dir.join("tee/enclave.yaml").into()]
@@ -135,7 +144,7 @@ impl Layout {
         vec!["gateway".into(), "--config".into(), self.dir.join("gateway.yaml").into()]
     }
 
-    fn enclave(&self, addresses: &Addresses, acknowledgement: &str) -> String {
+    fn enclave(&self, addresses: &Addresses, acknowledgement: &str, authority: &str) -> String {
         let Addresses { grpc, http, workload, .. } = addresses;
         let probe = workload.map(|at| format!("workload: {{ check: \"tcp:{at}\" }}\n"));
         format!(
@@ -144,9 +153,10 @@ impl Layout {
              log_prefix: {LOG_PREFIX}\n\
              tee: {{ insecure_software: {{ dir: software }} }}\n\
              otlp: {{ grpc: \"{grpc}\", http: \"{http}\" }}\n\
-             uplink:\n  address: \"{}\"\n  acknowledgement_key: \"{acknowledgement}\"\n{}",
+             uplink:\n  address: \"{}\"\n  acknowledgement_key: \"{acknowledgement}\"\n{}{}",
             self.socket("proxy"),
             probe.unwrap_or_default(),
+            inside::access(&self.dir, authority),
         )
     }
 
@@ -162,6 +172,7 @@ impl Layout {
              keys:\n  acknowledgement: keys/acknowledgement\n  \
              withholding: keys/withholding\n  register: keys/register\n\
              archive: {{ directory: archive, close_after_ms: {CLOSE_AFTER_MS} }}\n\
+             outer_layer: {{ on_hit: drop }}\ncollector: {OUTER_LAYER}\n\
              state: state\n\
              http: {{ address: \"{}\", gate_token_file: keys/gate }}\n\
              exporters:\n- jsonl: {{ dir: \"{}\" }}\n{}",
@@ -217,6 +228,7 @@ fn lock(dir: &Path) -> Result<File, Failure> {
 /// keep the objects of a real archive few.
 const CLOSE_AFTER_MS: u32 = 1_000;
 const POLICY: &str = "audit-policy.yaml";
+const OUTER_LAYER: &str = "outer-layer.yaml";
 /// Origin of the checkpoints of a machine that has no name of its own.
 const LOG_PREFIX: &str = "lucarne.local";
 /// The instance of the seeds.
@@ -259,6 +271,9 @@ mod tests {
         assert_eq!(archive, layout.dir().join("archive"));
         assert_eq!(gateway.state, layout.dir().join("state"));
         assert_eq!(gateway.exporters.len(), 2);
+        let outer = std::fs::read_to_string(layout.dir().join(OUTER_LAYER)).unwrap();
+        assert_eq!(outer, lucarne_gateway::collector::SHIPPED);
+        assert_eq!(gateway.collector.unwrap().outlets.len(), 1);
 
         let list = Allowlist::load(&layout.dir().join("vsock-proxy.yaml")).unwrap();
         assert!(list.allows(&layout.socket("gateway").parse().unwrap()));

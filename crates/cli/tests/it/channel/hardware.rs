@@ -13,9 +13,9 @@ use super::*;
 use crate::process::Process;
 use crate::site::replace;
 
-/// A byte of the measurement. Of digits alone it would look to the outer layer like a number that
-/// must not leave, and the record that names it would be withheld.
-const MEASURED: &str = "a1";
+/// A byte of the measurement. Of digits alone it looks like a number that must not leave; that it
+/// is a digest, the outer layer knows by the record that names it.
+const MEASURED: &str = "11";
 
 /// A machine, and whether it reports over other data than it is asked about.
 struct Machine {
@@ -99,7 +99,8 @@ struct Guests {
 }
 
 impl Guests {
-    fn start(hardware: Hardware) -> Self {
+    fn start(mut hardware: Hardware) -> Self {
+        hardware.measure([0x11; 48]);
         let dir = tempfile::Builder::new().prefix("lucarne-tsm-").tempdir().unwrap();
         let guest = hardware.guest();
         let machine = Arc::new(Mutex::new(Machine { hardware, lies: false }));

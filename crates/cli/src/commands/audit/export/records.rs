@@ -98,7 +98,7 @@ impl Walk<'_> {
                 let statement = batch.statement();
                 for (seq, record) in (statement.first..).zip(batch.records()).skip(skip) {
                     let what = "decode the payload";
-                    let content = record::content(&batch, record, self.payloads)
+                    let content = record::content(&batch, (seq, record), self.payloads)
                         .map_err(|error| Failure::because(Exit::CouldNotTell, what, &error))?;
                     take(&Row {
                         ledger: id,
