@@ -4,7 +4,9 @@
 //! changes. Figures are printed by the benchmarks themselves, beside the primitive they are
 //! measured against.
 
+mod inside;
 pub(crate) mod instructions;
+mod peers;
 
 use serde_json::Value;
 
@@ -15,17 +17,31 @@ Run the benchmarks.
 
 usage: cargo xtask bench [WORD...] [--list]
        cargo xtask bench instructions [--check]
+       cargo xtask bench inside [--loki PROGRAM]
+       cargo xtask bench peers [--COLLECTOR PROGRAM...] [--records N]
 
 Runs every benchmark of the workspace in release mode, one after the other, or only those
 whose `crate/name` contains one of the words. --list prints their names and runs nothing.
 
 `instructions` counts what a record costs by callgrind, stage by stage; --check fails when that
-differs from docs/performance.md by more than a tenth.";
+differs from docs/performance.md by more than a tenth.
+
+`inside` prints the figures of the inside view; with --loki the same load and questions also go
+over HTTP to `lucarne view` and to that Loki, one after the other.
+
+`peers` sends one captured load to us and to every collector that is named, and compares what it
+costs them: --otelcol, --vector, --fluent-bit, --rotel and --df-engine name their programs.";
 
 pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
     if let Some((INSTRUCTIONS, rest)) = args.split_first().map(|(word, rest)| (word.as_str(), rest))
     {
         return instructions::run(rest);
+    }
+    if let Some((INSIDE, rest)) = args.split_first().map(|(word, rest)| (word.as_str(), rest)) {
+        return inside::run(rest);
+    }
+    if let Some((PEERS, rest)) = args.split_first().map(|(word, rest)| (word.as_str(), rest)) {
+        return peers::run(rest);
     }
     let (flags, words): (Vec<&String>, Vec<&String>) =
         args.iter().partition(|arg| arg.starts_with("--"));
@@ -58,6 +74,10 @@ pub(crate) fn run(args: &[String]) -> Result<(), Failure> {
 
 /// Counted, not timed: a chore of its own.
 const INSTRUCTIONS: &str = "instructions";
+/// The inside view, beside a Loki if there is one.
+const INSIDE: &str = "inside";
+/// Side by side with others: likewise.
+const PEERS: &str = "peers";
 
 #[derive(Debug, Eq, Ord, PartialEq, PartialOrd)]
 struct Bench {
