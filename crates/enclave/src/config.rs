@@ -507,4 +507,32 @@ mod tests {
         }
         assert_eq!(shape(&Contract::parse("contract: a/1\n").unwrap()), None);
     }
+
+    /// Which block is asked for would show in frames that are to show nothing.
+    #[test]
+    fn the_host_keeps_blocks_beside_no_constant_egress_and_with_an_index_in_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("enclave.yaml");
+        let egress = "shape: constant, interval: 1s, frame: 1KiB";
+        let contract = format!("contract: a/1\negress: {{ {egress} }}\n");
+        std::fs::write(dir.path().join("contract.yaml"), contract).unwrap();
+        let whole = std::fs::read_to_string(WHOLE).unwrap();
+        let problem = |more: &str| {
+            std::fs::write(&path, format!("{whole}{more}")).unwrap();
+            Config::load(&path).map(drop).map_err(|error| error.problem)
+        };
+        let line = "inside: { host_bytes: 1073741824 }\n";
+        assert_eq!(problem(line), Ok(()));
+        let constant = problem(&format!("contract: contract.yaml\n{line}"));
+        let wrong = "inside.host_bytes: not together with constant egress of the contract";
+        assert_eq!(constant, Err(wrong.to_owned()));
+        let wrong = "inside.host_bytes: needs memory for an index, and inside.bytes is 0";
+        assert_eq!(
+            problem("inside: { bytes: 0, host_bytes: 1073741824 }\n"),
+            Err(wrong.to_owned())
+        );
+    }
+
+    const WHOLE: &str =
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/corpus/enclave_config/whole");
 }

@@ -99,7 +99,11 @@ impl InsideStore {
         let config = Config {
             mapping: Mapping::with_job(&bounds.job),
             retention: Retention {
-                bytes: (bounds.bytes as u64).saturating_add(bounds.host_bytes),
+                // What is in memory beside blocks at the host is bounded by their vault.
+                bytes: match bounds.host_bytes {
+                    0 => bounds.bytes as u64,
+                    host => host,
+                },
                 age_ns: i64::try_from(bounds.retention.as_nanos()).unwrap_or(i64::MAX),
             },
             head_bytes: within(bounds.bytes / 8, &HEAD_BYTES),

@@ -30,8 +30,10 @@ const REMOVALS_MAX: usize = 4_096;
 const READ_WAIT: Duration = Duration::from_secs(5);
 /// A host that has no room is asked again after this time.
 const FULL_PAUSE: Duration = Duration::from_secs(5);
-/// Answers to one list: more blocks than any store has.
-const LISTS_MAX: usize = 4_096;
+/// Answers to one list, of 4,096 names each: more blocks than an index in an enclave has room for.
+const LISTS_MAX: usize = 64;
+/// How long a host may take for them all.
+const LIST_WAIT: Duration = Duration::from_secs(20);
 
 /// Between the store's threads and the uplink.
 #[derive(Default)]
@@ -279,8 +281,11 @@ impl Backend for Window {
 
     fn list(&self) -> Result<Vec<BlockId>, BackendError> {
         let mut ids: BTreeSet<BlockId> = self.state().puts.keys().copied().collect();
-        let mut after = None;
+        let (mut after, began) = (None, Instant::now());
         for _ in 0..LISTS_MAX {
+            if began.elapsed() > LIST_WAIT {
+                return Err(BackendError::Host);
+            }
             let Given::Names(names) = self.wait(|told| Read::Names { after, told })? else {
                 return Err(BackendError::Host);
             };

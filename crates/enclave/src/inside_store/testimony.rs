@@ -15,7 +15,7 @@ use lucarne_store::manifest::Head;
 use lucarne_store::vault::Fault;
 use serde::Serialize;
 use tokio::sync::watch;
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::{Kept, name_of, now_ns};
@@ -78,7 +78,7 @@ struct Told {
 /// Tells until it is stopped.
 pub(crate) async fn run(pipeline: Arc<Pipeline>, mut stop: watch::Receiver<bool>) {
     let Some(kept) = pipeline.inside().kept.clone() else { return };
-    let mut told = Told::default();
+    let (mut told, mut looking) = (Told::default(), None::<JoinHandle<()>>);
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for look in 1_u32.. {
@@ -88,10 +88,11 @@ pub(crate) async fn run(pipeline: Arc<Pipeline>, mut stop: watch::Receiver<bool>
             _ = looks.tick() => {}
         }
         let manifest_too = look % LOOKS_A_MANIFEST == 0;
-        if manifest_too {
+        if manifest_too && looking.as_ref().is_none_or(JoinHandle::is_finished) {
             let kept = Arc::clone(&kept);
-            // A host that does not answer is asked again in a minute.
-            drop(spawn_blocking(move || kept.store.look_for_missing()).await);
+            // A host that does not answer is asked again in a minute, and one that answers slowly
+            // does not keep what was met already from being told.
+            looking = Some(spawn_blocking(move || drop(kept.store.look_for_missing())));
         }
         told.tell(&kept, manifest_too, |event| pipeline.record(event).is_ok());
     }

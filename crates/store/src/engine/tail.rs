@@ -47,6 +47,16 @@ impl Tail {
         Self { query, next_ns: from_ns, shown: 0, limit: limit.max(1), behind: 0 }
     }
 
+    /// The most rows of one frame.
+    pub(crate) const fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    /// The first instant of which not all is shown.
+    pub(crate) const fn next_ns(&self) -> i64 {
+        self.next_ns
+    }
+
     /// The rows before `until_ns` that were not shown yet.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::mem::discriminant;
 use std::sync::Arc;
 
 use lucarne_logql::labels::LabelSet;
@@ -35,8 +36,9 @@ pub(crate) struct BlockMeta {
 
 /// Blocks that are cut and not stored; more than this are dropped, since memory is what is scarce.
 const CUT_MAX: usize = 16;
-/// Wrong blocks that are remembered by name.
-const FAULTS_MAX: usize = 64;
+/// Wrong blocks that are remembered by name: more than a store of an enclave has blocks, but for
+/// the largest.
+const FAULTS_MAX: usize = 4_096;
 /// An entry of the index beside its filter.
 const META_BYTES: u64 = 160;
 
@@ -318,7 +320,11 @@ impl State {
     }
 
     pub(crate) fn note_fault(&mut self, id: BlockId, fault: Fault) {
-        if self.faults.len() < FAULTS_MAX && !self.faults.contains(&(id, fault)) {
+        // One entry a block and kind: a host that gives another block each time fills no table.
+        let same = |&(other, kind): &(BlockId, Fault)| {
+            other == id && discriminant(&kind) == discriminant(&fault)
+        };
+        if self.faults.len() < FAULTS_MAX && !self.faults.iter().any(same) {
             self.faults.push((id, fault));
         }
     }

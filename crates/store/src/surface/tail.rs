@@ -93,16 +93,19 @@ impl Tailing {
         let engine = Engine::new(source, asker.limits, asker.cancel, &over, asker.now_ns);
         let until_ns = asker.now_ns.saturating_sub(self.delay_ns).max(self.next_ns);
         let frame = self.tail.poll(source, &engine.meter(), until_ns)?;
-        if !frame.more {
-            self.next_ns = until_ns;
-        }
+        self.next_ns = if frame.more { self.tail.next_ns() } else { until_ns };
         let something = !frame.rows.is_empty() || !frame.dropped.is_empty();
         let message = something.then(|| json::tail(&frame, self.labels));
         Ok(Polled { message, more: frame.more, rows: frame.rows.len() as u64 })
     }
 
-    /// Where somebody else may go on once a poll has said that there is no more: a time in
-    /// nanoseconds, for `start`.
+    /// The most rows of one poll.
+    pub fn rows_a_frame(&self) -> u64 {
+        self.tail.limit()
+    }
+
+    /// Where somebody else may go on: a time in nanoseconds, for `start`. After a poll that has
+    /// said that there is more, rows of that very instant may come twice rather than not at all.
     #[must_use]
     pub const fn next_ns(&self) -> i64 {
         self.next_ns

@@ -59,7 +59,7 @@ fn follow(
     rows: &mut Rows,
 ) -> Result<(), AnswerError> {
     let (cancel, until) = (Cancel::default(), Instant::now() + FOLLOW);
-    let mut open = None;
+    let (mut open, mut told) = (None, 0_u64);
     loop {
         let began = Instant::now();
         let asker = Asker {
@@ -92,11 +92,14 @@ fn follow(
             rows.write(b"\n")?;
             rows.counted(polled.rows);
             rows.flush()?;
+            told = told.saturating_add(polled.rows);
         }
-        if polled.more {
+        // The next frame might be more than a role may have of one question; another one goes on.
+        let had = told.saturating_add(tailing.rows_a_frame()) > permit.rows_max();
+        if polled.more && !had {
             continue;
         }
-        if Instant::now() >= until {
+        if had || Instant::now() >= until {
             return Ok(rows.write(format!("{{\"next\":\"{}\"}}\n", tailing.next_ns()).as_bytes())?);
         }
         rows.rest(POLL)?;
