@@ -364,11 +364,14 @@ fn keep(
     shared: &Shared,
 ) -> Answered {
     let Some(blobs) = &shared.blobs else { return Answered::Refused };
-    let opened = match shelf.take() {
-        Some(open) => Ok(open),
-        None => blobs.shelf(&epoch.key.instance, epoch.key.epoch),
+    // One that broke is kept until the next is open: no other epoch takes the place for abandoned.
+    let answer = match shelf.as_mut().filter(|open| !open.is_broken()) {
+        Some(open) => open.answer(request),
+        None => blobs
+            .shelf(&epoch.key.instance, epoch.key.epoch)
+            .and_then(|open| shelf.insert(open).answer(request)),
     };
-    opened.and_then(|open| shelf.insert(open).answer(request)).unwrap_or_else(|error| {
+    answer.unwrap_or_else(|error| {
         let fields =
             [("instance", Value::Shown(&epoch.key.instance)), ("error", Value::Shown(&error))];
         let what = "a block of an inside view cannot be kept or given";

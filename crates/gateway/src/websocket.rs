@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CONNECTION, HeaderName, HeaderValue, UPGRADE};
+use hyper::header::{CONNECTION, HOST, HeaderName, HeaderValue, ORIGIN, UPGRADE};
 use hyper::upgrade::Upgraded;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -25,10 +25,10 @@ use lucarne_store::surface::Polled;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::spawn_blocking;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, interval_at, sleep, timeout};
 
 pub use self::frame::{Frame, WrongFrame, read};
-use self::frame::{close, pong, text};
+use self::frame::{close, ping, pong, text};
 
 /// The path that is asked with a WebSocket.
 pub const TAIL: &str = "/loki/api/v1/tail";
@@ -42,6 +42,8 @@ const WRITE: Duration = Duration::from_secs(30);
 /// As often as Loki looks.
 const POLL: Duration = Duration::from_secs(1);
 /// Codes of RFC 6455 §7.4.1.
+/// How often a client is asked whether it is still there.
+const PING: Duration = Duration::from_secs(30);
 const NORMAL: u16 = 1000;
 const PROTOCOL_ERROR: u16 = 1002;
 const INTERNAL: u16 = 1011;
@@ -98,6 +100,15 @@ pub fn asked(request: &Request<Incoming>) -> Result<String, &'static str> {
     let upgrades = says(CONNECTION, "upgrade") && says(UPGRADE, "websocket");
     if request.method() != Method::GET || !upgrades || !says(version, "13") {
         return Err("expected a request for a WebSocket of version 13\n");
+    }
+    // A browser lets any page open a WebSocket to any port, and says only here whose page it is.
+    let host = request.headers().get(HOST).and_then(|host| host.to_str().ok());
+    let own = |origin: &HeaderValue| {
+        let at = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+        at.is_some_and(|(_, at)| Some(at) == host)
+    };
+    if !request.headers().get_all(ORIGIN).iter().all(own) {
+        return Err("a page of another origin may not follow\n");
     }
     let key = request.headers().get("sec-websocket-key").and_then(|key| key.to_str().ok());
     let sixteen = |key: &&str| STANDARD.decode(key).is_ok_and(|bytes| bytes.len() == 16);
@@ -187,6 +198,8 @@ async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
 ) {
     let mut buffer = Vec::new();
     let mut piece = [0; 1024];
+    let mut heard = Instant::now();
+    let mut pings = interval_at(heard + PING, PING);
     loop {
         let (frame, last) = match next(&mut buffer) {
             Ok(Some(Frame::Ping(payload))) => (pong(&payload), false),
@@ -200,8 +213,16 @@ async fn carry<S: AsyncRead + AsyncWrite + Unpin>(
                     Some(Message::End(why)) => (close(INTERNAL, &why), true),
                     None => (close(NORMAL, ""), true),
                 },
+                // A client that has vanished is noticed although nothing is told.
+                _ = pings.tick() => {
+                    if heard.elapsed() > PING * 2 {
+                        return;
+                    }
+                    (ping(), false)
+                }
                 count = stream.read(&mut piece) => match count {
                     Ok(count) if count > 0 => {
+                        heard = Instant::now();
                         buffer.extend_from_slice(&piece[..count]);
                         continue;
                     }

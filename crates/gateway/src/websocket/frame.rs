@@ -68,6 +68,11 @@ pub(super) fn text(message: &str) -> Vec<u8> {
     write(TEXT, message.as_bytes())
 }
 
+/// Asks whether the other end is still there.
+pub(super) fn ping() -> Vec<u8> {
+    write(PING, b"")
+}
+
 /// The answer to a ping.
 pub(super) fn pong(payload: &[u8]) -> Vec<u8> {
     write(PONG, payload)

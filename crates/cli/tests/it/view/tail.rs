@@ -55,6 +55,19 @@ fn with_the_flag_of_grafana_every_row_has_its_metadata() {
     );
 }
 
+/// Browsers let a page open a WebSocket to any port, and send along what they know.
+#[test]
+fn a_page_of_another_origin_follows_nothing() {
+    let view = View::start(&["--as-pushed"]);
+    let target = target("{job=\"a\"}", "limit=1");
+    for origin in ["https://evil.example", "null", "http://x.evil.example", "http://x, http://y"] {
+        let refused = WebSocket::open_with(view.at, &target, &format!("Origin: {origin}\r\n"));
+        let (status, said) = refused.err().unwrap();
+        assert_eq!((status, said.as_str()), (400, "a page of another origin may not follow\n"));
+    }
+    assert!(WebSocket::open_with(view.at, &target, "Origin: http://x\r\n").is_ok());
+}
+
 /// A follower that is too far behind is brought to the present, and told what it missed.
 #[test]
 fn what_is_passed_over_is_named() {
