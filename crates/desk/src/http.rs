@@ -171,7 +171,7 @@ async fn admit(
         return Err(Problem::QUERY);
     }
     let known = match api.keys.by_token(&head.headers) {
-        None => of_provider(api, &head.headers).await?,
+        None if route.access != Access::Open => of_provider(api, &head.headers).await?,
         known => known,
     };
     // A signature is over the body; without a key or one nobody's body is read.
@@ -194,9 +194,13 @@ async fn of_provider(api: &Api, headers: &HeaderMap) -> Result<Option<Caller>, P
     let now_s = crate::engine::wall_ms() / 1000;
     let Ok((caller, person)) = provider.caller(token, now_s).await else { return Ok(None) };
     // What a person may approve is a fact of the log, as it is for people of the configuration.
-    if !caller.roles.is_empty() && !provider.knows(&person) {
-        let told = person.clone();
-        let known = move |state: &crate::state::State, _| state.people.get(&told.id) == Some(&told);
+    // So is that somebody may approve no more; of a stranger there is nothing to tell.
+    if !provider.knows(&person) {
+        let (told, holds) = (person.clone(), !caller.roles.is_empty());
+        let known = move |state: &crate::state::State, _| match state.people.get(&told.id) {
+            Some(known) => *known == told,
+            None => !holds,
+        };
         if !api.lanes.see(known).await? {
             api.lanes.ask(Actor::Desk, vec![Input::Person(person.clone())]).await?;
         }

@@ -367,6 +367,11 @@ fn keys(file: &File) -> Result<(Keys, Vec<Person>), ConfigError> {
 
 fn provider(file: &File) -> Result<Option<Provider>, ConfigError> {
     let Some(at) = &file.provider else { return Ok(None) };
+    if at.employee_claim.is_none() && file.keys.iter().any(|key| key.person.is_some()) {
+        let want = "a claim with the number of an employee, since people have keys too and nobody \
+                    may count twice";
+        return Err(ConfigError::Value { key: "provider.employee_claim".to_owned(), want });
+    }
     let want = "an issuer, an audience, an http or https address or a file, and roles";
     let wrong = || ConfigError::Value { key: "provider".to_owned(), want };
     Provider::new(at.clone()).map(Some).ok_or_else(wrong)

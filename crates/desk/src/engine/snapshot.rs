@@ -80,7 +80,8 @@ fn look(
     let Some((Actor::Desk, Event::Input(Input::Snapshot { state, version }))) = said else {
         return Ok(Looked::Forged(position));
     };
-    let body = store.snapshot(seq)?.unwrap_or_default();
+    // Another desk may have removed it since it was listed: what is not there forges nothing.
+    let Some(body) = store.snapshot(seq)? else { return Ok(Looked::PassedOver) };
     if Digest::of(&body) != state {
         return Ok(Looked::Forged(position));
     }
@@ -107,6 +108,8 @@ impl Engine {
                 self.parts.metrics.store_failed();
                 self.writable = false;
                 self.reread();
+                // A shorter start is not worth this with each group.
+                self.snapshotted = self.desk.state().next_seq;
                 return;
             }
             // A start believes no snapshot whose entry is not sealed.

@@ -1,6 +1,5 @@
 //! The sweep: at the start, or right after it, and every hour the log is compared with what was
-//! sealed. What differs
-//! becomes a signal about integrity, which no window and no mute suppresses.
+//! sealed. What differs becomes a signal about integrity, which no window and no mute suppresses.
 //!
 //! A desk whose log was changed still starts: somebody has to be told, and the incident shuts its
 //! gates and holds what is there. It does not start on a log that another key has sealed.
@@ -63,7 +62,13 @@ impl Sweeper {
     /// # Errors
     /// When the store cannot be read.
     pub fn sweep(&mut self, policy: &Policy) -> Result<Option<Input>, StoreError> {
-        let broken = first_broken(&mut self.store, &self.desk, &self.key, 0)?;
+        let broken = match first_broken(&mut self.store, &self.desk, &self.key, 0) {
+            // The desk has started under its key: what another sealed was put there since, and so
+            // was a row of another form.
+            Err(StoreError::Stranger { position }) => Some(position),
+            Err(StoreError::Shape) => Some(0),
+            other => other?,
+        };
         let desk = self.desk.to_string();
         let signal = |position| own::tampered(&desk, position, policy, &self.scrubber);
         Ok(broken.and_then(signal).map(Input::Signal))
@@ -92,9 +97,14 @@ impl Sweeper {
             });
             let Ok((sweeper, found)) = swept.await else { return };
             self = sweeper;
-            if let Some(Ok(Some(found))) = found {
-                // An engine that takes nothing now is told at the next sweep.
-                lanes.ask(Actor::Desk, vec![found]).await.ok();
+            let is_told = match found {
+                Some(Ok(Some(found))) => lanes.ask(Actor::Desk, vec![found]).await.is_ok(),
+                Some(Ok(None)) | None => true,
+                Some(Err(_)) => false,
+            };
+            // What could not be read or told is not left for an hour.
+            if !is_told {
+                after = SWEEP_AGAIN_AFTER;
             }
         }
     }
@@ -102,3 +112,4 @@ impl Sweeper {
 
 /// As often as the design says.
 const SWEEP_AFTER: Duration = Duration::from_secs(3600);
+const SWEEP_AGAIN_AFTER: Duration = Duration::from_secs(60);

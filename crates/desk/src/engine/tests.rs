@@ -175,6 +175,32 @@ fn what_somebody_changed_in_the_database_shows(place: &Place) {
     assert!(matches!(refused, EngineError::Store(StoreError::Entry { seq: 1, .. })), "{refused:?}");
 }
 
+fn what_somebody_did_to_the_seals_shows(place: &Place) {
+    let identity = tempfile::tempdir().unwrap();
+    let mut desk = Desk::start(place, &identity).unwrap();
+    for capsule in ["s1", "s2", "s3"] {
+        let trip = desk.trip(capsule, "0.9");
+        desk.ask(vec![trip]).unwrap();
+        desk.engine.seal(0).unwrap();
+    }
+    let end = desk.store().sealed_end().unwrap().0;
+    let mut sweeper = desk.sweeper(place);
+    let mut broken = || {
+        let found = sweeper.sweep(&Policy::shipped(Profile::ResponderDefault)).unwrap();
+        found.map(|found| match found {
+            Input::Signal(signal) if signal.is_integrity() => signal.labels["batch"].to_string(),
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!((end > 2, broken()), (true, None));
+    let sql = "UPDATE sealed SET spki = $2 WHERE position = $1";
+    desk.store().database.run(sql, &[Value::of(end - 1), bytes(b"x")]).unwrap();
+    assert_eq!(broken(), Some((end - 1).to_string()), "another key's");
+    let sql = "DELETE FROM sealed WHERE position = $1";
+    desk.store().database.run(sql, &[Value::of(end - 2)]).unwrap();
+    assert_eq!(broken(), Some((end - 2).to_string()), "gone from the middle");
+}
+
 fn count(desk: &mut Desk, sql: &str) -> u64 {
     desk.store().database.rows(sql, &[]).unwrap()[0][0].count().unwrap()
 }
@@ -309,6 +335,7 @@ fn check(make: fn() -> Place, forges: &[Forge]) {
     }
     let place = make();
     what_somebody_changed_in_the_database_shows(&place);
+    what_somebody_did_to_the_seals_shows(&make());
 }
 
 #[test]

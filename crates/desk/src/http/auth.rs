@@ -156,7 +156,10 @@ impl Provider {
     /// When it stands for nobody.
     pub async fn caller(&self, token: &str, now_s: u64) -> Result<(Caller, Person), AuthRefusal> {
         let token = Token::parse(token)?;
-        if self.is_old(KEYS_FRESH) {
+        // With keys that are good yet, one caller asks and the others do not wait for it.
+        let is_good = !self.is_old(KEYS_GOOD);
+        let others_ask = self.asked.try_lock().is_err();
+        if self.is_old(KEYS_FRESH) && !(is_good && others_ask) {
             self.ask().await;
         }
         let claims = match self.verified(&token) {
@@ -183,14 +186,15 @@ impl Provider {
 
     // Asks for the keys, unless that was just done; whether there may be others now.
     async fn ask(&self) -> bool {
+        let came = Instant::now();
         let mut asked = self.asked.lock().await;
-        if asked.is_some_and(|at| at.elapsed() < ASK_PAUSE) {
-            return false;
+        // Who has waited for the answer to another looks at what came, and asks no more.
+        if let Some(at) = asked.filter(|at| *at >= came || at.elapsed() < ASK_PAUSE) {
+            return at >= came;
         }
+        let set = self.fetched().await.and_then(|bytes| Jwks::parse(&bytes));
         *asked = Some(Instant::now());
-        let Some(set) = self.fetched().await.and_then(|bytes| Jwks::parse(&bytes)) else {
-            return false;
-        };
+        let Some(set) = set else { return false };
         let mut keys = self.keys.write().unwrap_or_else(PoisonError::into_inner);
         *keys = Shown { set, at: Some(Instant::now()) };
         true
@@ -229,7 +233,10 @@ impl Provider {
         let has = |wanted: &BTreeSet<String>| !wanted.is_disjoint(&values);
         let roles =
             self.at.roles.iter().filter(|(_, wanted)| has(wanted)).map(|(role, _)| *role).collect();
-        let groups = self.at.groups.iter().filter(|(_, wanted)| has(wanted));
+        let roles: BTreeSet<Role> = roles;
+        // Whoever holds no role any more is in no group that may approve either.
+        let is_in = |wanted: &BTreeSet<String>| !roles.is_empty() && has(wanted);
+        let groups = self.at.groups.iter().filter(|(_, wanted)| is_in(wanted));
         let groups = groups.map(|(group, _)| group.clone()).collect();
         let person = Person { id: PersonId(id.clone()), employee, groups };
         Ok((Caller::new(&id, roles, true), person))

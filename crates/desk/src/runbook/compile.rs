@@ -23,7 +23,8 @@ pub(super) fn compile(source: &str) -> Result<Runbook> {
         return Err(whole(Problem::TooLong));
     }
     let file = read(source)?;
-    if !is_name(&file.runbook) || !file.inputs.iter().all(|name| is_name(name)) {
+    let named = file.inputs.iter().chain(&file.approved_by).all(|name| is_name(name));
+    if !is_name(&file.runbook) || !named {
         return Err(whole(Problem::Name));
     }
     if file.steps.is_empty() || file.steps.len() > STEPS_MAX {

@@ -100,6 +100,11 @@ impl Store {
             heads.insert(batch.epoch, self.verified(&batch, desk, key, before)?);
             (next, position) = (Some(batch.next), position + 1);
         }
+        // A batch in the middle that is gone is no end. Looked for last, since another desk may
+        // have sealed in between.
+        if self.sealed_end()?.0 > position && self.sealed(position)?.is_none() {
+            return Err(StoreError::Sealed { position, cause: None });
+        }
         Ok(next.unwrap_or(0))
     }
 
