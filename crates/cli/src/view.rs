@@ -4,11 +4,14 @@
 //! and its numbers about itself.
 
 mod encoding;
-pub mod server;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http::request::Parts;
+use http::{StatusCode, header};
+use lucarne_gateway::view_server::{Answering, Bounds, text};
 use lucarne_store::Store;
 use lucarne_store::engine::error::QueryError;
 use lucarne_store::engine::limits::{Cancel, Limits};
@@ -16,6 +19,7 @@ use lucarne_store::retention::Retention;
 use lucarne_store::store::open_keyed;
 use lucarne_store::surface::{self, Asker, Doors, Mode, Polled, Request, Response, Tailing};
 
+use self::encoding::{BODY_BYTES_MAX, BadBody, expand};
 use crate::clock;
 use crate::failure::{Exit, Failure};
 
@@ -66,40 +70,6 @@ impl View {
         Ok(Self { store, settings, _lock: lock })
     }
 
-    /// Answers a request; may take as long as a query may.
-    #[must_use]
-    pub fn answer(&self, request: &Request<'_>, cancel: &Cancel) -> Response {
-        let now_ns = now_ns();
-        let (store, as_pushed) = (&self.store, self.settings.as_pushed);
-        let doors = Doors { store, as_pushed };
-        if let Some(taken) = surface::push(request, &doors, now_ns) {
-            return taken;
-        }
-        if request.path == "/metrics" {
-            return self.metrics();
-        }
-        let began = Instant::now();
-        surface::answer(request, store, &self.asker(cancel, now_ns, &|| began.elapsed()))
-    }
-
-    /// Begins to follow a query.
-    ///
-    /// # Errors
-    /// The answer to a request that does not ask for that.
-    pub fn follow(&self, request: &Request<'_>) -> Result<Tailing, Response> {
-        let cancel = Cancel::default();
-        Tailing::open(request, &self.asker(&cancel, now_ns(), &|| Duration::ZERO))
-    }
-
-    /// What is new for a follower.
-    ///
-    /// # Errors
-    /// When it cannot be followed any longer.
-    pub fn poll(&self, tailing: &mut Tailing) -> Result<Polled, QueryError> {
-        let (cancel, began) = (Cancel::default(), Instant::now());
-        tailing.poll(&self.store, &self.asker(&cancel, now_ns(), &|| began.elapsed()))
-    }
-
     fn asker<'a>(
         &self,
         cancel: &'a Cancel,
@@ -110,11 +80,6 @@ impl View {
         let mode = if self.settings.strict_logql { Mode::Strict } else { Mode::Extended };
         let limits = Limits { time_ms, ..Limits::STANDARD };
         Asker { limits, mode, cancel, now_ns, elapsed }
-    }
-
-    /// Cuts blocks of what is in memory and drops what is too old.
-    pub fn maintain(&self) {
-        self.store.maintain(now_ns());
     }
 
     fn metrics(&self) -> Response {
@@ -142,6 +107,52 @@ impl View {
             headers: Vec::new(),
             body: text.into_bytes(),
         }
+    }
+}
+
+impl Answering for View {
+    const BOUNDS: Bounds = Bounds {
+        // Grafana opens a few, agents one each.
+        connections: 256,
+        // Each may hold a body and what it is expanded to, too.
+        calls: 8,
+        body_bytes: BODY_BYTES_MAX,
+        too_long: "the body is longer than 16 MiB\n",
+    };
+
+    fn body(head: &Parts, body: Bytes) -> Result<Bytes, (StatusCode, &'static str)> {
+        let json = text(&head.headers, header::CONTENT_TYPE).starts_with("application/json");
+        let block = head.uri.path() == "/loki/api/v1/push" && !json;
+        let encoding = text(&head.headers, header::CONTENT_ENCODING);
+        expand(body.into(), encoding, block).map(Bytes::from).map_err(BadBody::say)
+    }
+
+    fn answer(&self, request: &Request<'_>, cancel: &Cancel) -> Response {
+        let now_ns = now_ns();
+        let (store, as_pushed) = (&self.store, self.settings.as_pushed);
+        let doors = Doors { store, as_pushed };
+        if let Some(taken) = surface::push(request, &doors, now_ns) {
+            return taken;
+        }
+        if request.path == "/metrics" {
+            return self.metrics();
+        }
+        let began = Instant::now();
+        surface::answer(request, store, &self.asker(cancel, now_ns, &|| began.elapsed()))
+    }
+
+    fn follow(&self, request: &Request<'_>) -> Result<Tailing, Response> {
+        let cancel = Cancel::default();
+        Tailing::open(request, &self.asker(&cancel, now_ns(), &|| Duration::ZERO))
+    }
+
+    fn poll(&self, tailing: &mut Tailing) -> Result<Polled, QueryError> {
+        let (cancel, began) = (Cancel::default(), Instant::now());
+        tailing.poll(&self.store, &self.asker(&cancel, now_ns(), &|| began.elapsed()))
+    }
+
+    fn maintain(&self) {
+        self.store.maintain(now_ns());
     }
 }
 

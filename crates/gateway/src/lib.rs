@@ -34,6 +34,7 @@ pub mod service;
 pub mod source;
 pub mod stamping;
 pub mod uplink;
+pub mod view_server;
 pub mod wal;
 pub mod websocket;
 pub mod witness;

@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use lucarne_gateway::view_server;
 use tokio::net::TcpListener;
 
 use crate::failure::{Exit, Failure};
 use crate::shutdown;
-use crate::view::{Settings, View, server};
+use crate::view::{Settings, View};
 
 /// Keep logs in a directory and answer LogQL over HTTP
 ///
@@ -69,7 +70,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
     };
     let view = Arc::new(View::open(&args.data, settings)?);
     shutdown::runtime()?.block_on(async {
-        let stop = shutdown::on_signal()?;
+        let mut stop = shutdown::on_signal()?;
         let listener = TcpListener::bind(args.http).await.map_err(|error| {
             Failure::because(Exit::Usage, &format!("listen at {}", args.http), &error)
         })?;
@@ -77,7 +78,7 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
         writeln!(out, "ready")?;
         out.flush()?;
         drop(out);
-        server::serve(view, listener, stop).await;
+        view_server::serve(view, listener, shutdown::stopped(&mut stop)).await;
         Ok(Exit::Yes)
     })
 }

@@ -4,6 +4,8 @@
 
 use std::io::Read as _;
 
+use http::StatusCode;
+
 /// Bytes of a body as it comes.
 pub(super) const BODY_BYTES_MAX: usize = 16 << 20;
 /// Bytes of a body once it is expanded; what JSON becomes in memory is a few times that.
@@ -21,11 +23,18 @@ pub(super) enum BadBody {
 }
 
 impl BadBody {
-    pub(super) fn say(self) -> (u16, &'static str) {
+    pub(super) const fn say(self) -> (StatusCode, &'static str) {
         match self {
-            Self::Unknown => (415, "the content encoding must be gzip, snappy or identity\n"),
-            Self::Malformed => (400, "the body does not have the encoding that it says\n"),
-            Self::TooLong => (413, "the body becomes longer than 64 MiB\n"),
+            Self::Unknown => (
+                StatusCode::UNSUPPORTED_MEDIA_TYPE,
+                "the content encoding must be gzip, snappy or identity\n",
+            ),
+            Self::Malformed => {
+                (StatusCode::BAD_REQUEST, "the body does not have the encoding that it says\n")
+            }
+            Self::TooLong => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "the body becomes longer than 64 MiB\n")
+            }
         }
     }
 }

@@ -7,11 +7,11 @@
 
 mod batch;
 mod kept;
-mod server;
 #[cfg(test)]
 mod tests;
 
 use std::fmt;
+use std::future::pending;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
@@ -25,6 +25,7 @@ use self::batch::Batch;
 use self::kept::Kept;
 use crate::export::Item;
 use crate::export::sink::{Reason, Stuck, Tally};
+use crate::view_server;
 
 /// How a view is set up.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -112,7 +113,7 @@ impl View {
         let listener = tokio::net::TcpListener::from_std(listener).map_err(listen)?;
         let kept = Arc::new(Kept::open(&self.settings)?);
         let mut server = JoinSet::new();
-        server.spawn(server::serve(Arc::clone(&kept), listener));
+        server.spawn(view_server::serve(Arc::clone(&kept), listener, pending::<()>()));
         self.open = Some(Open { kept, at, _server: server });
         Ok(())
     }

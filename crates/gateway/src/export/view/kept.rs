@@ -20,6 +20,7 @@ use lucarne_store::{Config, Store};
 use super::batch::Batch;
 use super::{OpenError, Settings};
 use crate::export::sink::Tally;
+use crate::view_server::{Answering, Bounds};
 
 /// Rows and spans that are open.
 pub(super) struct Kept {
@@ -79,26 +80,33 @@ impl Kept {
         }
         Ok(())
     }
+}
 
-    /// Answers a question; may take as long as a query may.
-    pub(super) fn answer(&self, request: &Request<'_>, cancel: &Cancel) -> Response {
+impl Answering for Kept {
+    const BOUNDS: Bounds = Bounds {
+        // A Grafana opens a few.
+        connections: 64,
+        calls: 4,
+        // LogQL of 128 KiB, percent-encoded: a body is the form of a question and nothing longer.
+        body_bytes: 512 << 10,
+        too_long: "the body is longer than 512 KiB\n",
+    };
+
+    fn answer(&self, request: &Request<'_>, cancel: &Cancel) -> Response {
         let began = Instant::now();
         surface::answer(request, &self.store, &asker(cancel, &|| began.elapsed()))
     }
 
-    /// Begins to follow a query, or gives the answer to a request that does not ask for that.
-    pub(super) fn follow(&self, request: &Request<'_>) -> Result<Tailing, Response> {
+    fn follow(&self, request: &Request<'_>) -> Result<Tailing, Response> {
         Tailing::open(request, &asker(&Cancel::default(), &|| Duration::ZERO))
     }
 
-    /// What is new for a follower.
-    pub(super) fn poll(&self, tailing: &mut Tailing) -> Result<Polled, QueryError> {
+    fn poll(&self, tailing: &mut Tailing) -> Result<Polled, QueryError> {
         let (cancel, began) = (Cancel::default(), Instant::now());
         tailing.poll(&self.store, &asker(&cancel, &|| began.elapsed()))
     }
 
-    /// Cuts blocks of what is in memory and drops what is too old.
-    pub(super) fn maintain(&self) {
+    fn maintain(&self) {
         self.store.maintain(now_ns());
     }
 }

@@ -1,9 +1,11 @@
-//! HTTP/1.1 in front of a view: connections, small bodies, and a thread for each question.
+//! HTTP/1.1 in front of a view: connections, bodies, and a thread for each question.
 //!
 //! A client that goes away cancels its query. So many queries run at once as have room in memory;
-//! further ones wait. A body is the form of a question, and nothing longer is read.
+//! further ones wait. The gateway's own view and the one that people run by itself differ in what
+//! they answer and in their bounds, and in nothing here.
 
 use std::convert::Infallible;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,62 +17,104 @@ use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use lucarne_store::engine::error::QueryError;
 use lucarne_store::engine::limits::Cancel;
-use lucarne_store::surface;
+use lucarne_store::surface::{self, Polled, Tailing};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use super::kept::Kept;
 use crate::websocket::{self, Successor};
 
-/// A Grafana opens a few.
-const CONNECTIONS_MAX: usize = 64;
-/// Each may hold a query's memory.
-const CALLS_MAX: usize = 4;
-/// LogQL of 128 KiB, percent-encoded.
-const BODY_BYTES_MAX: usize = 512 << 10;
+/// What a server takes at a time.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// Connections; one more is closed.
+    pub connections: usize,
+    /// Questions that are answered; one more waits. Each may hold a query's memory.
+    pub calls: usize,
+    /// Bytes of a body as it comes.
+    pub body_bytes: usize,
+    /// What is said of a longer one.
+    pub too_long: &'static str,
+}
+
+/// What answers.
+pub trait Answering: Send + Sync + 'static {
+    /// Of its server.
+    const BOUNDS: Bounds;
+
+    /// A body without its encodings; as it came, where nothing else is said.
+    ///
+    /// # Errors
+    /// Status and text for a body that cannot be had so.
+    fn body(_head: &Parts, body: Bytes) -> Result<Bytes, (StatusCode, &'static str)> {
+        Ok(body)
+    }
+
+    /// Answers a question; may take as long as a query may.
+    fn answer(&self, request: &surface::Request<'_>, cancel: &Cancel) -> surface::Response;
+
+    /// Begins to follow a query.
+    ///
+    /// # Errors
+    /// The answer to a request that does not ask for that.
+    fn follow(&self, request: &surface::Request<'_>) -> Result<Tailing, surface::Response>;
+
+    /// What is new for a follower.
+    ///
+    /// # Errors
+    /// When it cannot be followed any longer.
+    fn poll(&self, tailing: &mut Tailing) -> Result<Polled, QueryError>;
+
+    /// Cuts blocks of what is in memory and drops what is too old.
+    fn maintain(&self);
+}
+
 /// Out of descriptors, say: the next try may be luckier.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const MAINTAIN_EVERY: Duration = Duration::from_secs(600);
 
 type Answer = Response<Full<Bytes>>;
 
-/// Serves until it is dropped.
-pub(super) async fn serve(kept: Arc<Kept>, listener: TcpListener) {
-    let calls = Arc::new(Semaphore::new(CALLS_MAX));
+/// Serves until it is told to stop, or is dropped.
+pub async fn serve<V: Answering>(view: Arc<V>, listener: TcpListener, stop: impl Future) {
+    let calls = Arc::new(Semaphore::new(V::BOUNDS.calls));
     let mut tasks = JoinSet::new();
     let mut maintenance = tokio::time::interval(MAINTAIN_EVERY);
     maintenance.tick().await;
+    let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
+            _ = &mut stop => break,
             Some(_) = tasks.join_next() => {}
             _ = maintenance.tick() => {
-                let kept = Arc::clone(&kept);
-                tasks.spawn_blocking(move || kept.maintain());
+                let view = Arc::clone(&view);
+                tokio::task::spawn_blocking(move || view.maintain());
             }
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) if tasks.len() < CONNECTIONS_MAX => {
-                    let (kept, calls) = (Arc::clone(&kept), Arc::clone(&calls));
-                    tasks.spawn(connection(kept, calls, TokioIo::new(stream)));
+                Ok((stream, _)) if tasks.len() < V::BOUNDS.connections => {
+                    let (view, calls) = (Arc::clone(&view), Arc::clone(&calls));
+                    tasks.spawn(connection(view, calls, TokioIo::new(stream)));
                 }
                 Ok(_) => {}
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             }
         }
     }
+    tasks.shutdown().await;
 }
 
-async fn connection(kept: Arc<Kept>, calls: Arc<Semaphore>, stream: TokioIo<TcpStream>) {
+async fn connection<V: Answering>(view: Arc<V>, calls: Arc<Semaphore>, stream: TokioIo<TcpStream>) {
     let successor = Successor::default();
     let service = service_fn(|mut request| {
-        let (kept, calls) = (Arc::clone(&kept), Arc::clone(&calls));
+        let (view, calls) = (Arc::clone(&view), Arc::clone(&calls));
         let followed = (request.uri().path() == websocket::TAIL)
-            .then(|| follow(&kept, &calls, &mut request, &successor));
+            .then(|| follow(&view, &calls, &mut request, &successor));
         async move {
             match followed {
                 Some(answer) => Ok(answer),
-                None => handle(kept, calls, request).await,
+                None => handle(view, calls, request).await,
             }
         }
     });
@@ -81,8 +125,8 @@ async fn connection(kept: Arc<Kept>, calls: Arc<Semaphore>, stream: TokioIo<TcpS
 }
 
 /// `tail`: the connection becomes a WebSocket on which new rows are told.
-fn follow(
-    kept: &Arc<Kept>,
+fn follow<V: Answering>(
+    view: &Arc<V>,
     calls: &Arc<Semaphore>,
     request: &mut Request<Incoming>,
     successor: &Successor,
@@ -91,23 +135,22 @@ fn follow(
         Ok(key) => key,
         Err(why) => return plain(StatusCode::BAD_REQUEST, why),
     };
-    let flags = HeaderName::from_static("x-loki-response-encoding-flags");
-    let opened = kept.follow(&surface::Request {
+    let opened = view.follow(&surface::Request {
         method: "GET",
         path: websocket::TAIL,
         query: request.uri().query().unwrap_or_default(),
         content_type: "",
         accept: "",
-        encoding_flags: text(request.headers(), flags),
+        encoding_flags: text(request.headers(), ENCODING_FLAGS),
         body: &[],
     });
     match opened {
         Ok(mut tailing) => {
-            let (kept, calls) = (Arc::clone(kept), Arc::clone(calls));
-            let poll = move || kept.poll(&mut tailing);
+            let (view, calls) = (Arc::clone(view), Arc::clone(calls));
+            let poll = move || view.poll(&mut tailing);
             websocket::accept(request, &key, successor, |out| websocket::tell(poll, calls, out))
         }
-        Err(refused) => respond(refused),
+        Err(refused) => response(refused),
     }
 }
 
@@ -120,8 +163,8 @@ impl Drop for CancelOnDrop {
     }
 }
 
-async fn handle(
-    kept: Arc<Kept>,
+async fn handle<V: Answering>(
+    view: Arc<V>,
     calls: Arc<Semaphore>,
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
@@ -129,37 +172,40 @@ async fn handle(
     let Ok(_room) = calls.acquire().await else {
         return Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"));
     };
-    let too_long = || plain(StatusCode::PAYLOAD_TOO_LARGE, "the body is longer than 512 KiB\n");
+    let too_long = || plain(StatusCode::PAYLOAD_TOO_LARGE, V::BOUNDS.too_long);
     // What says so is not waited for.
-    if body.size_hint().lower() > BODY_BYTES_MAX as u64 {
+    if body.size_hint().lower() > V::BOUNDS.body_bytes as u64 {
         return Ok(too_long());
     }
-    let Ok(body) = Limited::new(body, BODY_BYTES_MAX).collect().await else {
+    let Ok(body) = Limited::new(body, V::BOUNDS.body_bytes).collect().await else {
         return Ok(too_long());
     };
     let cancel = Arc::new(Cancel::default());
     let guard = CancelOnDrop(Arc::clone(&cancel));
     let body = body.to_bytes();
-    let called = tokio::task::spawn_blocking(move || call(&kept, &head, &body, &cancel)).await;
+    let called = tokio::task::spawn_blocking(move || call(&*view, &head, body, &cancel)).await;
     drop(guard);
     Ok(called.unwrap_or_else(|_| plain(StatusCode::INTERNAL_SERVER_ERROR, "a bug in lucarne\n")))
 }
 
-fn call(kept: &Kept, head: &Parts, body: &[u8], cancel: &Cancel) -> Answer {
-    let flags = HeaderName::from_static("x-loki-response-encoding-flags");
+fn call<V: Answering>(view: &V, head: &Parts, body: Bytes, cancel: &Cancel) -> Answer {
+    let body = match V::body(head, body) {
+        Ok(body) => body,
+        Err((status, why)) => return plain(status, why),
+    };
     let request = surface::Request {
         method: head.method.as_str(),
         path: head.uri.path(),
         query: head.uri.query().unwrap_or_default(),
         content_type: text(&head.headers, header::CONTENT_TYPE),
         accept: text(&head.headers, header::ACCEPT),
-        encoding_flags: text(&head.headers, flags),
-        body,
+        encoding_flags: text(&head.headers, ENCODING_FLAGS),
+        body: &body,
     };
-    respond(kept.answer(&request, cancel))
+    response(view.answer(&request, cancel))
 }
 
-fn respond(answer: surface::Response) -> Answer {
+fn response(answer: surface::Response) -> Answer {
     let mut response = Response::new(Full::new(Bytes::from(answer.body)));
     *response.status_mut() =
         StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -173,7 +219,8 @@ fn respond(answer: surface::Response) -> Answer {
     response
 }
 
-fn text(headers: &HeaderMap, name: HeaderName) -> &str {
+/// The text of a header; empty when there is none.
+pub fn text(headers: &HeaderMap, name: HeaderName) -> &str {
     headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
@@ -182,3 +229,5 @@ fn plain(status: StatusCode, body: &'static str) -> Answer {
     *response.status_mut() = status;
     response
 }
+
+const ENCODING_FLAGS: HeaderName = HeaderName::from_static("x-loki-response-encoding-flags");
