@@ -100,13 +100,22 @@ impl Action for Call {
         key: &str,
         patience: Duration,
     ) -> Result<String, ActionError> {
-        let headers = [("idempotency-key", key.to_owned())];
-        let answered = self.send(names, &headers, patience).await.map_err(ActionError::Exchange)?;
-        if self.accepts(answered.status) {
-            Ok("done".to_owned())
-        } else {
-            Err(ActionError::Status(answered.status))
-        }
+        send(self, names, &[("idempotency-key", key.to_owned())], patience).await
+    }
+}
+
+/// The call with these headers; done when the status is one that it accepts.
+async fn send(
+    call: &Call,
+    names: &Names,
+    headers: &[(&'static str, String)],
+    patience: Duration,
+) -> Result<String, ActionError> {
+    let answered = call.send(names, headers, patience).await.map_err(ActionError::Exchange)?;
+    if call.accepts(answered.status) {
+        Ok("done".to_owned())
+    } else {
+        Err(ActionError::Status(answered.status))
     }
 }
 
@@ -129,14 +138,7 @@ impl Action for Webhook {
         ];
         let call = Call { body: Some(body), ..self.call.clone() };
         // The body is filled already, and what is signed is what is sent.
-        let names = Names::new();
-        let answered =
-            call.send(&names, &headers, patience).await.map_err(ActionError::Exchange)?;
-        if call.accepts(answered.status) {
-            Ok("done".to_owned())
-        } else {
-            Err(ActionError::Status(answered.status))
-        }
+        send(&call, &Names::new(), &headers, patience).await
     }
 }
 

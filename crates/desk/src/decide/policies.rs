@@ -1,12 +1,11 @@
 //! What follows from proposals of another policy: who agrees, when it holds, and the way back.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use crate::approval::{ActionSpec, Quorum, Request, RequestId, Standing};
+use crate::approval::ActionSpec;
 use crate::decide::{Asked, Course};
 use crate::digest::Digest;
 use crate::event::{Fact, Input};
-use crate::incident::IncidentId;
 use crate::policy::Policy;
 use crate::proposal::{CHANGE_POLICY, PROPOSALS_MAX, Proposal};
 use crate::refusal::Refusal;
@@ -47,27 +46,8 @@ impl Course<'_> {
         let digest = Scrubbed::assertion(policy.digest().to_string());
         let args = BTreeMap::from([("policy".to_owned(), digest)]);
         let action = ActionSpec { name: CHANGE_POLICY.to_owned(), args };
-        let request = Request {
-            // It is found by the digest of the policy, and is about no incident.
-            id: RequestId(0),
-            incident: IncidentId(0),
-            digest: action.digest(),
-            action,
-            effect: rule.effect,
-            undo: rule.undo.clone(),
-            evidence: None,
-            by,
-            reason: reason.clone(),
-            quorum: Quorum {
-                n: rule.approvals,
-                distinct_groups: rule.groups.clone(),
-                exclude_requester: true,
-            },
-            made: self.at,
-            holds_ms: rule.approval_ms.unwrap_or(self.state.policy.windows.approval_ms),
-            granted: BTreeSet::new(),
-            standing: Standing::Open,
-        };
+        // It is found by the digest of the policy, and is about no incident.
+        let request = self.request_for(by, action, rule, reason);
         let (policy, source) = (policy.digest(), source.to_owned());
         self.fact(Fact::PolicyDrafted(Box::new(Proposal { policy, source, for_ms, request })));
         Ok(())

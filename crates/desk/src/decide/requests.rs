@@ -8,7 +8,8 @@ use crate::decision::{Notice, What};
 use crate::digest::Digest;
 use crate::event::{Fact, Input};
 use crate::incident::{Incident, IncidentId};
-use crate::policy::Effect;
+use crate::person::PersonId;
+use crate::policy::{ActionRule, Effect};
 use crate::refusal::Refusal;
 use crate::scrub::Scrubbed;
 
@@ -78,14 +79,26 @@ impl Course<'_> {
         }
         let rule = self.state.policy.actions.get(&action.name).ok_or(Refusal::Unknown)?;
         let next = self.state.requests.last_key_value().map_or(1, |(last, _)| last.0 + 1);
-        Ok(Request {
-            id: RequestId(next),
-            incident,
+        let asked = self.request_for(by, action.clone(), rule, reason);
+        Ok(Request { id: RequestId(next), incident, evidence: found.sealed, ..asked })
+    }
+
+    /// A request as its rule has it: found by what it asks for, and about no incident yet.
+    pub(super) fn request_for(
+        &self,
+        by: PersonId,
+        action: ActionSpec,
+        rule: &ActionRule,
+        reason: &Scrubbed,
+    ) -> Request {
+        Request {
+            id: RequestId(0),
+            incident: IncidentId(0),
             digest: action.digest(),
-            action: action.clone(),
+            action,
             effect: rule.effect,
             undo: rule.undo.clone(),
-            evidence: found.sealed,
+            evidence: None,
             by,
             reason: reason.clone(),
             quorum: Quorum {
@@ -97,7 +110,7 @@ impl Course<'_> {
             holds_ms: rule.approval_ms.unwrap_or(self.state.policy.windows.approval_ms),
             granted: BTreeSet::new(),
             standing: Standing::Open,
-        })
+        }
     }
 
     // The hold, and evidence that must be there first. Looked at when asked and when executed.

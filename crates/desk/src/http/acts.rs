@@ -93,17 +93,27 @@ fn about_incident(api: &Api, asked: &Asked) -> Result<Input, Problem> {
         }
         _ => {
             let new: NewRequest = body(asked)?;
-            if new.args.len() > ARGS_MAX || is_name(api, &new.action).is_err() {
-                return Err(Problem::BODY);
-            }
-            for name in new.args.keys() {
-                is_name(api, name)?;
-            }
-            let args = new.args.iter().map(|(name, text)| (name.clone(), scrub(text))).collect();
-            let action = ActionSpec { name: new.action, args };
+            let action = action(api, new.action, &new.args)?;
             Input::Request { incident, action, reason: scrub(&new.reason) }
         }
     })
+}
+
+/// What somebody asks for by name, with its arguments.
+pub(super) fn action(
+    api: &Api,
+    name: String,
+    args: &BTreeMap<String, String>,
+) -> Result<ActionSpec, Problem> {
+    if args.len() > ARGS_MAX || is_name(api, &name).is_err() {
+        return Err(Problem::BODY);
+    }
+    for name in args.keys() {
+        is_name(api, name)?;
+    }
+    let scrub = |text: &String| api.scrubber.scrub(text);
+    let args = args.iter().map(|(name, text)| (name.clone(), scrub(text))).collect();
+    Ok(ActionSpec { name, args })
 }
 
 fn about_request(asked: &Asked) -> Result<Input, Problem> {

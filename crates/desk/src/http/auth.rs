@@ -157,9 +157,8 @@ impl Provider {
     pub async fn caller(&self, token: &str, now_s: u64) -> Result<(Caller, Person), AuthRefusal> {
         let token = Token::parse(token)?;
         // With keys that are good yet, one caller asks and the others do not wait for it.
-        let is_good = !self.is_old(KEYS_GOOD);
-        let others_ask = self.asked.try_lock().is_err();
-        if self.is_old(KEYS_FRESH) && !(is_good && others_ask) {
+        let must_ask = || self.is_old(KEYS_GOOD) || self.asked.try_lock().is_ok();
+        if self.is_old(KEYS_FRESH) && must_ask() {
             self.ask().await;
         }
         let claims = match self.verified(&token) {
@@ -231,9 +230,8 @@ impl Provider {
         let employee = employee.ok_or(AuthRefusal::Subject)?;
         let values = claims.texts(&self.at.claim);
         let has = |wanted: &BTreeSet<String>| !wanted.is_disjoint(&values);
-        let roles =
+        let roles: BTreeSet<Role> =
             self.at.roles.iter().filter(|(_, wanted)| has(wanted)).map(|(role, _)| *role).collect();
-        let roles: BTreeSet<Role> = roles;
         // Whoever holds no role any more is in no group that may approve either.
         let is_in = |wanted: &BTreeSet<String>| !roles.is_empty() && has(wanted);
         let groups = self.at.groups.iter().filter(|(_, wanted)| is_in(wanted));

@@ -8,12 +8,11 @@ use axum::response::Response;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::acts::incident;
+use super::acts::{action, incident};
 use super::answer::{Problem, acted, json as answer_json};
 use super::plans::{body, is_name};
 use super::routes::Op;
 use super::{Api, Asked};
-use crate::approval::ActionSpec;
 use crate::event::{Input, Outcome};
 use crate::incident::{FollowUp, IncidentId, Review};
 use crate::person::PersonId;
@@ -134,14 +133,7 @@ fn input(api: &Api, asked: &Asked, incident: IncidentId) -> Result<Input, Proble
         }
         Op::BreakGlass => {
             let new: BreakGlass = body(asked)?;
-            if new.args.len() > ARGS_MAX || is_name(api, &new.action).is_err() {
-                return Err(Problem::BODY);
-            }
-            for name in new.args.keys() {
-                is_name(api, name)?;
-            }
-            let args = new.args.iter().map(|(name, text)| (name.clone(), scrub(text))).collect();
-            let action = ActionSpec { name: new.action, args };
+            let action = action(api, new.action, &new.args)?;
             Input::BreakGlass { incident, action, reason: scrub(&new.reason) }
         }
         _ => review(api, body(asked)?, incident)?,
@@ -219,8 +211,6 @@ async fn seal(api: &Api, asked: Asked, id: IncidentId) -> Result<Response, Probl
 const CHECKS_MAX: usize = 64;
 /// Nobody waits longer than a week for proof.
 const SOAK_MS_MAX: u64 = 7 * crate::moment::DAY_MS;
-/// Arguments of an action.
-const ARGS_MAX: usize = 32;
 /// Tasks after one incident.
 const TASKS_MAX: usize = 64;
 /// The year 2554, as everywhere.
