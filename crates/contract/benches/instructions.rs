@@ -22,7 +22,7 @@ use lucarne_otlp::view::LogsRequest;
 #[path = "instructions/request.rs"]
 mod request;
 
-use request::request;
+use request::{CLEAN, request};
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -43,7 +43,7 @@ fn main() {
 
 /// Reads every attribute of every record and does nothing with them.
 fn walk(rounds: usize) {
-    let request = request();
+    let request = request(&CLEAN);
     for _ in 0..rounds {
         for resource in LogsRequest::new(black_box(&request)).resources().flatten() {
             for scope in resource.scopes().flatten() {
@@ -59,7 +59,7 @@ fn walk(rounds: usize) {
 
 /// Decides what leaves of a request, and writes that.
 fn contract(rounds: usize) {
-    let (contract, request) = (Contract::default_contract(), request());
+    let (contract, request) = (Contract::default_contract(), request(&CLEAN));
     let (mut scratch, mut memory) = (Scratch::default(), Memory::default());
     for _ in 0..rounds {
         let request = black_box(&request);
@@ -70,7 +70,7 @@ fn contract(rounds: usize) {
 
 fn sanitized() -> Vec<Payloads> {
     let contract = Contract::default_contract();
-    let left = contract.sanitize(Signal::Logs, &request(), &mut Scratch::default());
+    let left = contract.sanitize(Signal::Logs, &request(&CLEAN), &mut Scratch::default());
     left.expect("a request that is OTLP").into_parts().telemetry
 }
 

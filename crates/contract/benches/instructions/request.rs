@@ -1,18 +1,19 @@
-//! The request whose records are counted: the one of the rates, with nothing to withhold.
+//! The request whose records are counted and timed.
 
 use lucarne_otlp::wire::Writer;
 
 #[derive(Clone, Copy)]
-enum Value {
+pub(crate) enum Value {
     Text(&'static str),
     Int(u64),
 }
 
 use Value::{Int, Text};
 
-type Attributes = [(&'static str, Value); 10];
+pub(crate) type Attributes = [(&'static str, Value); 10];
 
-const CLEAN: Attributes = [
+/// What a well-behaved workload sends: nothing is withheld of it.
+pub(crate) const CLEAN: Attributes = [
     ("executionId", Text("9f1b6c1e-5a60-4b0d-8a3e-0c9d6f1e2a3b")),
     ("workflowType", Text("credit-assessment")),
     ("nodeType", Text("calculation")),
@@ -25,14 +26,14 @@ const CLEAN: Attributes = [
     ("spanId", Text("00f067aa0ba902b7")),
 ];
 
-/// A request of 1,000 clean records.
-pub(crate) fn request() -> Vec<u8> {
+/// A request of 1,000 records.
+pub(crate) fn request(entries: &Attributes) -> Vec<u8> {
     let mut request = Vec::new();
     Writer::new(&mut request).message(1, |writer| {
         writer.message(1, |writer| attribute(writer, 1, "service.name", Text("processengine")));
         writer.message(2, |writer| {
             for n in 0..RECORDS as u64 {
-                writer.message(2, |writer| record(writer, n, &CLEAN));
+                writer.message(2, |writer| record(writer, n, entries));
             }
         });
     });
@@ -62,4 +63,4 @@ fn attribute(writer: &mut Writer<'_>, number: u32, key: &str, value: Value) {
     });
 }
 
-const RECORDS: usize = 1000;
+pub(crate) const RECORDS: usize = 1000;
