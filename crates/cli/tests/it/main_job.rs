@@ -205,11 +205,11 @@ fn what_a_killed_enclave_had_only_accepted_is_bounded_by_its_queue_and_counted()
         enclave: "limits: { queue_bytes: 2097152 }\ninside: { bytes: 1048576 }\n",
         ..Changes::default()
     });
-    site.start_gateway();
-    site.start_proxy();
     let (mut attempts, mut random) = (Vec::new(), random());
     for _ in 0..kills() {
         std::fs::remove_file(site.path("ids")).ok();
+        site.start_gateway();
+        site.start_proxy();
         site.start_enclave();
         let load = site.send(&["--duration", "60", "--batch", "20", "--patience", "60"]);
         await_acknowledgement(&site);
@@ -223,10 +223,13 @@ fn what_a_killed_enclave_had_only_accepted_is_bounded_by_its_queue_and_counted()
         });
         site.enclave.take().unwrap().stop("-KILL");
         drop(load);
-        site.gateway.as_ref().unwrap().signal("-CONT");
+        // With them goes what their sockets hold, which can be a whole queue.
+        site.gateway.take().unwrap().stop("-KILL");
+        site.proxy.take().unwrap().stop("-KILL");
         attempts.push(site.acknowledged());
     }
-    assert_eq!(site.stop(), [None, Some(0), Some(0)]);
+    site.start_gateway();
+    assert_eq!(site.stop(), [None, None, Some(0)]);
     let records = archived_records(&site.path("archive"));
     let smallest = records.iter().map(|(_, bytes)| *bytes).min().unwrap();
     let archived = archived_ids(&site.path("archive"));
