@@ -88,6 +88,8 @@ pub enum Refusal {
     Inputs,
     /// It does not follow from what was done before.
     NotNext,
+    /// The step may be on its way yet: its time is not over.
+    AtWork,
     /// The policy cannot be read, or has no row that integrity signals cannot get past.
     PolicyUnsafe,
 }
@@ -125,6 +127,7 @@ impl Refusal {
             Self::NotApproved { .. } => "not_approved",
             Self::Inputs => "inputs",
             Self::NotNext => "not_next",
+            Self::AtWork => "at_work",
             Self::PolicyUnsafe => "policy_unsafe",
         }
     }
@@ -139,6 +142,9 @@ impl fmt::Display for Refusal {
             Self::NotInGroup { group } => write!(f, "only {group} may do this"),
             Self::EvidenceRequired { item } => write!(f, "{item} must be collected first"),
             Self::NotApproved { role } => write!(f, "{role} has not signed this runbook"),
+            Self::AtWork => {
+                f.write_str("the step may be on its way yet; ask again when its time is over")
+            }
             other => f.write_str(&other.code().replace('_', " ")),
         }
     }

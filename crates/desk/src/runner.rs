@@ -180,6 +180,7 @@ impl<S: Seat> Runner<S> {
                 let job = Job { record, incident, place, attempt, key, by, now, asked };
                 self.step(&job).await
             }
+            Next::Undo { step, .. } if self.is_anothers(&record, step, now) => Ok(false),
             Next::Undo { step, key } => self.undo(&record, step, &key.to_string()).await,
             Next::InDoubt { .. } | Next::Done | Next::Aborted | Next::Failed { .. } => Ok(false),
         }
@@ -198,9 +199,9 @@ impl<S: Seat> Runner<S> {
                 self.check(job, step, probe, expect, *soak_ms).await
             }
             Work::Approve { .. } => self.approve(job, step).await,
-            Work::Preserve { items, seal } => self.preserve(job, step, items, *seal).await,
+            Work::Preserve { items, seal } => self.preserve(job, items, *seal).await,
             Work::Wait { ms } => {
-                if !self.begin(job, step, true).await? {
+                if !self.begin(job, true).await? {
                     return Ok(false);
                 }
                 let over = job.by.is_some() && job.now.since(job.record.since) >= *ms;
@@ -210,16 +211,13 @@ impl<S: Seat> Runner<S> {
     }
 
     // Whether the step is this process's to do. A step that was begun here is not begun twice.
-    async fn begin(&self, job: &Job, step: &Step, again: bool) -> Result<bool, Unavailable> {
+    async fn begin(&self, job: &Job, again: bool) -> Result<bool, Unavailable> {
         match &job.by {
             Some(by) if *by == self.owner => return Ok(true),
-            Some(_) => {
-                let lease = step.timeout_ms.saturating_add(LEASE_MS);
-                if !self.alone && job.now.since(job.record.since) < lease {
-                    return Ok(false);
-                }
+            Some(_) if !self.alone && !job.record.lease_is_over(job.place, job.now) => {
+                return Ok(false);
             }
-            None => {}
+            Some(_) | None => {}
         }
         let refused = self.ask(vec![self.begun(job, again)]).await?;
         Ok(refused.iter().all(Option::is_none))
@@ -264,7 +262,7 @@ impl<S: Seat> Runner<S> {
     async fn act(&self, job: &Job, step: &Step, action: &str) -> Result<bool, Unavailable> {
         let at = self.catalogue.actions.get(action);
         let again = at.is_some_and(|at| at.idempotent);
-        if !self.begin(job, step, again).await? {
+        if !self.begin(job, again).await? {
             return Ok(false);
         }
         let names = self.names(&job.record, job.place);
@@ -274,6 +272,12 @@ impl<S: Seat> Runner<S> {
             None => Err(ActionError::Unknown),
         };
         self.end(job, done.as_deref().ok(), Vec::new()).await
+    }
+
+    // Whether another process may be doing yet what is to be undone.
+    fn is_anothers(&self, record: &Record, place: usize, now: Moment) -> bool {
+        let cut_off = record.run.cut_off().is_some_and(|by| by != self.owner);
+        cut_off && !self.alone && !record.lease_is_over(place, now)
     }
 
     async fn undo(&self, record: &Record, place: usize, key: &str) -> Result<bool, Unavailable> {
@@ -309,7 +313,7 @@ impl<S: Seat> Runner<S> {
         text: &str,
         item: &str,
     ) -> Result<bool, Unavailable> {
-        if !self.begin(job, step, true).await? {
+        if !self.begin(job, true).await? {
             return Ok(false);
         }
         let names = self.names(&job.record, job.place);
@@ -342,14 +346,8 @@ impl<S: Seat> Runner<S> {
         bags.keep(record.id, item, kept, &self.scrubber).is_ok() && kept.came.is_ok()
     }
 
-    async fn preserve(
-        &self,
-        job: &Job,
-        step: &Step,
-        items: &[String],
-        seal: bool,
-    ) -> Result<bool, Unavailable> {
-        if !self.begin(job, step, true).await? {
+    async fn preserve(&self, job: &Job, items: &[String], seal: bool) -> Result<bool, Unavailable> {
+        if !self.begin(job, true).await? {
             return Ok(false);
         }
         let Some(bags) = &self.bags else { return self.end(job, None, Vec::new()).await };
@@ -366,7 +364,7 @@ impl<S: Seat> Runner<S> {
     }
 
     async fn approve(&self, job: &Job, step: &Step) -> Result<bool, Unavailable> {
-        if !self.begin(job, step, true).await? || job.by.is_none() {
+        if !self.begin(job, true).await? || job.by.is_none() {
             return Ok(false);
         }
         let late = job.now.since(job.record.since) > step.timeout_ms;
@@ -387,7 +385,7 @@ impl<S: Seat> Runner<S> {
         expect: &str,
         soak_ms: u64,
     ) -> Result<bool, Unavailable> {
-        if !self.begin(job, step, true).await? {
+        if !self.begin(job, true).await? {
             return Ok(false);
         }
         let at = (job.record.id, job.place);
@@ -508,8 +506,6 @@ const fn stepped(run: RunId, event: RunEvent) -> Input {
     Input::Step { run, event }
 }
 
-/// A process that began a step and is silent for so much longer than it may take is gone.
-const LEASE_MS: u64 = 15_000;
 /// A look at something that must stay so.
 const CHECK_EVERY_MS: u64 = 5_000;
 /// What decisions ask for must answer while somebody waits for it.

@@ -211,7 +211,9 @@ fn what_a_killed_enclave_had_only_accepted_is_bounded_by_its_queue_and_counted()
         site.start_gateway();
         site.start_proxy();
         site.start_enclave();
-        let load = site.send(&["--duration", "60", "--batch", "20", "--patience", "60"]);
+        // So slow that the queue is nowhere near full when the gateway stops taking.
+        let pace = ["--rate", "4000", "--batch", "20"];
+        let load = site.send(&[&pace[..], &["--duration", "60", "--patience", "60"]].concat());
         await_acknowledgement(&site);
         a_random_while(&mut random);
         site.gateway.as_ref().unwrap().signal("-STOP");

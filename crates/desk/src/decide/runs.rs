@@ -154,6 +154,9 @@ impl Course<'_> {
         }
         let record = self.state.runs.get(&run).ok_or(Refusal::Unknown)?.clone();
         let (incident, blocked) = (record.incident, record.blocked.clone());
+        if record.may_be_at_work(self.at) {
+            return Err(Refusal::AtWork);
+        }
         let event = match (how, blocked) {
             (None, Some(why)) => {
                 let asks = asks_again(&record, &why);

@@ -152,6 +152,19 @@ impl Record {
         self.blocked.is_none() && matches!(self.run.next(), Next::Do { .. } | Next::Undo { .. })
     }
 
+    /// Whether the process that began something last has had its time for this step, and longer: it
+    /// is done or gone.
+    pub fn lease_is_over(&self, place: usize, now: Moment) -> bool {
+        let timeout_ms = self.step(place).map_or(0, |step| step.timeout_ms);
+        now.since(self.since) >= timeout_ms.saturating_add(LEASE_MS)
+    }
+
+    /// Whether a step that is not to be begun twice may be on its way yet: nobody can say what
+    /// became of it.
+    pub fn may_be_at_work(&self, now: Moment) -> bool {
+        self.run.unheard().is_some_and(|place| !self.lease_is_over(place, now))
+    }
+
     /// It as it is looked up.
     pub fn view(&self) -> RunView<'_> {
         let runbook = self.run.runbook();
@@ -220,6 +233,9 @@ impl Record {
         }
     }
 }
+
+/// A process that began a step and is silent for so much longer than it may take is gone.
+const LEASE_MS: u64 = 15_000;
 
 fn arguments(step: &Step, inputs: &BTreeMap<String, Scrubbed>) -> BTreeMap<String, Scrubbed> {
     let Work::Act { args, .. } = &step.work else { return BTreeMap::new() };

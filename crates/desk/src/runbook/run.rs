@@ -153,6 +153,10 @@ pub struct Run {
     undoing: Option<(usize, bool)>,
     stuck: bool,
     aborted: bool,
+    // the step that waits for an approval that is asked for anew
+    back: Option<(usize, u8)>,
+    // the process that was doing a step when the run was aborted
+    cut_off: Option<String>,
 }
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -185,6 +189,8 @@ impl Run {
             undoing: None,
             stuck: false,
             aborted: false,
+            back: None,
+            cut_off: None,
         }
     }
 
@@ -196,6 +202,20 @@ impl Run {
     /// Answers of steps so far.
     pub const fn answers(&self) -> &BTreeMap<String, Scrubbed> {
         &self.answers
+    }
+
+    /// The step that a process has begun to do or to undo, may be doing yet, and that is not to
+    /// be begun a second time.
+    pub fn unheard(&self) -> Option<usize> {
+        match &self.at {
+            Place::Within { step, again: false, .. } => Some(*step),
+            _ => self.undoing.filter(|(_, again)| !again && !self.stuck).map(|(step, _)| step),
+        }
+    }
+
+    /// The process that may be doing yet what is to be undone.
+    pub fn cut_off(&self) -> Option<&str> {
+        self.cut_off.as_deref()
     }
 
     /// Takes in what happened.
@@ -222,12 +242,15 @@ impl Run {
                 self.abort();
             }
             (RunEvent::Resumed(how), at) => self.resume(*how, &at)?,
-            (RunEvent::Returned { step }, Place::Before { step: at, .. })
+            (RunEvent::Returned { step }, Place::Before { step: at, attempt })
                 if *step < at && !self.aborted =>
             {
+                // What was done between the two is not done again.
+                self.back = Some((at, attempt));
                 self.at = Place::Before { step: *step, attempt: 0 };
             }
             (RunEvent::Undoing { step, again, .. }, _) if self.may_undo(*step) => {
+                self.cut_off = None;
                 self.undoing = Some((*step, *again));
             }
             (RunEvent::Undone { step, done }, _)
@@ -287,7 +310,9 @@ impl Run {
     fn abort(&mut self) {
         self.aborted = true;
         // It may have been done: what may be done again may be undone without having been done.
-        if let Place::Within { step, again: true, .. } = self.at {
+        if let Place::Within { step, again: true, by, .. } = &self.at {
+            let step = *step;
+            self.cut_off = Some(by.clone());
             self.at = Place::Failed { step };
             if self.runbook.steps.get(step).is_some_and(can_be_undone) {
                 self.changed.push(step);
@@ -316,7 +341,7 @@ impl Run {
             // The key of the attempt that did nothing is used again.
             Resume::Again => self.at = Place::Before { step, attempt },
             Resume::Done => self.end(step, attempt, Some(Scrubbed::assertion("done".to_owned()))),
-            Resume::Skip => self.at = self.step_or_end(step.saturating_add(1)),
+            Resume::Skip => self.at = self.behind(step),
         }
         Ok(())
     }
@@ -346,15 +371,24 @@ impl Run {
                 let to = self.answers.get(on).and_then(|answer| cases.get(answer.as_str()));
                 self.place(to.unwrap_or(otherwise))
             }
-            _ => self.step_or_end(step.saturating_add(1)),
+            _ => self.behind(step),
         };
     }
 
-    fn after_failure(&self, this: &Step, step: usize, attempt: u8) -> Place {
+    fn behind(&mut self, step: usize) -> Place {
+        match self.back.take() {
+            Some((step, attempt)) => Place::Before { step, attempt },
+            None => self.step_or_end(step.saturating_add(1)),
+        }
+    }
+
+    fn after_failure(&mut self, this: &Step, step: usize, attempt: u8) -> Place {
         if attempt < this.retries {
             return Place::Before { step, attempt: attempt.saturating_add(1) };
         }
-        this.on_failure.as_ref().map_or(Place::Failed { step }, |to| self.place(to))
+        let Some(to) = &this.on_failure else { return Place::Failed { step } };
+        self.back = None;
+        self.place(to)
     }
 
     fn place(&self, id: &str) -> Place {

@@ -249,3 +249,63 @@ fn a_failed_step_is_tried_again_and_an_aborted_run_is_undone() {
     run.apply(&RunEvent::Undone { step: 2, done: true }).unwrap();
     assert_eq!(run.next(), Next::Aborted);
 }
+
+/// Both questions come first, as in a planned restart.
+const ASKED_FIRST: &str = "\
+runbook: asked-first
+title: both are asked for before either is done
+kinds: [other]
+inputs: []
+steps:
+  - {id: ask-stop, phase: containing, timeout_seconds: 900,
+     do: {approve: {action: stop, n: 2, groups: [security, ciso]}}}
+  - {id: ask-restart, phase: containing, timeout_seconds: 900,
+     do: {approve: {action: restart, n: 2, groups: [security, ciso]}}}
+  - {id: stop, phase: containing, timeout_seconds: 30,
+     do: {act: {action: close_epoch, effect: destructive}}}
+  - {id: restart, phase: containing, timeout_seconds: 30,
+     do: {act: {action: restart_instance, effect: destructive}}}
+";
+
+fn apply_all(run: &mut Run, events: &[RunEvent]) {
+    for event in events {
+        run.apply(event).unwrap();
+    }
+}
+
+fn ended(step: usize) -> RunEvent {
+    RunEvent::Ended { step, answer: Some(text("ok")) }
+}
+
+#[test]
+fn what_was_done_before_an_approval_ran_out_is_not_done_again() {
+    let mut run = Run::new(Arc::new(Runbook::parse(ASKED_FIRST).unwrap()), RunId(1));
+    for step in 0..3 {
+        apply_all(&mut run, &[begun(step, 0, false), ended(step)]);
+    }
+    assert!(matches!(run.next(), Next::Do { step: 3, .. }));
+    run.apply(&RunEvent::Returned { step: 1 }).unwrap();
+    apply_all(&mut run, &[begun(1, 0, true), RunEvent::Ended { step: 1, answer: None }]);
+    assert_eq!(run.next(), Next::Failed { step: 1 }, "nobody agreed");
+    apply_all(&mut run, &[RunEvent::Resumed(Resume::Again), begun(1, 0, true), ended(1)]);
+    assert!(matches!(run.next(), Next::Do { step: 3, .. }), "the epoch is closed already");
+    apply_all(&mut run, &[begun(3, 0, false), ended(3)]);
+    assert_eq!(run.next(), Next::Done);
+}
+
+#[test]
+fn a_step_is_unheard_of_from_its_begin_to_its_end_and_to_the_end_of_its_undoing() {
+    let mut run = Run::new(Arc::new(Runbook::parse(GOOD).unwrap()), RunId(1));
+    apply_all(&mut run, &[begun(0, 0, true)]);
+    assert_eq!(run.unheard(), None, "whatever reads may be begun again");
+    run.apply(&RunEvent::Ended { step: 0, answer: Some(text("bad")) }).unwrap();
+    apply_all(&mut run, &[begun(1, 0, true), ended(1), begun(2, 0, false)]);
+    assert_eq!(run.unheard(), Some(2));
+    apply_all(&mut run, &[ended(2), begun(3, 0, true), RunEvent::Aborted]);
+    assert_eq!((run.unheard(), run.cut_off()), (None, Some("desk/1")));
+    let undoing = RunEvent::Undoing { step: 2, again: false, by: "desk/2".to_owned() };
+    run.apply(&undoing).unwrap();
+    assert_eq!((run.unheard(), run.cut_off()), (Some(2), None));
+    run.apply(&RunEvent::Undone { step: 2, done: false }).unwrap();
+    assert_eq!(run.unheard(), None, "it is known to have failed");
+}

@@ -8,7 +8,7 @@ use lucarne_desk::event::{Entry, Event, Fact, Input};
 use lucarne_desk::exchange::Names;
 use lucarne_desk::incident::{IncidentId, Phase, Severity};
 use lucarne_desk::refusal::Refusal;
-use lucarne_desk::runbook::run::{Resume, RunEvent};
+use lucarne_desk::runbook::run::{Resume, RunEvent, RunId};
 use lucarne_desk::signal::{Fault, Kind};
 use lucarne_desk::watchers::Watcher;
 
@@ -366,8 +366,51 @@ async fn what_was_begun_and_is_not_known_is_not_done_again() {
     while next.turn().await.unwrap() {}
     assert_eq!(other.stands(), ("in_doubt".to_owned(), "restart".to_owned()));
     assert_eq!(other.world.changed(), [""; 0], "it is not asked again");
+    // Whoever began it may be at it yet, for its 30 s and the 15 after which it is gone.
+    assert_eq!(other.resume(Some(Resume::Done)), Some(Refusal::AtWork));
+    assert_eq!(other.resume(Some(Resume::Again)), Some(Refusal::AtWork));
+    let began = other.core.0.lock().unwrap().now().mono_ms / SECOND;
+    other.core.0.lock().unwrap().until((began + 44) * SECOND);
+    assert_eq!(other.resume(Some(Resume::Again)), Some(Refusal::AtWork));
+    other.core.0.lock().unwrap().until((began + 45) * SECOND);
     assert_eq!(other.resume(Some(Resume::Done)), None);
     assert_eq!(other.stands().0, "done");
+}
+
+const THROTTLED: &str = "
+runbook: throttled
+title: slows one tenant down
+kinds: [other]
+inputs: [tenant]
+steps:
+  - {id: throttle, phase: containing, timeout_seconds: 30, do: {act: {action: throttle_tenant,
+     effect: reversible, args: {tenant: '{tenant}'}, undo: unthrottle_tenant}}}
+";
+
+#[tokio::test]
+async fn what_another_desk_may_be_doing_is_not_undone_beneath_its_hands() {
+    let catalogue = "
+actions:
+  throttle_tenant: {idempotent: true, by: {http: {url: 'AT/{tenant}/slow', method: POST}}}
+  unthrottle_tenant: {idempotent: true, by: {http: {url: 'AT/{tenant}/free', method: POST}}}
+";
+    let mut site = Site::new(Kind::Other, &[("tenant", "t1")], catalogue).await;
+    site.runner.alone = false;
+    site.world.says("/t1/free", 200, "");
+    site.start("responder-a", THROTTLED, &[("tenant", "t1")]);
+    let by = "desk-2/1".to_owned();
+    let event = RunEvent::Begun { step: 0, attempt: 0, again: true, by };
+    let begun = Input::Step { run: RunId(1), event };
+    site.core.0.lock().unwrap().input(begun);
+    assert_eq!(site.abort(), None);
+    site.until(44).await;
+    assert_eq!((site.stands().0.as_str(), site.world.changed().len()), ("undoing", 0));
+    site.until(46).await;
+    assert_eq!(
+        (site.stands().0.as_str(), site.world.changed()),
+        ("aborted", vec!["/t1/free".to_owned()])
+    );
+    site.check();
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ pub struct Block<'a> {
     body: &'a [u8],
 }
 
-/// The lines of a block with their times.
+/// The times of a block, and its lines unless they are not needed.
 #[derive(Debug)]
 pub(crate) struct Rows {
     pub(crate) times: Vec<i64>,
@@ -86,6 +86,11 @@ impl<'a> Block<'a> {
         let lines = String::from_utf8(lines).map_err(|_| Malformed::Utf8)?;
         let line_ends = self.line_ends(&lines)?;
         Ok(Rows { times, lines, line_ends })
+    }
+
+    /// The rows with nothing in their lines.
+    pub(crate) fn bare_rows(&self) -> Result<Rows, Malformed> {
+        Ok(Rows { times: self.times()?, lines: String::new(), line_ends: Vec::new() })
     }
 
     pub(crate) fn lines(&self) -> Result<Vec<u8>, Malformed> {

@@ -106,6 +106,11 @@ impl Shapes {
         Ok(Self { shapes, codes })
     }
 
+    /// Whether no line must be parsed.
+    pub(crate) fn has_all(&self) -> bool {
+        !self.codes.contains(&0)
+    }
+
     /// The columns of a row in the order of its line; `None` when the line must be parsed.
     pub(crate) fn of_row(&self, row: usize) -> Option<&[usize]> {
         let code = usize::from(*self.codes.get(row)?);

@@ -15,6 +15,7 @@ use super::source::Columns;
 pub(super) enum Wanted {
     None,
     Named(Vec<String>),
+    Only(Vec<String>),
     All,
 }
 
@@ -44,13 +45,32 @@ impl Wanted {
         Self::Named(names)
     }
 
+    /// The same when whoever looks at rows afterwards does not look at their lines.
+    pub(super) fn without_lines(self, stages: &[Stage]) -> Self {
+        match self {
+            Self::Named(names) if fields_suffice(stages) => Self::Only(names),
+            other => other,
+        }
+    }
+
     pub(super) fn columns(&self) -> Columns<'_> {
         match self {
             Self::None => Columns::None,
             Self::Named(names) => Columns::Named(names),
+            Self::Only(names) => Columns::Only(names),
             Self::All => Columns::All,
         }
     }
+}
+
+/// Whether all stages read fields of JSON and nothing else of a line.
+fn fields_suffice(stages: &[Stage]) -> bool {
+    let Some((Stage::Json(fields), rest)) = stages.split_first() else { return false };
+    let by_label = |stage: &Stage| {
+        use Stage::{Drop, Keep, LabelFilter, LabelFormat};
+        matches!(stage, LabelFilter(_) | LabelFormat(_) | Drop(_) | Keep(_))
+    };
+    fields.is_empty() && rest.iter().all(by_label)
 }
 
 /// Adds the labels that a stage reads; false when they cannot be told.

@@ -103,6 +103,9 @@ pub enum Columns<'a> {
     None,
     /// Only these.
     Named(&'a [String]),
+    /// Only these, and where they are all that an entry is asked for, not its line: a source may
+    /// show it empty when it shows the fields.
+    Only(&'a [String]),
     /// Any.
     All,
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use lucarne_logql::stage::{Fields, Input, Shredding};
 use memchr::memmem;
 
-use crate::block::{Block, Class, Rows, Shapes};
+use crate::block::{Block, Class, Rows, Section, Shapes};
 use crate::column::{Column, Encoding};
 use crate::cursor::Malformed;
 use crate::engine::source::{Columns, Entry, Selection, TimeRange};
@@ -104,13 +104,7 @@ impl Opened {
         if tested.as_ref().is_some_and(Tested::is_empty) {
             return Ok(None);
         }
-        let lines = block.lines()?;
-        // Most blocks of a search end here: nothing but the lines is read of them.
-        let holds = |needle: &String| memmem::find(&lines, needle.as_bytes()).is_some();
-        if !what.literals.iter().all(holds) {
-            return Ok(None);
-        }
-        let rows = block.rows_of(lines)?;
+        let Some(rows) = rows(&block, what, tested.as_ref())? else { return Ok(None) };
         let first = rows.times.partition_point(|&time| time < what.range.from_ns);
         let end = rows.times.partition_point(|&time| time < what.range.to_ns);
         let mut shown = lines_with(&rows, first..end, what.literals);
@@ -229,6 +223,32 @@ impl Rows {
     }
 }
 
+/// The rows of a block; `None` when its lines are searched, and do not hold what is looked for.
+fn rows(
+    block: &Block<'_>,
+    what: &Selection<'_>,
+    tested: Option<&Tested>,
+) -> Result<Option<Rows>, Malformed> {
+    if can_spare_lines(block, what, tested) {
+        return block.bare_rows().map(Some);
+    }
+    let lines = block.lines()?;
+    // Most blocks of a search end here: nothing but the lines is read of them.
+    let holds = |needle: &String| memmem::find(&lines, needle.as_bytes()).is_some();
+    if !what.literals.iter().all(holds) {
+        return Ok(None);
+    }
+    block.rows_of(lines).map(Some)
+}
+
+/// Whether all that is asked for of every row stands in columns.
+fn can_spare_lines(block: &Block<'_>, what: &Selection<'_>, tested: Option<&Tested>) -> bool {
+    let (Columns::Only(names), Some(tested)) = (what.columns, tested) else { return false };
+    let in_lines =
+        |section: &Section| section.encoding == Encoding::Place && names.contains(&section.name);
+    what.literals.is_empty() && tested.shapes.has_all() && !block.columns(Class::Json).any(in_lines)
+}
+
 /// The rows of a range whose lines contain all needles.
 fn lines_with(rows: &Rows, range: std::ops::Range<usize>, needles: &[String]) -> Vec<u32> {
     let Some(longest) = needles.iter().max_by_key(|needle| needle.len()) else {
@@ -283,7 +303,7 @@ fn fields(
     for section in block.columns(Class::Json) {
         let wanted = match what.columns {
             Columns::None => false,
-            Columns::Named(names) => names.contains(&section.name),
+            Columns::Named(names) | Columns::Only(names) => names.contains(&section.name),
             Columns::All => true,
         };
         let at = read.iter().position(|(name, _)| *name == section.name);
@@ -327,7 +347,9 @@ impl Tested {
             .filter(|section| names.binary_search(&section.name.as_str()).is_ok())
             .collect();
         let in_lines = about.iter().any(|section| section.encoding == Encoding::Place);
-        if names.is_empty() || in_lines {
+        // Without conditions it is only shown whether the lines are needed.
+        let spares_lines = matches!(what.columns, Columns::Only(_));
+        if (names.is_empty() && !spares_lines) || in_lines {
             return Ok(None);
         }
         let mut columns = Vec::new();

@@ -43,7 +43,10 @@ pub(super) fn evaluate(
 ) -> Result<Ranged, QueryError> {
     let sampler = Sampler::compile(of)?;
     let naming = Naming::new(of, group.or(of.grouping.as_ref()));
-    let wanted = Wanted::by(&of.query.stages, naming.columns(of).as_deref());
+    let mut wanted = Wanted::by(&of.query.stages, naming.columns(of).as_deref());
+    if !matches!(sampler, Sampler::Bytes(_)) {
+        wanted = wanted.without_lines(&of.query.stages);
+    }
     let selection = Selection {
         matchers: &of.query.selector.matchers,
         range: window.reach(),
