@@ -156,15 +156,6 @@ fn mixed() -> Store {
 fn conditions_on_columns_change_no_answer() {
     let store = mixed();
     assert!(store.report().blocks >= 6);
-    let ask = |source: &dyn Source, text: &str| {
-        let parsed = parse(text, Mode::Extended).unwrap();
-        let cancel = Cancel::default();
-        let engine = Engine::new(source, Limits::STANDARD, &cancel, &|| false, 0);
-        let direction = Direction::Backward;
-        let ask = RangeAsk { start_ns: 0, end_ns: 10_000, step_ns: 1, limit: 5_000, direction };
-        let at = RangeAsk { start_ns: 10_000, ..ask };
-        engine.query_range(&parsed.query, if text.starts_with('{') { &ask } else { &at })
-    };
     for (text, some) in [
         (r#"{app=~".+"} | json | code="E_1""#, true),
         (r#"{app=~".+"} | json | code="E_9""#, false),
@@ -182,10 +173,107 @@ fn conditions_on_columns_change_no_answer() {
         (r#"sum by (code) (count_over_time({app=~".+"} | json | code="E_1" [1m]))"#, true),
         (r#"sum(sum_over_time({app=~".+"} | json | code="E_3" | unwrap n [1m]))"#, true),
     ] {
-        let [columns, lines] =
-            [ask(&store, text), ask(&Parsed(&store), text)].map(|answer| answer.unwrap());
-        assert_eq!(columns.data, lines.data, "{text}");
-        assert_eq!(columns.stats.returned > 0, some, "{text}");
+        assert_eq!(check_same(&store, text), some, "{text}");
+    }
+}
+
+/// Whether there is any answer, which is the same over columns and over lines.
+#[track_caller]
+fn check_same(store: &Store, text: &str) -> bool {
+    let ask = |source: &dyn Source| {
+        let parsed = parse(text, Mode::Extended).unwrap();
+        let cancel = Cancel::default();
+        let engine = Engine::new(source, Limits::STANDARD, &cancel, &|| false, 0);
+        let direction = Direction::Backward;
+        let ask = RangeAsk { start_ns: 0, end_ns: 10_000, step_ns: 1, limit: 5_000, direction };
+        let at = RangeAsk { start_ns: 10_000, ..ask };
+        let found =
+            engine.query_range(&parsed.query, if text.starts_with('{') { &ask } else { &at });
+        found.map(|answer| (answer.data, answer.stats.returned))
+    };
+    let [columns, lines] = [ask(store), ask(&Parsed(store))];
+    assert_eq!(columns, lines, "{text}");
+    columns.is_ok_and(|(_, returned)| returned > 0)
+}
+
+/// Blocks of nothing but JSON, with a field that is unique and stands in the lines alone.
+fn of_json(other_line: Option<&str>) -> Store {
+    let store = Store::new(config(), Vault::memory()).unwrap();
+    let row = |n: i64| {
+        let (code, id) = (n % 3, n.wrapping_mul(7_919) * 104_729);
+        let line =
+            format!(r#"{{"code":"E_{code}","n":{n},"id":"the item {id}.","note":"E_{code}"}}"#);
+        let line = other_line.filter(|_| n == 100).map_or(line, str::to_owned);
+        Row::new([("app", "a")], n, line, Vec::new())
+    };
+    store.append(&(0..300).map(row).collect::<Vec<_>>(), 0).unwrap();
+    store.maintain(0);
+    assert_eq!(store.report().blocks, 1);
+    store
+}
+
+/// What the scan shows of lines to a query that asks for these fields alone.
+fn lines_shown(store: &Store, text: &str, names: &[&str]) -> Vec<String> {
+    let Query::Log(query) = parse(text, Mode::Strict).unwrap().query else { panic!("{text}") };
+    let pipeline = Pipeline::compile(&query.stages).unwrap();
+    let cancel = Cancel::default();
+    let meter = Meter::new(Limits::STANDARD, &cancel, &|| false);
+    let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+    let what = Selection {
+        matchers: &query.selector.matchers,
+        range: TimeRange { from_ns: 0, to_ns: i64::MAX },
+        direction: None,
+        literals: pipeline.literals(),
+        conditions: Some(&pipeline),
+        columns: Columns::Only(&names),
+        meter: &meter,
+    };
+    let mut shown = Vec::new();
+    let visit = &mut |entry: &Entry<'_>| {
+        shown.push(entry.line.to_owned());
+        ControlFlow::Continue(())
+    };
+    store.scan(&what, visit).unwrap();
+    shown
+}
+
+#[test]
+fn lines_are_spared_where_columns_hold_all_that_is_asked_for() {
+    let is_spared = |store: &Store, text: &str, names: &[&str]| {
+        let shown = lines_shown(store, text, names);
+        assert!(!shown.is_empty());
+        shown.iter().all(String::is_empty)
+    };
+    let (pure, mixed) = (of_json(None), of_json(Some("not json")));
+    for text in [r#"{app="a"} | json"#, r#"{app="a"} | json | code="E_1""#] {
+        assert!(is_spared(&pure, text, &["code"]), "{text}");
+        assert!(!is_spared(&pure, text, &["code", "id"]), "an id stands in its line alone");
+        assert!(!is_spared(&mixed, text, &["code"]), "one line is left to the parser");
+    }
+    assert!(!is_spared(&pure, r#"{app="a"} |= "E_1" | json"#, &["code"]), "lines are searched");
+}
+
+#[test]
+fn lines_that_are_spared_change_no_answer() {
+    for other_line in [None, Some("not json"), Some(r#"{"code":"E_1"}"#)] {
+        let store = of_json(other_line);
+        for what in [
+            "count_over_time({app=\"a\"} | json [1m])",
+            "count_over_time({app=\"a\"} | json | code=\"E_1\" [1m])",
+            "bytes_over_time({app=\"a\"} | json | code=\"E_1\" [1m])",
+            "sum_over_time({app=\"a\"} | json | code=\"E_1\" | unwrap n [1m])",
+            "count_over_time({app=\"a\"} | json | id=~\".*7.\" [1m])",
+            "count_over_time({app=\"a\"} |= \"E_1\" | json [1m])",
+            "count_over_time({app=\"a\"} | json |= \"E_1\" [1m])",
+            "count_over_time({app=\"a\"} | json | code=\"E_1\" | regexp `(?P<n>E_.)` [1m])",
+            "count_over_time({app=\"a\"} | json | label_format code=note [1m])",
+            "count_over_time({app=\"a\"} | logfmt [1m])",
+        ] {
+            for by in ["code", "n", "code, id"] {
+                let is_some = check_same(&store, &format!("sum by ({by}) ({what})"));
+                assert!(is_some || other_line.is_some(), "{what}");
+            }
+        }
     }
 }
 
