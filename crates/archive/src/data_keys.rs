@@ -4,10 +4,12 @@
 //! A key is a small private file in a folder that is no part of the archive,
 //! `<yyyy>-<mm>-<dd>.<instance>.<ledger>.<class>.key` with 64 hex digits; the class is `default` or
 //! `tenant-<digest>`. It is durable before the first batch under it is archived, and it is never
-//! overwritten: a day whose key was destroyed gets another one. One process writes the folder at a
+//! overwritten: a day whose key was destroyed gets another one. An empty file
+//! `<yyyy>-<mm>-<dd>.<instance>.<ledger>.crowded` says that a day once had too many tenants, whatever
+//! became of their keys. One process writes the folder at a
 //! time. A file that is not a key stops whoever opens the folder; none is passed over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, ErrorKind, Read as _};
 use std::ops::Bound;
@@ -68,10 +70,23 @@ impl Slot {
         (slot.file() == file).then_some(slot)
     }
 
+    fn parse_crowded(file: &str) -> Option<Self> {
+        let day = file.strip_suffix(CROWDED)?;
+        Self::parse(&format!("{day}.{CLASS}.key"))
+    }
+
     fn file(&self) -> String {
-        let date = self.date.to_string().replace('/', "-");
         let class = self.tenant.map_or(CLASS.to_owned(), |tenant| format!("{TENANT}{tenant}"));
-        format!("{date}.{}.{}.{class}.key", self.instance, self.kind)
+        format!("{}.{class}.key", self.day())
+    }
+
+    fn crowded_file(&self) -> String {
+        format!("{}{CROWDED}", self.day())
+    }
+
+    fn day(&self) -> String {
+        let date = self.date.to_string().replace('/', "-");
+        format!("{date}.{}.{}", self.instance, self.kind)
     }
 }
 
@@ -137,6 +152,7 @@ pub struct DataKeys {
 struct Known {
     slots: BTreeMap<Slot, Arc<DataKey>>,
     ids: BTreeMap<KeyId, Arc<DataKey>>,
+    crowded: BTreeSet<Slot>,
 }
 
 impl Known {
@@ -280,6 +296,38 @@ impl DataKeys {
         behind.take_while(|(other, _)| same(other)).count()
     }
 
+    /// Days with records of tenants under the key that is no tenant's, because too many others had
+    /// one.
+    pub fn crowded(&self) -> Vec<Slot> {
+        self.lock().crowded.iter().cloned().collect()
+    }
+
+    /// Whether the day of a slot is one of [`Self::crowded`].
+    pub fn is_crowded(&self, slot: &Slot) -> bool {
+        self.lock().crowded.contains(&slot.of_tenant(None))
+    }
+
+    /// Says that the day of a slot is one of [`Self::crowded`]; on return that is durable.
+    ///
+    /// # Errors
+    /// When it cannot be written; the same call may be made again.
+    pub fn note_crowded(&self, slot: &Slot) -> Result<(), KeyError> {
+        if self.writer.is_none() {
+            return Err(KeyError::ReadOnly);
+        }
+        let day = slot.of_tenant(None);
+        let path = self.folder.join(day.crowded_file());
+        match self.disk.create_private(&path) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                return Err(failed(&path, error));
+            }
+            _ => {}
+        }
+        self.disk.sync_dir(&self.folder).map_err(|error| failed(&self.folder, error))?;
+        self.lock().crowded.insert(day);
+        Ok(())
+    }
+
     /// The key of a slot, if there is one.
     pub fn of(&self, slot: &Slot) -> Option<Arc<DataKey>> {
         self.lock().slots.get(slot).cloned()
@@ -323,10 +371,15 @@ impl DataKeys {
         }
         let (instance, date) = clearance.of();
         let slot = Slot { date, instance: instance.clone(), kind, tenant };
-        let path = self.folder.join(slot.file());
-        self.remove(&path)?;
+        self.remove(&self.folder.join(slot.file()))?;
         self.disk.sync_dir(&self.folder).map_err(|error| failed(&self.folder, error))?;
-        self.lock().remove(&slot);
+        // Nobody's records are under the key of the day when that is gone, and not before.
+        if tenant.is_none() {
+            self.remove(&self.folder.join(slot.crowded_file()))?;
+        }
+        let mut known = self.lock();
+        known.remove(&slot);
+        known.crowded.remove(&slot);
         Ok(())
     }
 
@@ -383,6 +436,11 @@ impl DataKeys {
             let key = Arc::new(self.read(&path)?);
             self.lock().insert(slot, key);
         }
+        for file in self.list()?.iter().filter(|name| name.ends_with(CROWDED)) {
+            let malformed = || KeyError::Malformed { path: self.folder.join(file) };
+            let day = Slot::parse_crowded(file).ok_or_else(malformed)?;
+            self.lock().crowded.insert(day);
+        }
         Ok(())
     }
 
@@ -410,6 +468,8 @@ fn failed(path: &Path, source: io::Error) -> KeyError {
 const CLASS: &str = "default";
 /// What the class of a tenant's records begins with.
 const TENANT: &str = "tenant-";
+/// What the name of a file ends with that says that a day is crowded.
+const CROWDED: &str = ".crowded";
 const LOCK: &str = ".lock";
 const STAGED: &str = "staged";
 const STAGED_SUFFIX: &str = ".key.staged";

@@ -127,7 +127,7 @@ impl Cipher {
             if let Some(id) = of_tenant.get(&tenant) {
                 return Ok(*id);
             }
-            let own = self.own_slot(slot, tenant);
+            let own = self.own_slot(slot, tenant).map_err(EncryptError::Key)?;
             crowded += usize::from(own.tenant != tenant);
             let key = self.keys.of_or_new(&own).map_err(EncryptError::Key)?;
             let id = key.id();
@@ -145,11 +145,20 @@ impl Cipher {
         Ok(Encrypted { bytes, crowded })
     }
 
-    /// Where the key of a tenant is: that of the day when too many others have one.
-    fn own_slot(&self, slot: &Slot, tenant: Option<TenantId>) -> Slot {
+    /// Where the key of a tenant is: that of the day when too many others have had one, be they
+    /// erased since or not.
+    fn own_slot(&self, slot: &Slot, tenant: Option<TenantId>) -> Result<Slot, KeyError> {
         let own = slot.of_tenant(tenant);
-        let room = self.keys.of(&own).is_some() || self.keys.tenants(slot) < TENANTS_MAX;
-        if room { own } else { slot.of_tenant(None) }
+        if tenant.is_none() || self.keys.of(&own).is_some() {
+            return Ok(own);
+        }
+        if !self.keys.is_crowded(slot) {
+            if self.keys.tenants(slot) < TENANTS_MAX {
+                return Ok(own);
+            }
+            self.keys.note_crowded(slot)?;
+        }
+        Ok(slot.of_tenant(None))
     }
 }
 

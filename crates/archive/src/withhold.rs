@@ -279,6 +279,10 @@ fn words(
         if record.stream == Stream::Control {
             return Err(WithholdError::Control { seq });
         }
+        // Its word covers which records are encrypted, so none of them can be left out any more.
+        if batch.encryption().is_some() {
+            return Err(WithholdError::Encrypted { seq });
+        }
         let withholding = Withholding {
             ledger: batch.statement().ledger.clone(),
             seq,

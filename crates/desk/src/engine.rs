@@ -136,6 +136,8 @@ pub struct Engine {
     ticked_ms: u64,
     sealing: Sealing,
     writable: bool,
+    // the state may have what was never kept: it is neither shown nor decided by
+    ahead: bool,
     // the entry of the newest snapshot
     snapshotted: u64,
     in_part: bool,
@@ -168,6 +170,7 @@ impl Engine {
             ticked_ms: 0,
             sealing,
             writable: true,
+            ahead: false,
             snapshotted: from.unwrap_or(0),
             in_part: from.is_some(),
         };
@@ -269,30 +272,37 @@ impl Engine {
             Err(cause) => {
                 self.parts.metrics.store_failed();
                 refuse(group, Unavailable::of(&cause));
-                self.writable = false;
-                self.reread();
+                self.stand_still();
             }
         }
     }
 
-    // Nobody knows what of the last commit was kept, and the state is ahead of it.
-    fn reread(&mut self) {
+    // Nobody knows what of the last commit was kept, and the state may be ahead of it.
+    fn stand_still(&mut self) {
+        self.writable = false;
+        self.ahead = true;
+        // What cannot be read now is read before anything is taken again.
+        self.reread().ok();
+    }
+
+    fn reread(&mut self) -> Result<(), StoreError> {
         let identity = &self.parts.identity;
-        let read = snapshot::read(&mut self.parts.store, &identity.instance, identity.public_key());
-        if let Ok(Read { desk, from, .. }) = read {
-            self.desk = desk;
-            self.snapshotted = from.unwrap_or(0);
-            if let Ok(sealing) = Sealing::new(&self.parts.identity) {
-                self.sealing = sealing;
-            }
+        let (name, key) = (&identity.instance, identity.public_key());
+        let Read { desk, from, .. } = snapshot::read(&mut self.parts.store, name, key)?;
+        self.desk = desk;
+        self.snapshotted = from.unwrap_or(0);
+        if let Ok(sealing) = Sealing::new(&self.parts.identity) {
+            self.sealing = sealing;
         }
+        self.ahead = false;
+        Ok(())
     }
 
     fn try_again(&mut self, group: Vec<Ask>) {
         self.ticked_ms = self.now().mono_ms;
-        match self.parts.store.probe() {
+        let store = &mut self.parts.store;
+        match store.probe().and_then(|()| self.reread()) {
             Ok(()) => {
-                self.reread();
                 self.writable = true;
                 self.group(group);
             }
@@ -345,6 +355,12 @@ impl Engine {
     }
 
     fn publish(&self) {
+        if self.ahead {
+            let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
+            published.writable = false;
+            self.lanes.refuse_looks();
+            return;
+        }
         let state = self.desk.state();
         let mut open: BTreeMap<(String, String), u64> = BTreeMap::new();
         for incident in state.incidents().filter(|incident| incident.phase.is_open()) {
@@ -453,7 +469,8 @@ fn catch_up(desk: &mut Desk, store: &mut Store, next: u64) -> Result<(), StoreEr
         }
         entries.iter().for_each(|entry| desk.apply(entry));
     }
-    Ok(())
+    // A state that has more than the log would write over what is missing.
+    if desk.state().next_seq == next { Ok(()) } else { Err(StoreError::Conflict) }
 }
 
 /// Writes what can be looked up again, from the log and nothing else.

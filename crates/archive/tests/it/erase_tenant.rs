@@ -12,6 +12,7 @@ use lucarne_archive::encryption::{Cipher, Decrypted, TENANTS_MAX, decrypt};
 use lucarne_archive::erase::{EraseError, erase};
 use lucarne_archive::hold::Hold;
 use lucarne_archive::tenant::{TenantId, Tenants};
+use lucarne_archive::withhold::WithholdError;
 use lucarne_archive::{Archive as _, Directory};
 use lucarne_ledger::batch::{self, Content, VerifiedBatch};
 use lucarne_ledger::encryption::{Encryption, KeyId};
@@ -262,6 +263,38 @@ fn tenants_that_somebody_invents_fill_no_disk_and_are_counted() {
     assert_eq!((0..5).map(|index| batch.data_key(index)).collect::<Vec<_>>(), expected);
     let again = cipher(&keys).encrypt(&day, &plain).unwrap().unwrap();
     assert_eq!(again, encrypted, "archived again after a crash, it is the same bytes");
+    // An erasure makes room for keys, but does not take back what went under the key of the day.
+    let gone = archive.holds().clear_day(&day.instance, day.date).unwrap();
+    keys.destroy(&gone, day.kind, Some(TenantId::of("7"))).unwrap();
+    assert_eq!((keys.tenants(&day), keys.crowded()), (TENANTS_MAX - 1, vec![day.clone()]));
+    let again = cipher(&keys).encrypt(&day, &plain).unwrap().unwrap();
+    assert_eq!(again, encrypted);
+    drop(keys);
+    let keys = open_keys(&place.disk).unwrap();
+    assert!(keys.is_crowded(&day) && !keys.is_crowded(&other));
+    keys.destroy(&gone, day.kind, None).unwrap();
+    assert!(!keys.is_crowded(&day));
+    drop(keys);
+    assert_eq!(open_keys(&place.disk).unwrap().crowded(), []);
+}
+
+/// Somebody has archived a batch as it was opened with some of its keys. The word over it says that
+/// these records are encrypted, and leaving one out would leave the others under a word that lies.
+#[test]
+fn of_a_batch_that_was_opened_in_part_no_record_is_left_out() {
+    let place = place();
+    let archive = place.archive();
+    archive_encrypted(&place, &archive).unwrap();
+    let keys = open_keys(&place.disk).unwrap();
+    let day = archive.holds().clear_day(&place.seal.ledger.instance, place.seal.date).unwrap();
+    keys.destroy(&day, place.seal.ledger.kind, Some(TenantId::of("globex"))).unwrap();
+    let hidden = batch_of(&archive, &encrypted_seal(&place)).unwrap();
+    let Decrypted::Opened(opened) = decrypt(&hidden, &keys).unwrap() else { panic!("no key") };
+    let other = super::withhold::place();
+    let archive = other.archive();
+    put_encrypted(&other, &archive, &opened).unwrap();
+    let refused = other.run(&archive, &[3]).unwrap_err();
+    assert!(matches!(refused, WithholdError::Encrypted { seq: 3 }), "{refused}");
 }
 
 #[test]

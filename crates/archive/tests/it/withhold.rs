@@ -89,7 +89,11 @@ impl Place {
         names.collect()
     }
 
-    fn run(&self, archive: &Directory, records: &[u64]) -> Result<Option<Outcome>, WithholdError> {
+    pub(super) fn run(
+        &self,
+        archive: &Directory,
+        records: &[u64],
+    ) -> Result<Option<Outcome>, WithholdError> {
         let records: BTreeSet<u64> = records.iter().copied().collect();
         let order = Order {
             records: &records,

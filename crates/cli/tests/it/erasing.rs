@@ -212,7 +212,7 @@ fn a_tenant_is_erased_on_every_day_and_its_neighbours_are_read_as_before() {
     assert!(exit == Some(1) && said.contains("hold case-1 covers it: 3 O 12/26"), "{said}");
     erasable.hold("lift");
     let (exit, said) = erasable.erase_what(&[&wanted[..], &["--dry-run"]].concat());
-    assert!(exit == Some(0) && said.contains("would destroy 1 keys"), "{said}");
+    assert!(exit == Some(0) && said.contains("would destroy 1 key;"), "{said}");
     assert_eq!(erasable.key_files().len(), files.len(), "neither changes anything");
 
     let (exit, said) = erasable.erase_what(&[&wanted[..], &["--output", "json"]].concat());

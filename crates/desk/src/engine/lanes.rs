@@ -144,7 +144,11 @@ impl Lanes {
             waiting.looks.push(look);
         }
         self.came.notify_one();
-        answer.await.map_err(|_| Unavailable::Stopping)
+        let gone = |_| {
+            let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            if waiting.closed { Unavailable::Stopping } else { Unavailable::Store }
+        };
+        answer.await.map_err(gone)
     }
 
     /// Nothing more comes in; what waits is still taken.
@@ -182,6 +186,11 @@ impl Lanes {
         }
         waiting.inputs = waiting.inputs.saturating_sub(size);
         Some(group)
+    }
+
+    /// There is no state to look at.
+    pub(super) fn refuse_looks(&self) {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner).looks.clear();
     }
 
     pub(super) fn look(&self, state: &State, now: Moment) {

@@ -106,8 +106,7 @@ impl Engine {
         if self.writable && since >= SNAPSHOT_ENTRIES {
             if self.snapshot().is_err() {
                 self.parts.metrics.store_failed();
-                self.writable = false;
-                self.reread();
+                self.stand_still();
                 // A shorter start is not worth this with each group.
                 self.snapshotted = self.desk.state().next_seq;
                 return;

@@ -370,6 +370,43 @@ fn a_full_disk_refuses_and_nothing_of_it_is_kept() {
 }
 
 #[test]
+fn a_state_that_may_be_ahead_of_its_log_is_neither_shown_nor_decided_by() {
+    let (place, identity) = (Place::file(), tempfile::tempdir().unwrap());
+    let mut desk = Desk::start(&place, &identity).unwrap();
+    let trip = desk.trip("c1", "0.9");
+    assert_eq!(desk.ask(vec![trip]).unwrap().len(), 1);
+    desk.engine.publish();
+    let shown = desk.engine.published().read().unwrap().clone();
+    // Entries can be neither written nor read.
+    desk.store().database.script("ALTER TABLE entry RENAME TO gone").unwrap();
+    let other = desk.trip("c2", "0.9");
+    assert!(desk.ask(vec![other.clone()]).is_err());
+    desk.engine.publish();
+    let still = desk.engine.published().read().unwrap().clone();
+    assert!(!still.writable && shown.writable);
+    assert_eq!((still.next, still.open, still.gates), (shown.next, shown.open, shown.gates));
+    assert!(desk.ask(vec![other.clone()]).is_err(), "the store takes writes, but is not read");
+    desk.store().database.script("ALTER TABLE gone RENAME TO entry").unwrap();
+    assert_eq!(desk.ask(vec![other]).unwrap().len(), 1);
+    desk.engine.publish();
+    assert!(desk.engine.published().read().unwrap().writable);
+    let next = desk.engine.desk.state().next_seq;
+    assert_eq!(desk.store().locked(|_, found| Ok::<_, StoreError>(found)).unwrap(), next);
+    assert_eq!(desk.engine.desk.state().incidents().count(), 2);
+}
+
+#[test]
+fn a_state_with_more_than_the_log_is_not_written_on() {
+    let (place, identity) = (Place::file(), tempfile::tempdir().unwrap());
+    let mut desk = Desk::start(&place, &identity).unwrap();
+    let trip = desk.trip("c1", "0.9");
+    assert_eq!(desk.ask(vec![trip.clone()]).unwrap().len(), 1);
+    let set_back = "UPDATE meta SET number = number - 1 WHERE name = 'log'";
+    desk.store().database.script(set_back).unwrap();
+    assert!(desk.ask(vec![trip]).is_err());
+}
+
+#[test]
 fn a_full_lane_refuses_and_integrity_comes_first() {
     let lanes = Lanes::default();
     let ask = |inputs: Vec<Input>| {

@@ -151,9 +151,7 @@ impl Args {
         if self.tenant.is_none() {
             return Vec::new();
         }
-        let days = keys.slots().into_iter().filter(|slot| self.is_about(slot));
-        let days: BTreeSet<Slot> = days.map(|slot| slot.of_tenant(None)).collect();
-        days.into_iter().filter(|day| keys.tenants(day) >= TENANTS_MAX).collect()
+        keys.crowded().into_iter().filter(|day| self.is_about(day)).collect()
     }
 
     /// The days of which keys are to go, or went by an order that was given before; of those only
@@ -221,9 +219,9 @@ impl Args {
             let what = self.what();
             writeln!(out, "there is no key for {what}: nothing to erase, or it is done")?;
         } else if self.dry_run {
-            writeln!(out, "would destroy {} keys; nothing was done", slots.len())?;
+            writeln!(out, "would destroy {}; nothing was done", keys_of(slots.len()))?;
         } else {
-            writeln!(out, "destroyed {} keys; the seals stay valid", done.len())?;
+            writeln!(out, "destroyed {}; the seals stay valid", keys_of(done.len()))?;
         }
         for slot in slots {
             writeln!(out, "  {slot}")?;
@@ -231,7 +229,7 @@ impl Args {
         for day in crowded {
             writeln!(
                 out,
-                "{day} has keys for {TENANTS_MAX} tenants: what came of further ones that day is \
+                "{day} had keys for {TENANTS_MAX} tenants: what came of further ones that day is \
                  under the key of the day, and goes with --day only"
             )?;
         }
@@ -262,6 +260,10 @@ fn open(config: &Config, by_tenant: bool) -> Result<Place, Failure> {
     })?;
     let keys = open_keys(erasure).map_err(|error| Failure::new(Exit::No, error.to_string()))?;
     Ok(Place { archive, holds, keys })
+}
+
+fn keys_of(count: usize) -> String {
+    if count == 1 { "1 key".to_owned() } else { format!("{count} keys") }
 }
 
 fn failed(error: &EraseError) -> Failure {
