@@ -178,6 +178,36 @@ fn an_overlap_that_is_cut_elsewhere_is_benign() {
     assert_eq!(site.verdict(), (5, vec![]));
 }
 
+/// An overlap with records so far back that neither their leaves nor a root among them are
+/// remembered is neither benign nor a fork: the auditor says that it could not tell.
+#[test]
+fn an_overlap_that_is_too_far_back_is_not_called_benign() {
+    let key = P256::of_rfc_6979();
+    let sealed = |ledger: &mut crate::seal::Ledger<seal::Audit>, count: u32| {
+        for n in 0..count {
+            if ledger.size() == 0 {
+                ledger.append_control(&open::<seal::Audit>(None)).unwrap();
+            } else {
+                ledger.append_event(&event(n)).unwrap();
+            }
+        }
+        seal(ledger, &key).into_bytes()
+    };
+    let mut whole = ledger::<seal::Audit>();
+    let batches: Vec<Vec<u8>> = (0..18).map(|_| sealed(&mut whole, 4_000)).collect();
+    let mut again = ledger::<seal::Audit>();
+    sealed(&mut again, 1);
+    let copy = sealed(&mut again, 4);
+    let (size, root) = (whole.size(), whole.root());
+    let far = segment(1, 5, again.root(), vec![copy]);
+    let mut site = Site { key, files: vec![segment(0, size, root, batches), far], ends: vec![] };
+    site.files.push(site.checkpoint(size, root));
+    let found = site.audit(&policy()).findings;
+    let told = found.iter().map(|one| (one.cause.code(), one.range.map(|it| (it.first, it.last))));
+    let expected = [("overlap-uncompared", Some((1, 4))), ("no-close", None)];
+    assert_eq!(told.collect::<Vec<_>>(), expected);
+}
+
 #[test]
 fn an_intact_revision_beside_a_damaged_one_leaves_nothing_missing() {
     let mut site = site();
