@@ -63,7 +63,10 @@ pub struct CatalogueError {
 
 impl fmt::Display for CatalogueError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}: {}", self.line, self.detail)
+        match self.line {
+            0 => f.write_str(&self.detail),
+            line => write!(f, "line {line}: {}", self.detail),
+        }
     }
 }
 

@@ -46,6 +46,7 @@ use crate::person::Actor;
 use crate::runbook::shelf::Shelf;
 use crate::scrub::Scrubber;
 use crate::store::{Store, StoreError};
+use crate::watchers::RuleFile;
 
 /// Everything the handlers work with.
 #[derive(Debug)]
@@ -57,6 +58,7 @@ pub struct Api {
     scrubber: Scrubber,
     mappings: BTreeMap<String, Mapping>,
     runbooks: Shelf,
+    rules: Option<Arc<RuleFile>>,
     channels: Vec<String>,
     metrics: Arc<Metrics>,
     // reads only, and the few writes that are no inputs
@@ -83,6 +85,8 @@ pub struct Parts {
     pub mappings: BTreeMap<String, Mapping>,
     /// The runbooks of this site.
     pub runbooks: Shelf,
+    /// The rules that it asks; none without a catalogue.
+    pub rules: Option<Arc<RuleFile>>,
     /// Names of the channels that notifications go to.
     pub channels: Vec<String>,
     /// What is measured.
@@ -112,6 +116,7 @@ pub fn router(parts: Parts) -> Router {
         scrubber: parts.scrubber,
         mappings: parts.mappings,
         runbooks: parts.runbooks,
+        rules: parts.rules,
         channels: parts.channels,
         metrics: parts.metrics,
         store: Arc::new(Mutex::new(parts.store)),
@@ -246,7 +251,8 @@ async fn answer(api: &Api, asked: Asked) -> Result<Response, Problem> {
         | Op::Waive
         | Op::Release
         | Op::BreakGlass => reviews::answer(api, asked).await,
-        Op::Policies
+        Op::ReloadRules
+        | Op::Policies
         | Op::ProposePolicy
         | Op::ApprovePolicy
         | Op::RevertPolicy

@@ -40,7 +40,7 @@ use crate::runner::Runner;
 use crate::runner::bags::Bags;
 use crate::scrub::Scrubber;
 use crate::store::{Postgres, Sqlite, Store, StoreError};
-use crate::watchers;
+use crate::watchers::{self, RuleFile};
 
 /// Why a desk does not start, or ended.
 #[derive(Debug)]
@@ -163,10 +163,7 @@ pub async fn serve(
         scrubber: identity.scrubber(),
     };
     let (lanes, metrics) = (Arc::new(Lanes::default()), Arc::new(Metrics::default()));
-    let names = channels.iter().map(|channel| channel.name.clone());
-    let names =
-        names.filter(|name| !file.channels.iter().any(|at| at.fallback.as_ref() == Some(name)));
-    let names: Vec<String> = names.collect();
+    let names = told(file);
     let parts = Parts {
         store: engine_store.1,
         policy,
@@ -188,7 +185,7 @@ pub async fn serve(
         store: Arc::clone(&shared),
     };
     let mut senders = JoinSet::new();
-    drive(file, &lanes, Arc::new(runs_scrubber), stop.clone(), &mut senders)?;
+    let rules = drive(file, &lanes, Arc::new(runs_scrubber), stop.clone(), &mut senders)?;
     senders.spawn(own.watch_outbox(stop.clone()));
     senders.spawn(sweeper.run(Arc::clone(&lanes), Arc::clone(&published), in_part, stop.clone()));
     let parts = http::Parts {
@@ -199,6 +196,7 @@ pub async fn serve(
         scrubber,
         mappings: file.mappings.clone(),
         runbooks,
+        rules,
         channels: names,
         metrics,
         store: api_store.1,
@@ -215,6 +213,16 @@ pub async fn serve(
     tokio::task::spawn_blocking(move || thread.join().ok()).await.ok();
     senders.join_all().await;
     Ok(())
+}
+
+/// Names of the channels that are told first; the others are told when those cannot be.
+fn told(file: &File) -> Vec<String> {
+    let falls_back_to = |name: &String| {
+        let fallbacks = file.channels.iter().filter_map(|at| at.fallback.as_ref());
+        fallbacks.into_iter().any(|fallback| fallback == name)
+    };
+    let names = file.channels.iter().map(|at| at.name.clone());
+    names.filter(|name| !falls_back_to(name)).collect()
 }
 
 async fn answer(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
@@ -280,11 +288,15 @@ fn drive(
     scrubber: Arc<Scrubber>,
     stop: watch::Receiver<bool>,
     tasks: &mut JoinSet<()>,
-) -> Result<(), ConfigError> {
-    let Some(runs) = &file.runs else { return Ok(()) };
+) -> Result<Option<Arc<RuleFile>>, ConfigError> {
+    let Some(runs) = &file.runs else { return Ok(None) };
     let catalogue = catalogue(runs)?;
-    let rules = catalogue.rules.clone();
-    tasks.spawn(watchers::run(Arc::clone(lanes), rules, Arc::clone(&scrubber), stop.clone()));
+    let at = runs.catalogue.clone();
+    let rules = at.map(|path| Arc::new(RuleFile::new(path, catalogue.rules.clone())));
+    if let Some(rules) = &rules {
+        let (asked, scrubber) = (rules.asked(), Arc::clone(&scrubber));
+        tasks.spawn(watchers::run(Arc::clone(lanes), asked, scrubber, stop.clone()));
+    }
     let runner = Runner {
         seat: Arc::clone(lanes),
         catalogue,
@@ -297,7 +309,7 @@ fn drive(
     let runner = Arc::new(runner);
     tasks.spawn(Arc::clone(&runner).run_actions(stop.clone()));
     tasks.spawn(runner.run(stop));
-    Ok(())
+    Ok(rules)
 }
 
 /// For requests that are being answered when the desk stops.

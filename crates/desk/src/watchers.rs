@@ -3,12 +3,14 @@
 //! that it is blind.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use crate::catalogue::Catalogue;
 use crate::engine::lanes::Unavailable;
 use crate::event::Input;
 use crate::exchange::{Call, ExchangeError, Names};
@@ -170,18 +172,82 @@ impl Watcher {
     }
 }
 
+/// The rules of a catalogue file, which can be read again while they are asked.
+#[derive(Debug)]
+pub struct RuleFile {
+    path: PathBuf,
+    rules: watch::Sender<Vec<RuleAt>>,
+}
+
+/// What reading a file again has changed, by the names of rules. One that was altered is gone and
+/// new.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Reloaded {
+    /// How many are asked now.
+    pub rules: usize,
+    /// Those that were not asked before.
+    pub new: Vec<String>,
+    /// Those that are not asked any more.
+    pub gone: Vec<String>,
+}
+
+impl RuleFile {
+    /// The rules that were read from a file.
+    pub fn new(path: PathBuf, rules: Vec<RuleAt>) -> Self {
+        Self { path, rules: watch::Sender::new(rules) }
+    }
+
+    /// Reads the file again and has its rules asked from now on. Whatever else it names stays as
+    /// it was read at the start.
+    ///
+    /// # Errors
+    /// In words, when it cannot be read or is no catalogue; the rules stay as they are.
+    pub fn reload(&self) -> Result<Reloaded, String> {
+        let text = std::fs::read_to_string(&self.path).map_err(|cause| cause.to_string())?;
+        let read = Catalogue::parse(&text).map_err(|cause| cause.to_string())?.rules;
+        if let Some(rule) = read.iter().find(|rule| Watcher::new((*rule).clone()).is_none()) {
+            return Err(format!("rule {}: expected a bound that is a number", rule.name));
+        }
+        let before = self.rules.send_replace(read.clone());
+        let names = |of: &[RuleAt], without: &[RuleAt]| {
+            let left = of.iter().filter(|rule| !without.contains(rule));
+            left.map(|rule| rule.name.clone()).collect()
+        };
+        let (new, gone) = (names(&read, &before), names(&before, &read));
+        Ok(Reloaded { rules: read.len(), new, gone })
+    }
+
+    /// What is asked, and each change of it.
+    pub fn asked(&self) -> watch::Receiver<Vec<RuleAt>> {
+        self.rules.subscribe()
+    }
+}
+
+/// Watchers for these rules: of those that stay as they are, what they have seen stays too.
+fn turn_to(rules: &[RuleAt], mut watchers: Vec<Watcher>) -> Vec<Watcher> {
+    let one = |rule: &RuleAt| match watchers.iter().position(|watcher| watcher.at == *rule) {
+        Some(at) => Some(watchers.swap_remove(at)),
+        None => Watcher::new(rule.clone()),
+    };
+    rules.iter().filter_map(one).collect()
+}
+
 /// Asks all rules until it is told to stop.
 pub async fn run<S: Seat>(
     seat: S,
-    rules: Vec<RuleAt>,
+    mut rules: watch::Receiver<Vec<RuleAt>>,
     scrubber: Arc<Scrubber>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let mut watchers: Vec<Watcher> = rules.into_iter().filter_map(Watcher::new).collect();
+    let mut watchers = turn_to(&rules.borrow_and_update(), Vec::new());
     let mut beat = tokio::time::interval(EVERY);
-    while !watchers.is_empty() {
+    loop {
         tokio::select! {
             _ = stop.wait_for(|stop| *stop) => return,
+            Ok(()) = rules.changed() => {
+                watchers = turn_to(&rules.borrow_and_update(), watchers);
+                continue;
+            }
             _ = beat.tick() => {}
         }
         for watcher in &mut watchers {
@@ -197,3 +263,33 @@ const EVERY: Duration = Duration::from_secs(15);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// With the interval and the patience the desk says so within a minute.
 const BLIND_AFTER_MS: u64 = 30_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(name: &str, above: f64) -> RuleAt {
+        let yaml = format!(
+            "rules: [{{name: {name}, kind: other, above: {above}, ready: {{call: {{url: 'http://x'}}}}}}]"
+        );
+        Catalogue::parse(&yaml).unwrap().rules.remove(0)
+    }
+
+    #[test]
+    fn a_rule_that_stays_as_it_was_keeps_what_it_has_seen() {
+        let names = |watchers: &[Watcher]| -> Vec<(String, Standing)> {
+            watchers.iter().map(|one| (one.at.name.clone(), one.standing())).collect()
+        };
+        let mut watchers = turn_to(&[rule("a", 1.0), rule("b", 1.0)], Vec::new());
+        let now = crate::moment::Moment { wall_ms: 0, mono_ms: 0 };
+        for watcher in &mut watchers {
+            watcher.watch.see(&watcher.rule, Number::new(2.0), now);
+        }
+        let fires = watchers[0].standing();
+        let fresh = Watch::default().standing();
+        assert_ne!(fires, fresh);
+        let watchers = turn_to(&[rule("c", 1.0), rule("b", 1.0), rule("a", 3.0)], watchers);
+        let expected = [("c", fresh), ("b", fires), ("a", fresh)];
+        assert_eq!(names(&watchers), expected.map(|(name, at)| (name.to_owned(), at)));
+    }
+}

@@ -1,7 +1,7 @@
 //! `lucarne rules`: the desk's own rules, tried on values before they are trusted.
 //!
-//! Rules are part of the catalogue that the desk's configuration names and are read at its start: a
-//! rule that a running desk took from a caller would be a way past review.
+//! Rules are part of the catalogue that the desk's configuration names. A running desk reads that
+//! file again when it is asked to, and takes no rule from a caller: that would be a way past review.
 
 mod add;
 
@@ -14,8 +14,9 @@ use lucarne_desk::moment::Moment;
 use lucarne_desk::number::Number;
 use lucarne_desk::rule::{Change, Rule, Watch};
 use lucarne_desk::watchers::RuleAt;
+use serde_json::Value;
 
-use crate::desk_client::span;
+use crate::desk_client::{DeskAt, Output, span};
 use crate::failure::{Exit, Failure};
 
 /// See and try the desk's own rules
@@ -31,6 +32,19 @@ enum Verb {
     Add(add::Args),
     List(List),
     Test(Test),
+    Reload(Reload),
+}
+
+/// Have a running desk read its rules again
+///
+/// It reads the file that its configuration names, and nothing of it but the rules. When that is no
+/// catalogue, the rules stay as they are. What a rule that is gone had raised stays open.
+///
+/// Example: lucarne rules reload
+#[derive(Debug, clap::Args)]
+struct Reload {
+    #[command(flatten)]
+    at: DeskAt,
 }
 
 /// List the rules of a catalogue
@@ -90,7 +104,29 @@ pub fn run(args: &Args) -> Result<Exit, Failure> {
             Ok(Exit::Yes)
         }
         Verb::Test(args) => test(args, &mut out),
+        Verb::Reload(args) => reload(args, &mut out),
     }
+}
+
+fn reload(args: &Reload, out: &mut dyn Write) -> Result<Exit, Failure> {
+    let said = args.at.open()?.post("/v1/rules/reload", &Value::Null)?;
+    if args.at.output == Output::Json {
+        writeln!(out, "{said}")?;
+        return Ok(Exit::Yes);
+    }
+    let names = |key: &str| {
+        let names = said[key].as_array().into_iter().flatten().filter_map(Value::as_str);
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let plural = if said["rules"] == 1 { "" } else { "s" };
+    writeln!(out, "the desk asks {} rule{plural}", said["rules"])?;
+    for key in ["new", "gone"] {
+        let names = names(key);
+        if !names.is_empty() {
+            writeln!(out, "  {key}: {names}")?;
+        }
+    }
+    Ok(Exit::Yes)
 }
 
 fn read(path: &Path) -> Result<Catalogue, Failure> {

@@ -110,6 +110,35 @@ fn a_run_is_approved_started_followed_let_go_on_and_aborted() {
 }
 
 #[test]
+fn a_change_that_was_announced_is_worked_on_and_rules_are_read_again() {
+    let runs = "runs: {runbooks: runbooks, catalogue: catalogue.yaml, evidence: evidence, \
+                sealing_key: key.pem}\n";
+    let site = Site::prepared(runs, |dir| {
+        let curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"];
+        openssl(dir, &[&["genpkey"], &curve[..], &["key.pem"]].concat());
+        std::fs::create_dir(dir.join("runbooks")).unwrap();
+        let own = RUNBOOK.replace("approved_by: [security]\n", "");
+        std::fs::write(dir.join("runbooks/short.yaml"), own).unwrap();
+        std::fs::write(dir.join("catalogue.yaml"), "rules: []\n").unwrap();
+    });
+    let start = ["runbook", "run", "short", "--change", "CHG-7", "--input", "instance=i1"];
+    site.no("ann", &start, "404");
+    site.yes("ann", &["change", "add", "CHG-7", "--scope", "instance=i1"]);
+    let text = site.yes("ann", &start);
+    assert!(text.starts_with("RUN-1 is recorded as entry "), "{text}");
+    let both = [&start[..], &["--incident", "INC-1"]].concat();
+    assert_eq!(site.said("ann", &both).0, Some(3), "one or the other");
+
+    let rule = "rules: [{name: one, kind: other, ready: {call: {url: 'http://127.0.0.1:1/'}}}]";
+    std::fs::write(site.path("catalogue.yaml"), rule).unwrap();
+    let reload = ["rules", "reload"];
+    assert_eq!(site.yes("ann", &reload), "the desk asks 1 rule\n  new: one\n");
+    std::fs::write(site.path("catalogue.yaml"), "rules: [").unwrap();
+    site.no("ann", &reload, "the rules stay as they are");
+    site.no("looker", &reload, "403");
+}
+
+#[test]
 fn an_incident_leaves_as_an_event_of_the_schema() {
     let site = Site::start("");
     let drill = ["--label", "drill=true", "--label", "instance=drill"];

@@ -57,6 +57,11 @@ impl Problem {
         Self { status, code, message: Cow::Owned(message) }
     }
 
+    /// The file of the rules is none.
+    pub(crate) fn rules(why: &str) -> Self {
+        Self::new(StatusCode::CONFLICT, "rules", format!("the rules stay as they are: {why}"))
+    }
+
     pub(crate) fn response(self) -> Response {
         let body = json!({ "error": { "code": self.code, "message": self.message } });
         let mut response = json(self.status, &body);

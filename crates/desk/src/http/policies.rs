@@ -47,6 +47,7 @@ pub(super) async fn answer(api: &Api, asked: Asked) -> Result<Response, Problem>
             let shown = api.lanes.see(shown).await?;
             return Ok(answer_json(StatusCode::OK, &shown));
         }
+        Op::ReloadRules => return reload_rules(api).await,
         Op::Contacts => return contacts(api).await,
         Op::PageTest => return page_test(api, &asked).await,
         Op::ProposePolicy => proposed(api, &asked)?,
@@ -101,6 +102,14 @@ fn shown(state: &State, now: Moment) -> Value {
         "left_ms": back.map(|at| at.saturating_sub(now.mono_ms)),
         "proposals": proposals.collect::<Vec<_>>(),
     })
+}
+
+async fn reload_rules(api: &Api) -> Result<Response, Problem> {
+    let rules = api.rules.clone().ok_or(Problem::NOT_FOUND)?;
+    let reload = move || rules.reload();
+    let reloaded = tokio::task::spawn_blocking(reload).await.map_err(|_| Problem::STORE)?;
+    let reloaded = reloaded.map_err(|why| Problem::rules(&why))?;
+    Ok(answer_json(StatusCode::OK, &reloaded))
 }
 
 async fn contacts(api: &Api) -> Result<Response, Problem> {

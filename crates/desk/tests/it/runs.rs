@@ -593,7 +593,7 @@ fn the_catalogue_of_the_page_can_be_used() {
     assert_eq!(catalogue.rules.len(), 3);
     let rule = "rules:\n- {name: x, kind: other}\n";
     let neither = Catalogue::parse(rule).unwrap_err().to_string();
-    assert_eq!(neither, "line 0: rule x: expected either metric or ready");
+    assert_eq!(neither, "rule x: expected either metric or ready");
     let wrong = Catalogue::parse("probes:\n  x: {by: {redy: {url: a}}}\n").unwrap_err();
     assert_eq!(wrong.line, 2, "{wrong}");
 }

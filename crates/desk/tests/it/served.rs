@@ -181,3 +181,54 @@ async fn a_run_goes_on_after_a_restart_and_its_bag_verifies() {
     assert_eq!((late.0, &late.1["error"]["code"]), (409, &json!("not_next")));
     desk.stop().await;
 }
+
+const RULE: &str = "
+rules:
+  - {name: NAME, kind: telemetry_gap, above: 0.5, ready: {call: {url: AT/down}},
+     labels: {instance: i1}}
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_desk_asks_the_rules_that_its_file_names_now() {
+    let (world, dir) = (World::start().await, tempfile::tempdir().unwrap());
+    let dir = dir.path();
+    write(dir, &world);
+    world.says("/down", 503, "no");
+    let desk = Desk::start(dir).await;
+    let catalogue = CATALOGUE.replace("AT", &world.at);
+    let rule = |name: &str| RULE.replace("AT", &world.at).replace("NAME", name);
+    let write = |rules: &str| {
+        std::fs::write(dir.join("catalogue.yaml"), format!("{catalogue}{rules}")).unwrap();
+    };
+    let reload = || desk.call(dir, "ann", "POST", "/v1/rules/reload", None);
+    let said = |rules: u64, new: &[&str], gone: &[&str]| {
+        (200, json!({ "rules": rules, "new": new, "gone": gone }))
+    };
+    assert_eq!(reload().await, said(0, &[], &[]));
+    write(&rule("one"));
+    assert_eq!(reload().await, said(1, &["one"], &[]));
+    assert_eq!(reload().await, said(1, &[], &[]));
+    // A person has to name it before it is asked: no caller can.
+    let by_source = desk.call(dir, "source", "POST", "/v1/rules/reload", None).await;
+    assert_eq!(by_source.0, 403);
+    for (text, why) in [("rules: [", "line "), ("rules: [{name: x, kind: other}]", "rule x: ")] {
+        write(text);
+        let (status, refused) = reload().await;
+        let message = refused["error"]["message"].as_str().unwrap();
+        let stay = format!("the rules stay as they are: {why}");
+        assert!(status == 409 && message.starts_with(&stay), "{status} {refused}");
+    }
+    write(&rule("other"));
+    assert_eq!(reload().await, said(1, &["other"], &["one"]));
+    for _ in 0..200 {
+        let (_, incidents) = desk.call(dir, "ann", "GET", "/v1/incidents", None).await;
+        if incidents[0]["incident"]["labels"]["alertname"] == "other" {
+            desk.stop().await;
+            return;
+        }
+        let pause = Duration::from_millis(100);
+        tokio::time::timeout(pause, std::future::pending::<()>()).await.unwrap_err();
+    }
+    let (_, incidents) = desk.call(dir, "ann", "GET", "/v1/incidents", None).await;
+    panic!("{incidents}");
+}

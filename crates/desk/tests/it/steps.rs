@@ -51,8 +51,8 @@ steps:
      do: {check: {probe: ready, expect: '200'}}}
 ";
 const STEPS: usize = 8;
-/// The longest that a step takes, and a little.
-const STEP: Duration = Duration::from_secs(11);
+/// The longest that a step takes, the 15 s that a desk waits longer, and a little.
+const STEP: Duration = Duration::from_secs(26);
 /// Steps that are asked once, whatever happens.
 const ONCE: [&str; 2] = ["restart", "replace"];
 

@@ -8,19 +8,23 @@ use serde_json::{Value, json};
 use crate::desk_client::{DeskAt, Output, Scope};
 use crate::failure::{Exit, Failure};
 
-/// Run a runbook of the desk's site for an incident
+/// Run a runbook of the desk's site for an incident, or for a change that was announced
 ///
 /// The desk runs the text that its own configuration names, never one of a caller.
 ///
-/// Example: lucarne runbook run telemetry-gap --incident INC-1 --input instance=nitro-001-us-east
+/// Examples: lucarne runbook run telemetry-gap --incident INC-1 --input instance=nitro-001-us-east;
+/// lucarne runbook run planned-restart --change CHG-7 --input instance=nitro-001-us-east
 #[derive(Debug, clap::Args)]
 pub(super) struct Run {
     /// Its name, as `runbook list` prints it
     #[arg(value_name = "NAME")]
     runbook: String,
     /// For which incident
-    #[arg(long, value_name = "INC")]
-    incident: String,
+    #[arg(long, value_name = "INC", required_unless_present = "change")]
+    incident: Option<String>,
+    /// For which change, as `change add` named it
+    #[arg(long, value_name = "ID", conflicts_with = "incident")]
+    change: Option<String>,
     /// What the run is given; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE")]
     inputs: Vec<Scope>,
@@ -101,8 +105,11 @@ impl How {
 }
 
 pub(super) fn run(args: &Run, out: &mut dyn Write) -> Result<Exit, Failure> {
-    let body = json!({ "incident": args.incident, "runbook": args.runbook,
-                       "inputs": Scope::all(&args.inputs)? });
+    let mut body = json!({ "runbook": args.runbook, "inputs": Scope::all(&args.inputs)? });
+    match (&args.incident, &args.change) {
+        (Some(incident), _) => body["incident"] = json!(incident),
+        (None, change) => body["change"] = json!(change),
+    }
     recorded(&args.at, "/v1/runs", &body, out)
 }
 
