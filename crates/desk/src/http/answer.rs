@@ -40,6 +40,7 @@ problems! {
     UNAUTHORIZED = UNAUTHORIZED "unauthorized" "a key is needed, or its signature is wrong";
     FORBIDDEN = FORBIDDEN "forbidden" "this key has no role that may do this";
     TOO_LARGE = PAYLOAD_TOO_LARGE "too_large" "a body has at most 1 MiB";
+    TOO_DIFFERENT = PAYLOAD_TOO_LARGE "too_different" "too much differs: ask for less time";
     SLOW = REQUEST_TIMEOUT "slow" "the body did not arrive in time";
     QUERY = BAD_REQUEST "query" "a parameter is not known or no number";
     BODY = BAD_REQUEST "body" "the body has not the shape that this path takes";

@@ -43,9 +43,13 @@ pub(super) async fn answer(api: &Api, asked: Asked) -> Result<Response, Problem>
         next = last.seq.saturating_add(1);
         let taken = tokio::task::spawn_blocking(move || {
             entries.iter().for_each(|entry| replay.take(entry));
+            replay.settle();
             replay
         });
         replay = taken.await.map_err(|_| Problem::STORE)?;
+        if replay.held() > HELD_MAX {
+            return Err(Problem::TOO_DIFFERENT);
+        }
     }
     let compared = replay.compared();
     let differences = replay.differences();
@@ -88,6 +92,8 @@ fn line(one: &Difference) -> Value {
     json!({ "signal": one.signal, "was": said(&one.was), "would_be": said(&one.now) })
 }
 
+/// Some hundred MiB.
+const HELD_MAX: usize = 200_000;
 /// Some milliseconds of reading.
 const ENTRIES_AT_ONCE: u64 = 1000;
 /// More are counted and not listed.

@@ -46,6 +46,8 @@ pub struct Replay {
     before: Option<[u64; 2]>,
     was: Decisions,
     now: Decisions,
+    // signals about which both said the same so far
+    settled: BTreeSet<SignalId>,
 }
 
 impl Replay {
@@ -58,6 +60,7 @@ impl Replay {
             before: None,
             was: Decisions::new(),
             now: Decisions::new(),
+            settled: BTreeSet::new(),
         }
     }
 
@@ -84,9 +87,28 @@ impl Replay {
         }
     }
 
+    /// Forgets what both said alike, but for the signals that it was about: what is held is what
+    /// differs, and a number for each signal.
+    pub fn settle(&mut self) {
+        let (was, settled) = (&mut self.was, &mut self.settled);
+        self.now.retain(|signal, said| {
+            let same = was.get(signal) == Some(said);
+            if same {
+                was.remove(signal);
+                settled.insert(*signal);
+            }
+            !same
+        });
+    }
+
+    /// Signals about which the log and this policy have not said the same.
+    pub fn held(&self) -> usize {
+        self.signals().len()
+    }
+
     /// Signals that were decided about within the time, by the log or here.
     pub fn compared(&self) -> usize {
-        self.signals().len()
+        self.signals().union(&self.settled).count()
     }
 
     fn signals(&self) -> BTreeSet<SignalId> {

@@ -171,6 +171,17 @@ fn a_week_by_a_higher_threshold_differs_where_it_must_and_nowhere_else() {
     let mut week = Replay::new(stricter(), T0.wall_ms + DAY);
     log.iter().for_each(|entry| week.take(entry));
     let compared = week.compared();
+    // In pieces of whatever length only what differs is held.
+    for piece in [1, 7, 1000] {
+        let mut pieces = Replay::new(stricter(), T0.wall_ms + DAY);
+        for entries in log.chunks(piece) {
+            entries.iter().for_each(|entry| pieces.take(entry));
+            pieces.settle();
+        }
+        let differs = past.of_days(1..8).len();
+        assert_eq!((pieces.compared(), pieces.held()), (compared, differs), "{piece}");
+        assert_eq!(rows(&pieces.differences()), past.of_days(1..8), "{piece}");
+    }
     assert_eq!(rows(&week.differences()), past.of_days(1..8), "the day before is not asked for");
     let sensed = past.scene.facts(|fact| matches!(fact, Fact::Sensed(_)));
     let after = |entry: &&lucarne_desk::event::Entry| {

@@ -183,7 +183,7 @@ fn an_overlap_that_is_cut_elsewhere_is_benign() {
 #[test]
 fn an_overlap_that_is_too_far_back_is_not_called_benign() {
     let key = P256::of_rfc_6979();
-    let sealed = |ledger: &mut crate::seal::Ledger<seal::Audit>, count: u32| {
+    let sealed = |ledger: &mut seal::Ledger<seal::Audit>, count: u32| {
         for n in 0..count {
             if ledger.size() == 0 {
                 ledger.append_control(&open::<seal::Audit>(None)).unwrap();
