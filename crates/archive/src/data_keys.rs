@@ -4,10 +4,9 @@
 //! A key is a small private file in a folder that is no part of the archive,
 //! `<yyyy>-<mm>-<dd>.<instance>.<ledger>.<class>.key` with 64 hex digits; the class is `default` or
 //! `tenant-<digest>`. It is durable before the first batch under it is archived, and it is never
-//! overwritten: a day whose key was destroyed gets another one. An empty file
-//! `<yyyy>-<mm>-<dd>.<instance>.<ledger>.crowded` says that a day once had too many tenants, whatever
-//! became of their keys. One process writes the folder at a
-//! time. A file that is not a key stops whoever opens the folder; none is passed over.
+//! overwritten: a day whose key was destroyed gets another one. That a day once had too many
+//! tenants says an empty file `<yyyy>-<mm>-<dd>.<instance>.<ledger>.crowded`. One process writes
+//! the folder at a time. A file that is not a key stops whoever opens it; none is passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

@@ -270,7 +270,8 @@ mod tests {
 
     fn rule(name: &str, above: f64) -> RuleAt {
         let yaml = format!(
-            "rules: [{{name: {name}, kind: other, above: {above}, ready: {{call: {{url: 'http://x'}}}}}}]"
+            "rules: [{{name: {name}, kind: other, above: {above}, \
+             ready: {{call: {{url: 'http://x'}}}}}}]"
         );
         Catalogue::parse(&yaml).unwrap().rules.remove(0)
     }

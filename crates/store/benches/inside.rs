@@ -155,7 +155,8 @@ impl Source for Parsed<'_> {
 fn columns(store: &Store, end_ns: i64) {
     for (code, who) in [("E_NONE", "no line"), ("E_SCHEMA", "a quarter of the lines")] {
         let text = format!(
-            "sum(count_over_time({{job=\"tee-processengine\"}} | json | errorCode=\"{code}\" [30m]))"
+            "sum(count_over_time({{job=\"tee-processengine\"}} | json \
+             | errorCode=\"{code}\" [30m]))"
         );
         a_code(store, end_ns, &text, who);
     }

@@ -1,7 +1,7 @@
 //! `lucarne rules`: the desk's own rules, tried on values before they are trusted.
 //!
 //! Rules are part of the catalogue that the desk's configuration names. A running desk reads that
-//! file again when it is asked to, and takes no rule from a caller: that would be a way past review.
+//! file again when it is asked to, and takes no rule from a caller: it would be a way past review.
 
 mod add;
 
