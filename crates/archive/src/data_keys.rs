@@ -428,14 +428,15 @@ impl DataKeys {
     }
 
     fn load(&self) -> Result<(), KeyError> {
-        for file in self.list()?.iter().filter(|name| name.ends_with(".key")) {
+        let files = self.list()?;
+        for file in files.iter().filter(|name| name.ends_with(".key")) {
             let path = self.folder.join(file);
             let slot =
                 Slot::parse(file).ok_or_else(|| KeyError::Malformed { path: path.clone() })?;
             let key = Arc::new(self.read(&path)?);
             self.lock().insert(slot, key);
         }
-        for file in self.list()?.iter().filter(|name| name.ends_with(CROWDED)) {
+        for file in files.iter().filter(|name| name.ends_with(CROWDED)) {
             let malformed = || KeyError::Malformed { path: self.folder.join(file) };
             let day = Slot::parse_crowded(file).ok_or_else(malformed)?;
             self.lock().crowded.insert(day);

@@ -180,7 +180,11 @@ impl<S: Seat> Runner<S> {
                 let job = Job { record, incident, place, attempt, key, by, now, asked };
                 self.step(&job).await
             }
-            Next::Undo { step, .. } if self.is_anothers(&record, step, now) => Ok(false),
+            Next::Undo { step, .. }
+                if self.is_anothers(record.run.cut_off(), &record, step, now) =>
+            {
+                Ok(false)
+            }
             Next::Undo { step, key } => self.undo(&record, step, &key.to_string()).await,
             Next::InDoubt { .. } | Next::Done | Next::Aborted | Next::Failed { .. } => Ok(false),
         }
@@ -212,12 +216,12 @@ impl<S: Seat> Runner<S> {
 
     // Whether the step is this process's to do. A step that was begun here is not begun twice.
     async fn begin(&self, job: &Job, again: bool) -> Result<bool, Unavailable> {
-        match &job.by {
-            Some(by) if *by == self.owner => return Ok(true),
-            Some(_) if !self.alone && !job.record.lease_is_over(job.place, job.now) => {
-                return Ok(false);
-            }
-            Some(_) | None => {}
+        let by = job.by.as_deref();
+        if by == Some(self.owner.as_str()) {
+            return Ok(true);
+        }
+        if self.is_anothers(by, &job.record, job.place, job.now) {
+            return Ok(false);
         }
         let refused = self.ask(vec![self.begun(job, again)]).await?;
         Ok(refused.iter().all(Option::is_none))
@@ -274,10 +278,10 @@ impl<S: Seat> Runner<S> {
         self.end(job, done.as_deref().ok(), Vec::new()).await
     }
 
-    // Whether another process may be doing yet what is to be undone.
-    fn is_anothers(&self, record: &Record, place: usize, now: Moment) -> bool {
-        let cut_off = record.run.cut_off().is_some_and(|by| by != self.owner);
-        cut_off && !self.alone && !record.lease_is_over(place, now)
+    // Whether the process that began a step is another one, and may be doing it yet.
+    fn is_anothers(&self, by: Option<&str>, record: &Record, place: usize, now: Moment) -> bool {
+        let other = by.is_some_and(|by| by != self.owner);
+        other && !self.alone && !record.lease_is_over(place, now)
     }
 
     async fn undo(&self, record: &Record, place: usize, key: &str) -> Result<bool, Unavailable> {

@@ -217,12 +217,10 @@ pub async fn serve(
 
 /// Names of the channels that are told first; the others are told when those cannot be.
 fn told(file: &File) -> Vec<String> {
-    let falls_back_to = |name: &String| {
-        let fallbacks = file.channels.iter().filter_map(|at| at.fallback.as_ref());
-        fallbacks.into_iter().any(|fallback| fallback == name)
-    };
+    let is_fallback =
+        |name: &String| file.channels.iter().any(|at| at.fallback.as_ref() == Some(name));
     let names = file.channels.iter().map(|at| at.name.clone());
-    names.filter(|name| !falls_back_to(name)).collect()
+    names.filter(|name| !is_fallback(name)).collect()
 }
 
 async fn answer(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {

@@ -34,14 +34,19 @@ fn prepared() -> Site {
     let runs = "runs: {runbooks: runbooks, evidence: evidence, sealing_key: key.pem, \
                 role_keys: {security: role.pub}}\n";
     Site::prepared(runs, |dir| {
-        let curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"];
-        for name in ["key.pem", "role.pem"] {
-            openssl(dir, &[&["genpkey"], &curve[..], &[name]].concat());
-        }
+        outfit(dir, &["key.pem", "role.pem"], RUNBOOK);
         openssl(dir, &["pkey", "-in", "role.pem", "-pubout", "-out", "role.pub"]);
-        std::fs::create_dir(dir.join("runbooks")).unwrap();
-        std::fs::write(dir.join("runbooks/short.yaml"), RUNBOOK).unwrap();
     })
+}
+
+/// Writes keys and the one runbook of a site.
+fn outfit(dir: &Path, keys: &[&str], runbook: &str) {
+    let curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"];
+    for name in keys {
+        openssl(dir, &[&["genpkey"], &curve[..], &[name]].concat());
+    }
+    std::fs::create_dir(dir.join("runbooks")).unwrap();
+    std::fs::write(dir.join("runbooks/short.yaml"), runbook).unwrap();
 }
 
 const START: [&str; 7] =
@@ -114,11 +119,7 @@ fn a_change_that_was_announced_is_worked_on_and_rules_are_read_again() {
     let runs = "runs: {runbooks: runbooks, catalogue: catalogue.yaml, evidence: evidence, \
                 sealing_key: key.pem}\n";
     let site = Site::prepared(runs, |dir| {
-        let curve = ["-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out"];
-        openssl(dir, &[&["genpkey"], &curve[..], &["key.pem"]].concat());
-        std::fs::create_dir(dir.join("runbooks")).unwrap();
-        let own = RUNBOOK.replace("approved_by: [security]\n", "");
-        std::fs::write(dir.join("runbooks/short.yaml"), own).unwrap();
+        outfit(dir, &["key.pem"], &RUNBOOK.replace("approved_by: [security]\n", ""));
         std::fs::write(dir.join("catalogue.yaml"), "rules: []\n").unwrap();
     });
     let start = ["runbook", "run", "short", "--change", "CHG-7", "--input", "instance=i1"];

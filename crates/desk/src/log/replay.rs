@@ -103,7 +103,8 @@ impl Replay {
 
     /// Signals about which the log and this policy have not said the same.
     pub fn held(&self) -> usize {
-        self.signals().len()
+        let here_alone = self.now.keys().filter(|signal| !self.was.contains_key(signal));
+        self.was.len() + here_alone.count()
     }
 
     /// Signals that were decided about within the time, by the log or here.

@@ -175,9 +175,7 @@ fn drive(
         turns += 1;
         if turns == kill {
             run = Run::new(Arc::clone(runbook), RunId(1));
-            for event in &log {
-                run.apply(event).unwrap();
-            }
+            apply_all(&mut run, &log);
         }
         let event = match run.next() {
             Next::Do { step, attempt, .. } => {
@@ -233,9 +231,7 @@ fn a_failed_step_is_tried_again_and_an_aborted_run_is_undone() {
     assert!(matches!(run.next(), Next::Do { step: 1, .. }));
     let (log, _) = drive(&runbook, 0, true);
     let mut run = Run::new(runbook, RunId(1));
-    for event in log.iter().take(6) {
-        run.apply(event).unwrap();
-    }
+    apply_all(&mut run, &log[..6]);
     run.apply(&RunEvent::Aborted).unwrap();
     assert!(matches!(run.next(), Next::Undo { step: 2, .. }));
     assert!(run.apply(&begun(3, 0, true)).is_err());

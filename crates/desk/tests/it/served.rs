@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use crate::process::rest;
 use crate::world::World;
 
 const CONFIG: &str = "
@@ -108,8 +109,7 @@ impl Desk {
             if run["standing"] == standing && run["step"] == *step && asked {
                 return run;
             }
-            let pause = Duration::from_millis(100);
-            tokio::time::timeout(pause, std::future::pending::<()>()).await.unwrap_err();
+            rest(Duration::from_millis(100)).await;
         }
         let (_, run) = self.call(dir, "ann", "GET", "/v1/runs/RUN-1", None).await;
         panic!("{run}");
@@ -226,8 +226,7 @@ async fn a_running_desk_asks_the_rules_that_its_file_names_now() {
             desk.stop().await;
             return;
         }
-        let pause = Duration::from_millis(100);
-        tokio::time::timeout(pause, std::future::pending::<()>()).await.unwrap_err();
+        rest(Duration::from_millis(100)).await;
     }
     let (_, incidents) = desk.call(dir, "ann", "GET", "/v1/incidents", None).await;
     panic!("{incidents}");
