@@ -308,7 +308,7 @@ fn metrics(
         let min_cohort = cohort(&path, metric)?;
         let mut listed = Vec::with_capacity(metric.labels.len());
         for label in &metric.labels {
-            let position = labels.names.position(&label.value);
+            let position = labels.names.position(label.value.as_bytes());
             let position = position.ok_or_else(|| at(label, &path, Problem::NoRule))?;
             if listed.contains(&position) {
                 return Err(at(label, &format!("{path}.labels"), Problem::Twice));

@@ -156,7 +156,7 @@ impl Contract {
 impl Attributes {
     /// Where a name stands, with its slot.
     #[inline]
-    pub(crate) fn find(&self, name: &str) -> Option<(usize, &Named)> {
+    pub(crate) fn find(&self, name: &[u8]) -> Option<(usize, &Named)> {
         let position = self.names.position(name)?;
         Some((position, self.named.get(position)?))
     }
@@ -172,9 +172,25 @@ impl Named {
     /// Writes a `KeyValue` in field `number`.
     #[inline]
     pub(crate) fn write(&self, number: u32, value: Passed<'_>, writer: &mut Writer<'_>) {
+        self.write_value(number, writer, |writer| value.write(writer));
+    }
+
+    /// The same for a text that [passed](Slot::passes_text).
+    #[inline]
+    pub(crate) fn write_text(&self, number: u32, text: &[u8], writer: &mut Writer<'_>) {
+        self.write_value(number, writer, |writer| writer.bytes(1, text));
+    }
+
+    #[inline]
+    fn write_value(
+        &self,
+        number: u32,
+        writer: &mut Writer<'_>,
+        value: impl FnOnce(&mut Writer<'_>),
+    ) {
         writer.message(number, |writer| {
             writer.encoded(&self.key_field);
-            writer.message(2, |writer| value.write(writer));
+            writer.message(2, value);
         });
     }
 }

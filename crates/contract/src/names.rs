@@ -22,7 +22,8 @@ impl Names {
         let size = names.len().saturating_mul(2).max(1).next_power_of_two();
         let mut set = Self { names: Vec::new(), slots: vec![0; size].into_boxed_slice() };
         for (position, name) in (1_u32..).zip(&names) {
-            if let Some(slot) = set.walk(name).find(|slot| set.slots.get(*slot) == Some(&0))
+            if let Some(slot) =
+                set.walk(name.as_bytes()).find(|slot| set.slots.get(*slot) == Some(&0))
                 && let Some(free) = set.slots.get_mut(slot)
             {
                 *free = position;
@@ -34,10 +35,10 @@ impl Names {
 
     /// Where the name stands, if it is one.
     #[inline]
-    pub(crate) fn position(&self, name: &str) -> Option<usize> {
+    pub(crate) fn position(&self, name: &[u8]) -> Option<usize> {
         for slot in self.walk(name) {
             let position = (*self.slots.get(slot)? as usize).checked_sub(1)?;
-            if self.names.get(position).is_some_and(|known| **known == *name) {
+            if self.names.get(position).is_some_and(|known| known.as_bytes() == name) {
                 return Some(position);
             }
         }
@@ -47,14 +48,14 @@ impl Names {
     /// Whether the name is one.
     #[inline]
     pub(crate) fn contains(&self, name: &str) -> bool {
-        self.position(name).is_some()
+        self.position(name.as_bytes()).is_some()
     }
 
     /// The slots that a name may be in, in order.
     #[inline]
-    fn walk(&self, name: &str) -> impl Iterator<Item = usize> + use<> {
+    fn walk(&self, name: &[u8]) -> impl Iterator<Item = usize> + use<> {
         let mask = self.slots.len().wrapping_sub(1);
-        let start = hash(name.as_bytes());
+        let start = hash(name);
         (0..self.slots.len()).map(move |step| start.wrapping_add(step) & mask)
     }
 }
@@ -84,10 +85,10 @@ mod tests {
             let names: Vec<Box<str>> = (0..count).map(|n| format!("name-{n}").into()).collect();
             let set = Names::new(names);
             for n in 0..count {
-                assert_eq!(set.position(&format!("name-{n}")), Some(n));
+                assert_eq!(set.position(format!("name-{n}").as_bytes()), Some(n));
             }
             for other in ["", "name-", "name-1000", "n", "a-much-longer-name-1"] {
-                assert_eq!(set.position(other), None, "{other} among {count}");
+                assert_eq!(set.position(other.as_bytes()), None, "{other} among {count}");
             }
         }
     }

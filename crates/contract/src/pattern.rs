@@ -22,7 +22,11 @@ use crate::limits::{PATTERN_BUILD_BYTES_MAX, PATTERN_PAIRS_MAX, PATTERN_TABLE_BY
 
 /// One pattern that must match a whole text.
 #[derive(Debug)]
-pub(crate) struct Whole(Table);
+pub(crate) struct Whole {
+    table: Table,
+    // It matches nothing that is no UTF-8.
+    is_utf8: bool,
+}
 
 /// Patterns of which none may occur anywhere in a text.
 #[derive(Debug)]
@@ -41,14 +45,37 @@ struct Table {
 impl Whole {
     pub(crate) fn new(pattern: &str) -> Result<Self, Problem> {
         // The pattern is parsed alone: no text put around it could be escaped from.
-        let whole =
-            Hir::concat(vec![Hir::look(Look::Start), parse(pattern)?, Hir::look(Look::End)]);
-        Table::new(&[whole], Anchored::Yes).map(Self)
+        let pattern = parse(pattern)?;
+        let is_utf8 = pattern.properties().is_utf8();
+        let whole = Hir::concat(vec![Hir::look(Look::Start), pattern, Hir::look(Look::End)]);
+        Ok(Self { table: Table::new(&[whole], Anchored::Yes)?, is_utf8 })
+    }
+
+    /// Whether this matches bytes that are UTF-8 for certain, and none of the others occurs in
+    /// them. Both automata walk side by side: each waits for its table alone, not for the other.
+    #[inline]
+    pub(crate) fn matches_without(&self, others: &Anywhere, text: &[u8]) -> bool {
+        let reject = match &others.table {
+            Some(reject) if text.len() >= others.shortest => reject,
+            Some(_) | None => return self.is_utf8 && self.matches(text),
+        };
+        let (whole, mut here, mut there) = (&self.table, self.table.start, reject.start);
+        for &byte in text {
+            here = whole.automaton.next_state(here, byte);
+            there = reject.automaton.next_state(there, byte);
+            if whole.automaton.is_special_state(here) && !whole.automaton.is_match_state(here) {
+                return false;
+            }
+            if reject.automaton.is_special_state(there) {
+                return self.is_utf8 && reject.automaton.is_dead_state(there) && self.matches(text);
+            }
+        }
+        self.is_utf8 && whole.ends_in_match(here) && !reject.ends_in_match(there)
     }
 
     #[inline]
     pub(crate) fn matches(&self, text: &[u8]) -> bool {
-        let Table { automaton, start } = &self.0;
+        let Table { automaton, start } = &self.table;
         let mut state = *start;
         for &byte in text {
             state = automaton.next_state(state, byte);
@@ -56,7 +83,7 @@ impl Whole {
                 return false; // dead: no text that begins like this matches
             }
         }
-        automaton.is_match_state(automaton.next_eoi_state(state))
+        self.table.ends_in_match(state)
     }
 }
 
@@ -74,7 +101,7 @@ pub(crate) enum Beyond {
 impl Whole {
     /// What this matches and the other does not, among texts of at most `bytes`.
     pub(crate) fn beyond(&self, other: &Self, bytes: usize) -> Beyond {
-        let (new, old) = (&self.0, &other.0);
+        let (new, old) = (&self.table, &other.table);
         let classes = both_classes(&new.automaton, &old.automaton);
         // Pairs of states in the order of the shortest text that leads there, with that text's end.
         let mut pairs: Vec<(StateID, StateID, usize, u8)> = vec![(new.start, old.start, 0, 0)];
@@ -151,13 +178,13 @@ impl Anywhere {
 
     #[inline]
     pub(crate) fn occurs_in(&self, text: &[u8]) -> bool {
-        let Some(Table { automaton, start }) = &self.table else {
+        let Some(table) = &self.table else {
             return false;
         };
         if text.len() < self.shortest {
             return false;
         }
-        let mut state = *start;
+        let (automaton, mut state) = (&table.automaton, table.start);
         for &byte in text {
             state = automaton.next_state(state, byte);
             if automaton.is_special_state(state) {
@@ -165,7 +192,7 @@ impl Anywhere {
                 return !automaton.is_dead_state(state);
             }
         }
-        automaton.is_match_state(automaton.next_eoi_state(state))
+        table.ends_in_match(state)
     }
 }
 
@@ -196,6 +223,11 @@ impl Table {
             .start_state(&start::Config::new().anchored(anchored))
             .map_err(|error| refused(&error))?;
         Ok(Self { automaton, start })
+    }
+
+    #[inline]
+    fn ends_in_match(&self, state: StateID) -> bool {
+        self.automaton.is_match_state(self.automaton.next_eoi_state(state))
     }
 }
 
@@ -259,6 +291,8 @@ fn refused(error: &dyn fmt::Display) -> Problem {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -281,6 +315,38 @@ mod tests {
         whole("(?m)a$", "a\nb", false);
         whole("(?m)^a\n?^b$", "a\nb", true);
         whole("a*", "", true);
+    }
+
+    proptest! {
+        /// Two automata side by side say what they say one after the other.
+        #[test]
+        fn side_by_side_is_one_after_the_other(
+            parts in proptest::collection::vec(proptest::sample::select(&PARTS[..]), 0..5),
+            pattern in 0..PATTERNS.len(),
+            reject in proptest::sample::subsequence(REJECT.to_vec(), 0..=REJECT.len()),
+        ) {
+            let text = parts.concat();
+            let pattern = Whole::new(PATTERNS[pattern]).unwrap();
+            let reject: Vec<String> = reject.into_iter().map(String::from).collect();
+            let reject = Anywhere::new(&reject).unwrap();
+            let expected = pattern.matches(&text) && !reject.occurs_in(&text);
+            let found = pattern.matches_without(&reject, &text);
+            // The last pattern may match what is no UTF-8, so it is left to the other way.
+            prop_assert_eq!(found, expected && pattern.is_utf8);
+        }
+    }
+
+    const PATTERNS: [&str; 5] =
+        ["[a-z]{0,9}[0-9]*", "(ab|4111)*x?", "", "(?i)bearer [a-z0-9-]+", r"[\x00-\xff]*"];
+    const REJECT: [&str; 4] = ["[0-9]{4}", "^ab", "x$", r"(?i)bearer \bab"];
+    const PARTS: [&[u8]; 9] =
+        [b"ab", b"4", b"411", b"1111", b"x", b"bearer ", b"BEARER ", b"z-", b"\xff"];
+
+    #[test]
+    fn what_matches_only_utf8_is_known() {
+        let known = |pattern| Whole::new(pattern).unwrap().is_utf8;
+        assert!(known("[a-z]{2,8}-[0-9]{1,9}|x"));
+        assert!(!known("[^a-z]") && !known(r"a[\x80-\xff]"));
     }
 
     #[test]

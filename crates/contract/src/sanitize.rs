@@ -181,7 +181,7 @@ fn accept<'a>(
     for attribute in attributes {
         let KeyValue { key, value } = attribute?;
         let found = rules
-            .find(key)
+            .find(key.as_bytes())
             .filter(|(position, _)| listed.is_none_or(|listed| listed.contains(position)));
         let decided = match found {
             None => Err((Key::OTHER, Reason::Unlisted)),

@@ -85,6 +85,21 @@ impl Slot {
     }
 }
 
+impl Slot {
+    /// Whether a text passes that was not checked to be UTF-8; never more than [`pass`](Self::pass)
+    /// lets pass, and then it is UTF-8.
+    #[inline]
+    pub(crate) fn passes_text(&self, guard: &Guard, text: &[u8]) -> bool {
+        match self {
+            Self::Text(pattern) => {
+                text.len() <= guard.value_bytes && pattern.matches_without(&guard.reject, text)
+            }
+            Self::OneOf(texts) => texts.iter().any(|one| one.as_bytes() == text),
+            Self::Int { .. } | Self::Double { .. } | Self::Bool => false,
+        }
+    }
+}
+
 impl Guard {
     /// Decides about a text by its own rule, its length and the reject list.
     #[inline]

@@ -78,8 +78,16 @@ fn base32(bytes: &[u8], count: usize, out: &mut String) {
     }
 }
 
+/// Where `wanted` begins. It covers one of the places that are its length apart, so no others are
+/// looked at first.
 fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
+    let begins_at =
+        |start: &usize| bytes.get(*start..).is_some_and(|rest| rest.starts_with(wanted));
+    let places = bytes.iter().enumerate().skip(wanted.len().saturating_sub(1));
+    places.step_by(wanted.len().max(1)).find_map(|(at, byte)| {
+        let furthest = wanted.iter().rposition(|one| one == byte)?;
+        (at.saturating_sub(furthest)..=at).find(begins_at)
+    })
 }
 
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
@@ -96,6 +104,10 @@ mod tests {
         assert_eq!(canary.len(), PREFIX.len() + RANDOM_CHARS + 1 + CHECK_CHARS);
         assert!(canary.starts_with("lcanary-uws2lj"), "{canary}");
         for text in [canary.clone(), format!("lcanary-lcanary-{canary}x"), format!("a {canary}")] {
+            assert!(occurs_in(text.as_bytes()), "{text}");
+        }
+        for before in 0..40 {
+            let text = format!("{}{canary}", &"lcanary-l".repeat(5)[..before]);
             assert!(occurs_in(text.as_bytes()), "{text}");
         }
         for at in 0..canary.len() {

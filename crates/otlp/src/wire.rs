@@ -80,7 +80,11 @@ impl<'a> Reader<'a> {
     ///
     /// # Errors
     /// When the bytes are not a valid field.
-    #[inline]
+    #[expect(
+        clippy::inline_always,
+        reason = "a field that is returned through memory costs a third"
+    )]
+    #[inline(always)]
     pub fn next_field(&mut self) -> Result<Option<Field<'a>>, WireError> {
         if self.rest.is_empty() {
             return Ok(None);

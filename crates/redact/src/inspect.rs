@@ -1,7 +1,8 @@
 //! Looking at one payload: raw bytes first, then everything in it.
 //!
 //! Texts lie verbatim in the raw bytes, so after a clean raw pass only patterns with anchors need
-//! to see each text again; numbers and decoded escapes are always checked. After a raw hit every
+//! to see each text again, and not even they where the bytes lack what every match needs; numbers
+//! and decoded escapes are always checked. After a raw hit every
 //! value is searched to name the key, and identifiers are masked before the raw bytes are believed.
 
 use alloc::string::String;
@@ -14,6 +15,7 @@ use crate::glob::shown;
 use crate::identifier::{is_identifier, is_time};
 use crate::json;
 use crate::number::Number;
+use crate::pattern::Raw;
 use crate::rules::{RuleId, Rules};
 use crate::schema::Message;
 use crate::walk::{self, Flow, Found, Stop, Visit};
@@ -71,18 +73,17 @@ impl Shape {
 impl Rules {
     /// Looks for everything that the rules forbid. Total: bytes that are not a `shape` are a hit.
     pub fn inspect(&self, shape: Shape, payload: &[u8]) -> Verdict {
-        let raw = self.patterns.find(payload);
-        let mut look = Look { rules: self, raw_clean: raw.is_none() };
-        match (walk_shape(shape, payload, &mut look), raw) {
+        let raw = self.patterns.search_raw(payload);
+        match (walk_shape(shape, payload, &mut Look { rules: self, raw }), raw) {
             (ControlFlow::Break(stop), _) => Verdict::Hit(self.hit(stop)),
-            (ControlFlow::Continue(()), None) => Verdict::Clean,
-            (ControlFlow::Continue(()), Some(_)) => self.inspect_masked(shape, payload),
+            (ControlFlow::Continue(()), Raw::Impossible | Raw::Clean) => Verdict::Clean,
+            (ControlFlow::Continue(()), Raw::Hit) => self.inspect_masked(shape, payload),
         }
     }
 
     /// What a field of a message says on its own: for leaving it out of a copy.
     pub(crate) fn field_flow(&self, message: Message, field: Field<'_>) -> Flow {
-        walk::walk_field(message, field, &mut Look { rules: self, raw_clean: false })
+        walk::walk_field(message, field, &mut Look { rules: self, raw: Raw::Hit })
     }
 
     /// The values are clean and the raw bytes are not: identifiers aside, the bytes are believed.
@@ -108,6 +109,14 @@ impl Rules {
         }
     }
 
+    /// Index of the first pattern found in a number as a person would read it.
+    fn find_number(&self, number: Number<'_>) -> Option<usize> {
+        if !self.patterns.is_long_enough(number.rendered_bytes_max()) {
+            return None;
+        }
+        self.patterns.find(number.render().as_bytes())
+    }
+
     fn hit(&self, stop: Stop) -> Hit {
         match stop {
             Stop::Unreadable => Hit { rule: RuleId::unreadable(), key: None },
@@ -115,13 +124,6 @@ impl Rules {
                 let tellable = !key.is_empty() && self.patterns.find(&key).is_none();
                 Hit { rule, key: tellable.then(|| shown(&key)) }
             }
-        }
-    }
-
-    fn search(&self, slot: &[u8], text: &[u8]) -> Flow {
-        match self.patterns.find(text) {
-            Some(index) if !is_identifier(slot, text) => found(self.value_rule(index), slot),
-            _ => ControlFlow::Continue(()),
         }
     }
 }
@@ -141,16 +143,16 @@ fn found(rule: RuleId, key: &[u8]) -> Flow {
 /// Compares every name and value with the rules.
 pub(crate) struct Look<'r> {
     pub(crate) rules: &'r Rules,
-    /// Nothing was found in the raw bytes, so verbatim texts need the anchored patterns only.
-    pub(crate) raw_clean: bool,
+    /// What the raw bytes said of the texts that lie in them verbatim.
+    pub(crate) raw: Raw,
 }
 
 impl Visit for Look<'_> {
-    fn key(&mut self, path: &[u8], key: &[u8]) -> Flow {
+    fn key(&mut self, path: &[u8], key: &[u8], verbatim: bool) -> Flow {
         if let Some(rule) = self.rules.key_rule(path, key) {
             return found(rule, key);
         }
-        self.text(&[], key, false)
+        self.text(&[], key, verbatim)
     }
 
     fn text(&mut self, slot: &[u8], text: &[u8], verbatim: bool) -> Flow {
@@ -161,18 +163,19 @@ impl Visit for Look<'_> {
                 return found(rule, slot);
             }
         }
-        if !(verbatim && self.raw_clean) {
-            return self.rules.search(slot, text);
-        }
-        match self.rules.patterns.find_in_clean(text) {
+        let found_at = match self.raw {
+            Raw::Impossible if verbatim => None,
+            Raw::Clean if verbatim => self.rules.patterns.find_in_clean(text),
+            Raw::Impossible | Raw::Clean | Raw::Hit => self.rules.patterns.find(text),
+        };
+        match found_at {
             Some(index) if !is_identifier(slot, text) => found(self.rules.value_rule(index), slot),
             _ => ControlFlow::Continue(()),
         }
     }
 
     fn number(&mut self, slot: &[u8], number: Number<'_>) -> Flow {
-        let rendered = number.render();
-        if let Some(index) = self.rules.patterns.find(rendered.as_bytes()) {
+        if let Some(index) = self.rules.find_number(number) {
             let exempt = number.whole().is_some_and(|value| is_time(slot, value));
             if !exempt {
                 return found(self.rules.value_rule(index), slot);
@@ -212,7 +215,7 @@ impl Mask<'_> {
 }
 
 impl Visit for Mask<'_> {
-    fn key(&mut self, _: &[u8], _: &[u8]) -> Flow {
+    fn key(&mut self, _: &[u8], _: &[u8], _: bool) -> Flow {
         ControlFlow::Continue(())
     }
 
@@ -227,7 +230,7 @@ impl Visit for Mask<'_> {
         // Reached only when every number was cleared; its literal may still show a long fraction.
         if let Number::Literal(text) = number {
             let is_time = number.whole().is_some_and(|value| is_time(slot, value));
-            if is_time || self.rules.patterns.find(number.render().as_bytes()).is_none() {
+            if is_time || self.rules.find_number(number).is_none() {
                 self.keep(text.as_bytes());
             }
         }

@@ -105,7 +105,8 @@ impl<'t, V: Visit> Scanner<'t, '_, V> {
 
     fn member(&mut self, depth: usize) -> Flow {
         let key = self.string()?;
-        self.visit.key(&self.path, key.as_bytes())?;
+        let verbatim = matches!(key, Cow::Borrowed(_));
+        self.visit.key(&self.path, key.as_bytes(), verbatim)?;
         self.space();
         if self.token(b':').is_none() {
             return UNREADABLE;
@@ -252,7 +253,7 @@ impl AndThenVisit for Option<()> {
 struct Ignore;
 
 impl Visit for Ignore {
-    fn key(&mut self, _: &[u8], _: &[u8]) -> Flow {
+    fn key(&mut self, _: &[u8], _: &[u8], _: bool) -> Flow {
         ControlFlow::Continue(())
     }
 
@@ -283,9 +284,9 @@ mod tests {
     struct Record(Vec<String>);
 
     impl Visit for Record {
-        fn key(&mut self, path: &[u8], key: &[u8]) -> Flow {
+        fn key(&mut self, path: &[u8], key: &[u8], verbatim: bool) -> Flow {
             let (path, key) = (String::from_utf8_lossy(path), String::from_utf8_lossy(key));
-            self.0.push(format!("key {path}/{key}"));
+            self.0.push(format!("key {path}/{key} {verbatim}"));
             ControlFlow::Continue(())
         }
 
@@ -312,14 +313,14 @@ mod tests {
         let text = r#" {"a":{"b":[1,"x",true,null]},"a":-2.5e3,"\u0063":"\ud83d\ude00\n"} "#;
         assert_eq!(walk(text, &mut record), ControlFlow::Continue(()));
         let expected = vec![
-            "key /a",
-            "key a/b",
+            "key /a true",
+            "key a/b true",
             "number b=Literal(\"1\")",
             "text b=x true",
             "truth b=true",
-            "key /a",
+            "key /a true",
             "number a=Literal(\"-2.5e3\")",
-            "key /c",
+            "key /c false",
             "text c=\u{1f600}\n false",
         ];
         assert_eq!(record.0, expected);

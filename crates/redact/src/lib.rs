@@ -38,6 +38,7 @@ mod glob;
 mod identifier;
 mod inspect;
 mod json;
+mod need;
 mod number;
 pub mod ottl;
 mod pattern;

@@ -39,6 +39,15 @@ impl Number<'_> {
         out
     }
 
+    /// It is not shown in more bytes than this.
+    pub(crate) fn rendered_bytes_max(self) -> usize {
+        match self {
+            Self::Unsigned(value) => digits(value),
+            Self::Signed(value) => digits(value.unsigned_abs()).saturating_add(1),
+            Self::Double(_) | Self::Literal(_) => RENDERED_BYTES_MAX,
+        }
+    }
+
     /// The value, when it is a whole number without sign.
     pub(crate) fn whole(self) -> Option<u64> {
         match self {
@@ -58,6 +67,11 @@ impl Number<'_> {
             Self::Literal(text) => text.parse::<f64>().is_ok_and(|value| value == 0.0),
         }
     }
+}
+
+fn digits(value: u64) -> usize {
+    let behind_first = value.checked_ilog10().unwrap_or(0);
+    usize::try_from(behind_first).unwrap_or(usize::MAX).saturating_add(1)
 }
 
 /// A number's text, without an allocation.

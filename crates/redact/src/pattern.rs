@@ -4,8 +4,9 @@
 //! case, since a token does not become harmless by shouting. A pattern that matches the empty text
 //! is refused, as it would withhold every record.
 //!
-//! Prefilters are off: a class of digits has ten first bytes, and looking for them costs more than
-//! the automaton itself.
+//! Prefilters of the library are off: a class of digits has ten first bytes, and looking for them
+//! costs more than the automaton itself. What stands before it is what every match needs, a run of
+//! so many bytes of a class: most payloads have none of them, and are cleared without it.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,6 +18,8 @@ use regex_automata::util::syntax;
 use regex_automata::{Input, MatchKind, PatternSet};
 use regex_syntax::ParserBuilder;
 
+use crate::need::Need;
+
 /// All patterns, and those of them that a search in the raw bytes cannot stand in for.
 #[derive(Clone, Debug)]
 pub(crate) struct Patterns {
@@ -24,8 +27,21 @@ pub(crate) struct Patterns {
     /// Patterns with `^`, `$` or `\b`: what is beside a value in the raw bytes changes their
     /// meaning. `None` when there are none, and then a clean raw payload has only clean texts.
     anchored: Option<Anchored>,
+    /// What a text must have for any of them, one for each; `None` when that clears too little.
+    needs: Option<Vec<Need>>,
     /// No shorter text can match.
     shortest_bytes: usize,
+}
+
+/// What a search in the raw bytes says of the texts in them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Raw {
+    /// No pattern matches in them, nor in any text that lies in them verbatim.
+    Impossible,
+    /// No pattern matches in them; one that asks for the borders of a text still may.
+    Clean,
+    /// A pattern matches.
+    Hit,
 }
 
 #[derive(Clone, Debug)]
@@ -79,6 +95,7 @@ impl Patterns {
         let mut anchored = Vec::new();
         let mut shortest_bytes = usize::MAX;
         let mut shortest_anchored = usize::MAX;
+        let mut needs = Some(Vec::new());
         for (index, text) in texts.iter().enumerate() {
             let facts = Facts::of(text).map_err(|error| (index, error))?;
             shortest_bytes = shortest_bytes.min(facts.shortest_bytes);
@@ -86,6 +103,10 @@ impl Patterns {
                 shortest_anchored = shortest_anchored.min(facts.shortest_bytes);
                 anchored.push(index);
             }
+            needs = needs.zip(facts.need).map(|(mut needs, need)| {
+                needs.push(need);
+                needs
+            });
             build(core::slice::from_ref(text)).ok_or((index, PatternError::TooLarge))?;
         }
         let last = texts.len().saturating_sub(1);
@@ -98,15 +119,37 @@ impl Patterns {
             let set = build(&some).ok_or((last, PatternError::TooLarge))?;
             Some(Anchored { set, indices: anchored, shortest_bytes: shortest_anchored })
         };
-        Ok(Self { all, anchored, shortest_bytes })
+        let needs = needs.filter(|needs| needs.iter().map(Need::cost).sum::<f64>() <= COST_MAX);
+        Ok(Self { all, anchored, needs, shortest_bytes })
+    }
+
+    /// Looks through the raw bytes of a payload.
+    pub(crate) fn search_raw(&self, payload: &[u8]) -> Raw {
+        if !self.is_possible_in(payload) {
+            Raw::Impossible
+        } else if self.all.is_match(payload) {
+            Raw::Hit
+        } else {
+            Raw::Clean
+        }
+    }
+
+    /// Whether a text is long enough for any pattern.
+    pub(crate) const fn is_long_enough(&self, bytes: usize) -> bool {
+        bytes >= self.shortest_bytes
     }
 
     /// Index of the first pattern found in `bytes`.
     pub(crate) fn find(&self, bytes: &[u8]) -> Option<usize> {
-        if bytes.len() < self.shortest_bytes || !self.all.is_match(bytes) {
+        if !self.is_possible_in(bytes) || !self.all.is_match(bytes) {
             return None;
         }
         first(&self.all, bytes)
+    }
+
+    fn is_possible_in(&self, bytes: &[u8]) -> bool {
+        let is_met = |needs: &Vec<Need>| needs.iter().any(|need| need.is_met(bytes));
+        self.is_long_enough(bytes.len()) && self.needs.as_ref().is_none_or(is_met)
     }
 
     /// The same for a text that lies verbatim in raw bytes in which nothing was found.
@@ -123,6 +166,7 @@ impl Patterns {
 struct Facts {
     looks_around: bool,
     shortest_bytes: usize,
+    need: Option<Need>,
 }
 
 impl Facts {
@@ -144,7 +188,8 @@ impl Facts {
         if shortest_bytes == 0 {
             return Err(PatternError::MatchesEmpty);
         }
-        Ok(Self { looks_around: !properties.look_set().is_empty(), shortest_bytes })
+        let looks_around = !properties.look_set().is_empty();
+        Ok(Self { looks_around, shortest_bytes, need: Need::of(&hir) })
     }
 }
 
@@ -167,6 +212,8 @@ fn first(set: &Regex, bytes: &[u8]) -> Option<usize> {
     found.iter().next().map(|pattern| pattern.as_usize())
 }
 
+/// Looks at a byte before the automaton takes it; with more of them the automaton alone is faster.
+const COST_MAX: f64 = 2.0;
 const PATTERN_BYTES_MAX: usize = 1024; // longer ones cannot be reviewed
 const NEST_MAX: u32 = 64; // far above what people write, far below what exhausts a stack
 const COMPILED_BYTES_MAX: usize = 4 << 20; // a hundred ordinary patterns fit in 1 MiB
@@ -174,6 +221,8 @@ const COMPILED_BYTES_MAX: usize = 4 << 20; // a hundred ordinary patterns fit in
 #[cfg(test)]
 mod tests {
     use std::string::ToString;
+
+    use proptest::prelude::*;
 
     use super::*;
 
@@ -194,6 +243,63 @@ mod tests {
         refused(&["ok+", "a*"], 1, PatternError::MatchesEmpty);
         refused(&[&"a".repeat(1025)], 0, PatternError::TooLong { got: 1025 });
         refused(&["((a{50}){50}){500}"], 0, PatternError::TooLarge);
+    }
+
+    proptest! {
+        /// What clears a payload unseen must be right for every text in it.
+        #[test]
+        fn what_the_needs_clear_has_no_match_in_any_part(
+            parts in proptest::collection::vec(proptest::sample::select(&PARTS[..]), 0..6),
+            from in 0..40_usize,
+        ) {
+            let text = parts.concat();
+            let part = text.get(from..).unwrap_or_default();
+            for patterns in [&shipped(), &compile(&WITH_BORDERS).unwrap()] {
+                assert!(patterns.needs.is_some());
+                if patterns.search_raw(text.as_bytes()) == Raw::Impossible {
+                    assert!(!patterns.all.is_match(text.as_bytes()), "{text}");
+                    assert!(!patterns.all.is_match(part.as_bytes()), "{part} of {text}");
+                }
+            }
+        }
+    }
+
+    const WITH_BORDERS: [&str; 3] =
+        ["^(tok|key)[0-9]{4}$", r"\bid-[a-f]{2,3}\b", "[0-9]{3}-[0-9]{2}"];
+
+    const PARTS: [&str; 16] = [
+        "4111111111111111",
+        "4111 1111-1111 1111",
+        "078-05-1120",
+        "-",
+        " ",
+        "7",
+        "12345678",
+        "bearer ",
+        "BEARER abcdefghijklmnopqrstu",
+        "balance",
+        " of it: ",
+        "= -$5",
+        "tok",
+        "Key1234",
+        "id-abc",
+        "\u{12}\u{7}",
+    ];
+
+    fn shipped() -> Patterns {
+        Patterns::compile(&crate::RulesConfig::shipped().blocked_values_patterns).unwrap()
+    }
+
+    #[test]
+    fn a_raw_search_says_what_it_means_for_the_texts() {
+        let patterns = compile(&["[0-9]{16}", "^secret$"]).unwrap();
+        assert_eq!(patterns.search_raw(b"a card: 4111111111111111"), Raw::Hit);
+        assert_eq!(patterns.search_raw(b"a secret"), Raw::Clean);
+        assert_eq!(patterns.search_raw(b"nothing of 411111111111111"), Raw::Impossible);
+        assert_eq!(patterns.search_raw(b"secre"), Raw::Impossible);
+        // One pattern of common letters, and nothing can be cleared without the automaton.
+        let patterns = compile(&["[0-9]{16}", "[a-z]{3}"]).unwrap();
+        assert_eq!(patterns.search_raw(b"--------"), Raw::Clean);
     }
 
     #[test]

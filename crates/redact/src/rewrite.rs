@@ -14,6 +14,7 @@ use lucarne_otlp::wire::{Field, Reader, Value, Writer};
 
 use crate::inspect::{Hit, Look, Shape, Verdict};
 use crate::json;
+use crate::pattern::Raw;
 use crate::rules::{RuleKind, Rules};
 use crate::schema::{self, Kind, Message};
 
@@ -105,7 +106,7 @@ impl Rules {
             let member = text.get(span)?;
             let mut object = String::with_capacity(member.len().saturating_add(2));
             object.extend(["{", member, "}"]);
-            let look = &mut Look { rules: self, raw_clean: false };
+            let look = &mut Look { rules: self, raw: Raw::Hit };
             if json::walk(&object, look) == ControlFlow::Continue(()) {
                 out.extend([member, ","]);
             }

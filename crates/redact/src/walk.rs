@@ -38,8 +38,8 @@ pub(crate) const UNREADABLE: Flow = ControlFlow::Break(Stop::Unreadable);
 /// Receives what a payload holds. `slot` is the name that a value stands under, empty when it has
 /// none.
 pub(crate) trait Visit {
-    /// A name. `path` is the folded names of the maps around it.
-    fn key(&mut self, path: &[u8], key: &[u8]) -> Flow;
+    /// A name. `path` is the folded names of the maps around it, `verbatim` as for a text.
+    fn key(&mut self, path: &[u8], key: &[u8], verbatim: bool) -> Flow;
     /// A text, or bytes. `verbatim` says that it lies in the payload as it is.
     fn text(&mut self, slot: &[u8], text: &[u8], verbatim: bool) -> Flow;
     /// A number.
@@ -112,7 +112,7 @@ impl<V: Visit> Walker<'_, V> {
             }
         }
         let key = key.unwrap_or_default();
-        self.visit.key(&self.path, key)?;
+        self.visit.key(&self.path, key, true)?;
         match value {
             Some(value) => self.message(Message::AnyValue, value, key, depth.saturating_add(1)),
             None => ControlFlow::Continue(()),

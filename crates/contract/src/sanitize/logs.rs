@@ -114,9 +114,20 @@ fn attributes(
 ) -> Result<bool, WireError> {
     let mut accepted = NameSet(0);
     let mut withheld = NameSet(0);
-    for attribute in record.attributes() {
-        let KeyValue { key, value } = attribute?;
-        let decided = match contract.log_attributes.find(key) {
+    for attribute in record.encoded_attributes() {
+        let attribute = attribute?;
+        // Nearly all are plain texts that may leave; what is told below of another is not asked.
+        if let Some((key, text)) = attribute.plain_text()
+            && let Some((position, named)) = contract.log_attributes.find(key)
+            && !accepted.holds(position)
+            && named.slot.passes_text(&contract.guard, text)
+        {
+            accepted.add(position);
+            named.write_text(6, text, writer);
+            continue;
+        }
+        let KeyValue { key, value } = attribute.parse()?;
+        let decided = match contract.log_attributes.find(key.as_bytes()) {
             None if key == WITHHELD => {
                 named_as_withheld(contract, value, &mut withheld)?;
                 continue;
@@ -179,7 +190,7 @@ fn named_as_withheld(
         let name = name?;
         match name {
             AnyValue::String(text) => {
-                if let Some((position, _)) = contract.log_attributes.find(text) {
+                if let Some((position, _)) = contract.log_attributes.find(text.as_bytes()) {
                     withheld.add(position);
                 }
             }

@@ -111,7 +111,7 @@ impl Pass<'_, '_> {
     ) -> Result<(), WireError> {
         let contract = self.contract;
         let (names, metrics) = &contract.metrics;
-        let found = names.position(view.name);
+        let found = names.position(view.name.as_bytes());
         let Some((position, metric)) = found.and_then(|at| Some((at, metrics.get(at)?))) else {
             self.tally.add(Key::METRIC, Reason::Unlisted);
             return Ok(());

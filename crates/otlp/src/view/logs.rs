@@ -1,7 +1,7 @@
 //! `ExportLogsServiceRequest` and what is in it.
 
 use super::resource::{Resource, Scope};
-use super::value::{AnyValue, KeyValue};
+use super::value::{AnyValue, EncodedKeyValue, KeyValue};
 use super::{Repeated, View};
 use crate::wire::{Reader, WireError};
 
@@ -103,6 +103,12 @@ impl<'a> LogRecord<'a> {
     /// Its attributes; names may repeat.
     #[inline]
     pub const fn attributes(&self) -> Repeated<'a, KeyValue<'a>> {
+        Repeated::new(self.message, 6)
+    }
+
+    /// The same, none of them read yet.
+    #[inline]
+    pub const fn encoded_attributes(&self) -> Repeated<'a, EncodedKeyValue<'a>> {
         Repeated::new(self.message, 6)
     }
 }

@@ -1,9 +1,11 @@
 //! Views over messages written by hand: last value wins, types are checked, errors end an
 //! iteration.
 
+use alloc::vec;
 use alloc::vec::Vec;
 
 use lucarne_testkit::replay;
+use proptest::prelude::*;
 
 use super::*;
 use crate::fuzzing;
@@ -19,6 +21,50 @@ fn message(write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
 #[track_caller]
 fn refused<'a, T: View<'a>>(message: &'a [u8], expected: WireError) {
     assert_eq!(T::parse(message).err(), Some(expected));
+}
+
+proptest! {
+    /// What is taken for a plain text is one, byte for byte.
+    #[test]
+    fn a_plain_text_is_what_the_reader_reads(
+        key in proptest::collection::vec(0..0xff_u8, 0..5),
+        text in proptest::collection::vec(0..0xff_u8, 0..5),
+        change in proptest::option::of((0..12_usize, 0..0xff_u8)),
+    ) {
+        let mut bytes = message(|w| {
+            w.bytes(1, &key);
+            w.message(2, |w| w.bytes(1, &text));
+        });
+        let plain = EncodedKeyValue(&bytes).plain_text();
+        prop_assert_eq!(plain, Some((&key[..], &text[..])));
+        if let Some((at, byte)) = change
+            && let Some(place) = bytes.get_mut(at)
+        {
+            *place = byte;
+        }
+        let encoded = EncodedKeyValue(&bytes);
+        if let Some((key, text)) = encoded.plain_text() {
+            match (core::str::from_utf8(key), core::str::from_utf8(text), encoded.parse()) {
+                (Ok(key), Ok(text), Ok(KeyValue { key: found, value: AnyValue::String(value) })) => {
+                    prop_assert_eq!((key, text), (found, value));
+                }
+                (Ok(_), Ok(_), _) => prop_assert!(false, "read as something else"),
+                (_, _, read) => prop_assert_eq!(read.err(), Some(WireError::Utf8)),
+            }
+        }
+    }
+}
+
+#[test]
+fn longer_texts_are_not_taken_for_plain_ones() {
+    for (bytes, expected) in [(125, true), (126, false), (127, false), (128, false), (300, false)] {
+        let text = vec![b'a'; bytes];
+        let pair = message(|w| {
+            w.bytes(1, b"k");
+            w.message(2, |w| w.bytes(1, &text));
+        });
+        assert_eq!(EncodedKeyValue(&pair).plain_text().is_some(), expected, "{bytes}");
+    }
 }
 
 #[test]

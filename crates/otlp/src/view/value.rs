@@ -51,6 +51,54 @@ pub struct KeyValue<'a> {
     pub value: AnyValue<'a>,
 }
 
+/// A named value that is not read yet.
+#[derive(Clone, Copy)]
+pub struct EncodedKeyValue<'a>(pub(super) &'a [u8]);
+
+impl<'a> EncodedKeyValue<'a> {
+    /// Name and text of a named text in the encoding that everybody uses: the name and the value,
+    /// each once, in this order, with lengths of one byte. They lie there as they are; whether they
+    /// are UTF-8 is not checked.
+    #[inline]
+    pub fn plain_text(self) -> Option<(&'a [u8], &'a [u8])> {
+        let (&[KEY_TAG, key_bytes @ 0..0x80], rest) = self.0.split_first_chunk()? else {
+            return None;
+        };
+        let (key, rest) = rest.split_at_checked(usize::from(key_bytes))?;
+        let (&[VALUE_TAG, value_bytes @ 0..0x80, TEXT_TAG, text_bytes], text) =
+            rest.split_first_chunk()?
+        else {
+            return None;
+        };
+        let is_whole = usize::from(text_bytes) == text.len()
+            && text_bytes.checked_add(TEXT_HEAD_BYTES) == Some(value_bytes);
+        is_whole.then_some((key, text))
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As [`View::parse`].
+    #[inline]
+    pub fn parse(self) -> Result<KeyValue<'a>, WireError> {
+        View::parse(self.0)
+    }
+}
+
+impl<'a> View<'a> for EncodedKeyValue<'a> {
+    #[inline]
+    fn parse(message: &'a [u8]) -> Result<Self, WireError> {
+        Ok(Self(message))
+    }
+}
+
+// Fields 1 and 2 of a `KeyValue` and field 1 of an `AnyValue`, of wire type 2.
+const KEY_TAG: u8 = 0x0a;
+const VALUE_TAG: u8 = 0x12;
+const TEXT_TAG: u8 = 0x0a;
+/// Tag and length of the text in its value.
+const TEXT_HEAD_BYTES: u8 = 2;
+
 impl<'a> AnyValue<'a> {
     /// Reads everything beneath this value.
     ///

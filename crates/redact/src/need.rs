@@ -1,0 +1,220 @@
+//! What a text needs for a pattern to match in it at all: a run of bytes of one class.
+//!
+//! Sixteen digits in a row, or a `:` for a label: nearly all telemetry lacks it, and a run of `n`
+//! bytes is sought by looking at every `n`-th byte. What holds for a text holds for every text
+//! around it, so a payload without the run has no value in which the pattern matches, whatever
+//! stands beside the value and whatever the pattern says of its borders.
+
+use alloc::vec::Vec;
+
+use regex_syntax::hir::{Class, Hir, HirKind};
+
+/// Every match of the pattern has so many bytes of this class in a row.
+#[derive(Clone, Debug)]
+pub(crate) struct Need {
+    class: ByteClass,
+    /// At least 1.
+    bytes: usize,
+    /// The bytes of the class, when there are at most three.
+    few: Option<[u8; 3]>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct ByteClass([bool; 256]);
+
+impl Need {
+    /// The rarest run that every match has; `None` when there is none that is rare.
+    pub(crate) fn of(pattern: &Hir) -> Option<Self> {
+        let mut places = Vec::new();
+        spell(pattern, &mut places);
+        let runs = places.split(Option::is_none);
+        let windows = runs.flat_map(|run| (0..run.len()).filter_map(|start| run.get(start..)));
+        let needs = windows.flat_map(|run| {
+            let mut class = ByteClass([false; 256]);
+            (1_usize..).zip(run.iter().flatten()).map(move |(bytes, place)| {
+                class.add(place);
+                Self { few: class.few(), class: class.clone(), bytes }
+            })
+        });
+        let rarest = needs.min_by(|one, other| one.chance().total_cmp(&other.chance()))?;
+        (rarest.chance() <= CHANCE_MAX).then_some(rarest)
+    }
+
+    /// Whether the run occurs anywhere.
+    pub(crate) fn is_met(&self, text: &[u8]) -> bool {
+        if let (1, Some([one, two, three])) = (self.bytes, self.few) {
+            return memchr::memchr3(one, two, three, text).is_some();
+        }
+        // A run of `n` bytes covers every `n`-th place.
+        let mut at = self.bytes.saturating_sub(1);
+        while let Some(&byte) = text.get(at) {
+            if !self.class.has(byte) {
+                at = at.saturating_add(self.bytes);
+                continue;
+            }
+            let (before, behind) = text.split_at(at);
+            let is_out = |byte: &u8| !self.class.has(*byte);
+            let start = before.iter().rposition(is_out).map_or(0, |out| out.saturating_add(1));
+            let length = behind.iter().position(is_out).unwrap_or(behind.len());
+            let end = at.saturating_add(length);
+            if end.saturating_sub(start) >= self.bytes {
+                return true;
+            }
+            at = end.saturating_add(self.bytes);
+        }
+        false
+    }
+
+    /// Bytes to look at for each byte of a text.
+    pub(crate) fn cost(&self) -> f64 {
+        1.0 / self.bytes as f64
+    }
+
+    /// How likely a run of text is to be one of this class, as if 64 bytes were equally common.
+    fn chance(&self) -> f64 {
+        let size = self.class.0.iter().filter(|is_in| **is_in).count().min(TEXT_BYTES);
+        let one = size as f64 / TEXT_BYTES as f64;
+        (0..self.bytes).fold(1.0, |chance, _| chance * one)
+    }
+}
+
+impl ByteClass {
+    fn add(&mut self, other: &Self) {
+        for (mine, other) in self.0.iter_mut().zip(other.0) {
+            *mine |= other;
+        }
+    }
+
+    fn few(&self) -> Option<[u8; 3]> {
+        let mut bytes = (0..=u8::MAX).filter(|byte| self.has(*byte));
+        let one = bytes.next()?;
+        let (two, three) = (bytes.next().unwrap_or(one), bytes.next().unwrap_or(one));
+        bytes.next().is_none().then_some([one, two, three])
+    }
+
+    #[inline]
+    fn has(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)).copied().unwrap_or(false)
+    }
+}
+
+/// Spells out the places of a match: the class of each, `None` where nothing is certain.
+fn spell(pattern: &Hir, places: &mut Vec<Option<ByteClass>>) {
+    if places.len() >= PLACES_MAX {
+        places.push(None);
+        return;
+    }
+    match pattern.kind() {
+        HirKind::Empty | HirKind::Look(_) => {}
+        HirKind::Literal(literal) => places.extend(literal.0.iter().map(|byte| {
+            let mut class = ByteClass([false; 256]);
+            if let Some(place) = class.0.get_mut(usize::from(*byte)) {
+                *place = true;
+            }
+            Some(class)
+        })),
+        HirKind::Class(class) => places.push(bytes_of(class)),
+        HirKind::Capture(capture) => spell(&capture.sub, places),
+        HirKind::Concat(parts) => parts.iter().for_each(|part| spell(part, places)),
+        HirKind::Repetition(repetition) => {
+            let min = usize::try_from(repetition.min).unwrap_or(usize::MAX);
+            (0..min.min(PLACES_MAX)).for_each(|_| spell(&repetition.sub, places));
+            if min > PLACES_MAX || repetition.max != Some(repetition.min) {
+                places.push(None);
+            }
+        }
+        HirKind::Alternation(arms) => places.extend(either(arms)),
+    }
+}
+
+/// Arms of one length are a place of either at each of theirs; others say nothing.
+fn either(arms: &[Hir]) -> Vec<Option<ByteClass>> {
+    let mut both: Option<Vec<Option<ByteClass>>> = None;
+    for arm in arms {
+        let mut places = Vec::new();
+        spell(arm, &mut places);
+        let both = both.get_or_insert_with(|| places.clone());
+        if both.len() != places.len() || places.iter().any(Option::is_none) {
+            return Vec::from([None]);
+        }
+        for (mine, other) in both.iter_mut().zip(&places) {
+            if let (Some(mine), Some(other)) = (mine, other) {
+                mine.add(other);
+            }
+        }
+    }
+    both.unwrap_or_default()
+}
+
+fn bytes_of(class: &Class) -> Option<ByteClass> {
+    let mut bytes = ByteClass([false; 256]);
+    let mut add = |start: u8, end: u8| {
+        let places = bytes.0.get_mut(usize::from(start)..=usize::from(end));
+        places.unwrap_or_default().fill(true);
+    };
+    match class {
+        Class::Bytes(class) => class.iter().for_each(|range| add(range.start(), range.end())),
+        Class::Unicode(class) => {
+            for range in class.iter() {
+                // A character of several bytes is several places.
+                let ascii = |letter: char| u8::try_from(letter).ok().filter(u8::is_ascii);
+                add(ascii(range.start())?, ascii(range.end())?);
+            }
+        }
+    }
+    Some(bytes)
+}
+
+/// As many bytes as are common in text.
+const TEXT_BYTES: usize = 64;
+/// A run that one of eight texts may have is not worth looking for.
+const CHANCE_MAX: f64 = 0.125;
+/// Longer runs are no rarer.
+const PLACES_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn need(pattern: &str) -> Option<Need> {
+        let mut parser = regex_syntax::ParserBuilder::new();
+        parser.unicode(false).utf8(false).case_insensitive(true);
+        Need::of(&parser.build().parse(pattern).unwrap())
+    }
+
+    #[track_caller]
+    fn check(pattern: &str, bytes: usize, meeting: &[&str], others: &[&str]) {
+        let need = need(pattern).unwrap();
+        assert_eq!(need.bytes, bytes, "{pattern}");
+        for text in meeting {
+            assert!(need.is_met(text.as_bytes()), "{pattern} in {text}");
+        }
+        for text in others {
+            assert!(!need.is_met(text.as_bytes()), "{pattern} in {text}");
+        }
+    }
+
+    #[test]
+    fn the_rarest_run_is_needed() {
+        let sixteen = "1234567890123456";
+        let (behind, before) = (&*alloc::format!("{sixteen}x"), &*alloc::format!("x{sixteen}"));
+        let fifteen = &sixteen[1..];
+        let apart = &*alloc::format!("{fifteen}x{fifteen}");
+        let card = r"(\b|_)[0-9]{16,}(\b|_)";
+        check(card, 16, &[sixteen, behind, before], &["", fifteen, apart]);
+        check("[0-9]{3}-[0-9]{2}-[0-9]{4}", 11, &["078-05-1120"], &["078-05-112", "078 05 1120"]);
+        let bearer = "bearer [a-zA-Z0-9._-]{20,}";
+        check(bearer, 7, &["Authorization: BEARER x", "bearer rarer"], &["bear", "be-arer "]);
+        check("(total|sum)[a-z ]{0,24}[:=] ?[0-9]", 1, &["total: 5", "a=b"], &["total 5"]);
+        check("(total|sum)[:=#!] ?[0-9]", 1, &["total!5", "a#b"], &["total 5"]);
+        check("(ab|cd)[0-9]", 2, &["ab7", "xcb7"], &["a7b", "777"]);
+    }
+
+    #[test]
+    fn a_pattern_of_common_bytes_needs_nothing() {
+        for pattern in ["[a-z]+", "(a|bc)+?[^x]*", ".{5,}", "[a-z0-9]{3}x?", "a*|b{0,9}"] {
+            assert!(need(pattern).is_none(), "{pattern}: {:?}", need(pattern));
+        }
+    }
+}
