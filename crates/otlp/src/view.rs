@@ -23,7 +23,7 @@ pub use self::metrics::{
 };
 pub use self::resource::{Resource, Scope};
 pub use self::traces::{Event, Link, ResourceSpans, ScopeSpans, Span, Status, TracesRequest};
-pub use self::value::{AnyValue, Array, EncodedKeyValue, KeyValue, KvList};
+pub use self::value::{AnyValue, Array, EncodedKeyValue, EncodedValue, KeyValue, KvList};
 
 /// A message that can be viewed in place.
 pub trait View<'a>: Sized {

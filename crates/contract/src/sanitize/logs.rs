@@ -1,7 +1,7 @@
 //! Log records.
 
 use lucarne_ledger::record::Stream;
-use lucarne_otlp::view::{AnyValue, KeyValue, LogRecord, LogsRequest};
+use lucarne_otlp::view::{AnyValue, EncodedKeyValue, KeyValue, LogRecord, LogsRequest};
 use lucarne_otlp::wire::{WireError, Writer};
 
 use super::{Pass, ids};
@@ -116,14 +116,7 @@ fn attributes(
     let mut withheld = NameSet(0);
     for attribute in record.encoded_attributes() {
         let attribute = attribute?;
-        // Nearly all are plain texts that may leave; what is told below of another is not asked.
-        if let Some((key, text)) = attribute.plain_text()
-            && let Some((position, named)) = contract.log_attributes.find(key)
-            && !accepted.holds(position)
-            && named.slot.passes_text(&contract.guard, text)
-        {
-            accepted.add(position);
-            named.write_text(6, text, writer);
+        if is_plain(contract, attribute, tally, &mut accepted, writer) {
             continue;
         }
         let KeyValue { key, value } = attribute.parse()?;
@@ -157,6 +150,44 @@ fn attributes(
     let withheld = NameSet(withheld.0 & !accepted.0);
     write_withheld(contract, withheld, writer);
     Ok(accepted.0 != 0 || withheld.0 != 0)
+}
+
+/// Decides where nearly all attributes lie, and says whether it did: a value that may leave, under a
+/// name that had none before, or a text without a slot. All others are read to be decided about.
+#[inline]
+fn is_plain(
+    contract: &Contract,
+    attribute: EncodedKeyValue<'_>,
+    tally: &mut Tally,
+    accepted: &mut NameSet,
+    writer: &mut Writer<'_>,
+) -> bool {
+    let Some((key, value)) = attribute.pair() else { return false };
+    let Some((position, named)) = contract.log_attributes.find(key) else {
+        // What is ASCII is OTLP.
+        let is_text = value.text().is_some_and(<[u8]>::is_ascii) && key.is_ascii();
+        let is_unlisted = is_text && key != WITHHELD.as_bytes();
+        if is_unlisted {
+            tally.add(Key::OTHER, Reason::Unlisted);
+        }
+        return is_unlisted;
+    };
+    if accepted.holds(position) {
+        return false;
+    }
+    let slot = &named.slot;
+    if let Some(text) = value.text() {
+        if !slot.passes_text(&contract.guard, text) {
+            return false;
+        }
+        named.write_text(6, text, writer);
+    } else if let Ok(Ok(passed)) = value.parse().map(|value| slot.pass(&contract.guard, value)) {
+        named.write(6, passed, writer);
+    } else {
+        return false;
+    }
+    accepted.add(position);
+    true
 }
 
 /// Names the slots that a value was withheld from, never the value.

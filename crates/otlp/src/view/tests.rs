@@ -35,16 +35,15 @@ proptest! {
             w.bytes(1, &key);
             w.message(2, |w| w.bytes(1, &text));
         });
-        let plain = EncodedKeyValue(&bytes).plain_text();
-        prop_assert_eq!(plain, Some((&key[..], &text[..])));
+        prop_assert_eq!(plain(&bytes), Some((&key[..], &text[..])));
         if let Some((at, byte)) = change
             && let Some(place) = bytes.get_mut(at)
         {
             *place = byte;
         }
-        let encoded = EncodedKeyValue(&bytes);
-        if let Some((key, text)) = encoded.plain_text() {
-            match (core::str::from_utf8(key), core::str::from_utf8(text), encoded.parse()) {
+        if let Some((key, text)) = plain(&bytes) {
+            let read = EncodedKeyValue(&bytes).parse();
+            match (core::str::from_utf8(key), core::str::from_utf8(text), read) {
                 (Ok(key), Ok(text), Ok(KeyValue { key: found, value: AnyValue::String(value) })) => {
                     prop_assert_eq!((key, text), (found, value));
                 }
@@ -63,8 +62,13 @@ fn longer_texts_are_not_taken_for_plain_ones() {
             w.bytes(1, b"k");
             w.message(2, |w| w.bytes(1, &text));
         });
-        assert_eq!(EncodedKeyValue(&pair).plain_text().is_some(), expected, "{bytes}");
+        assert_eq!(plain(&pair).is_some(), expected, "{bytes}");
     }
+}
+
+fn plain(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (key, value) = EncodedKeyValue(bytes).pair()?;
+    Some((key, value.text()?))
 }
 
 #[test]

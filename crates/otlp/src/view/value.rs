@@ -55,24 +55,18 @@ pub struct KeyValue<'a> {
 #[derive(Clone, Copy)]
 pub struct EncodedKeyValue<'a>(pub(super) &'a [u8]);
 
+/// A value that is not read yet.
+#[derive(Clone, Copy)]
+pub struct EncodedValue<'a>(pub(super) &'a [u8]);
+
 impl<'a> EncodedKeyValue<'a> {
-    /// Name and text of a named text in the encoding that everybody uses: the name and the value,
-    /// each once, in this order, with lengths of one byte. They lie there as they are; whether they
-    /// are UTF-8 is not checked.
+    /// Name and value, if they lie there as everybody puts them: each once, in this order, with
+    /// lengths of one byte. Whether the name is UTF-8 is not checked.
     #[inline]
-    pub fn plain_text(self) -> Option<(&'a [u8], &'a [u8])> {
-        let (&[KEY_TAG, key_bytes @ 0..0x80], rest) = self.0.split_first_chunk()? else {
-            return None;
-        };
-        let (key, rest) = rest.split_at_checked(usize::from(key_bytes))?;
-        let (&[VALUE_TAG, value_bytes @ 0..0x80, TEXT_TAG, text_bytes], text) =
-            rest.split_first_chunk()?
-        else {
-            return None;
-        };
-        let is_whole = usize::from(text_bytes) == text.len()
-            && text_bytes.checked_add(TEXT_HEAD_BYTES) == Some(value_bytes);
-        is_whole.then_some((key, text))
+    pub fn pair(self) -> Option<(&'a [u8], EncodedValue<'a>)> {
+        let (key, rest) = short(self.0, KEY_TAG)?;
+        let (value, rest) = short(rest, VALUE_TAG)?;
+        rest.is_empty().then_some((key, EncodedValue(value)))
     }
 
     /// Reads it.
@@ -83,6 +77,34 @@ impl<'a> EncodedKeyValue<'a> {
     pub fn parse(self) -> Result<KeyValue<'a>, WireError> {
         View::parse(self.0)
     }
+}
+
+impl<'a> EncodedValue<'a> {
+    /// The text, if that is all there is. Whether it is UTF-8 is not checked.
+    #[inline]
+    pub fn text(self) -> Option<&'a [u8]> {
+        let (text, rest) = short(self.0, TEXT_TAG)?;
+        rest.is_empty().then_some(text)
+    }
+
+    /// Reads it.
+    ///
+    /// # Errors
+    /// As [`View::parse`].
+    #[inline]
+    pub fn parse(self) -> Result<AnyValue<'a>, WireError> {
+        View::parse(self.0)
+    }
+}
+
+/// A field of wire type 2 with a length of one byte, and what is behind it.
+#[inline]
+fn short(message: &[u8], tag: u8) -> Option<(&[u8], &[u8])> {
+    let (&[found, length @ 0..0x80], rest) = message.split_first_chunk()? else { return None };
+    if found != tag {
+        return None;
+    }
+    rest.split_at_checked(usize::from(length))
 }
 
 impl<'a> View<'a> for EncodedKeyValue<'a> {
@@ -96,8 +118,6 @@ impl<'a> View<'a> for EncodedKeyValue<'a> {
 const KEY_TAG: u8 = 0x0a;
 const VALUE_TAG: u8 = 0x12;
 const TEXT_TAG: u8 = 0x0a;
-/// Tag and length of the text in its value.
-const TEXT_HEAD_BYTES: u8 = 2;
 
 impl<'a> AnyValue<'a> {
     /// Reads everything beneath this value.
