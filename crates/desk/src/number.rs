@@ -10,10 +10,13 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A finite number.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Number(f64);
 
 impl Number {
+    /// Between no and yes.
+    pub const HALF: Self = Self(0.5);
+
     /// The number, unless it is infinite or none.
     pub fn new(value: f64) -> Option<Self> {
         // Minus zero is zero: they compare equal and would be written differently.

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 use tokio::sync::watch;
 
 use crate::catalogue::Catalogue;
@@ -34,8 +35,8 @@ pub struct RuleAt {
     /// What has to be ready.
     pub ready: Option<Unready>,
     /// Values above it count.
-    #[serde(default)]
-    pub above: f64,
+    #[serde(default, deserialize_with = "bound")]
+    pub above: Number,
     /// For how long they must.
     #[serde(default)]
     pub for_seconds: u64,
@@ -79,6 +80,16 @@ impl RuleAt {
         self.metric.is_some() != self.ready.is_some()
     }
 
+    /// What it says of the values that it measures.
+    pub const fn rule(&self) -> Rule {
+        Rule {
+            above: if self.absent { Number::HALF } else { self.above },
+            for_ms: self.for_seconds.saturating_mul(SECOND_MS),
+            keep_firing_for_ms: self.keep_firing_for_seconds.saturating_mul(SECOND_MS),
+            blind_after_ms: BLIND_AFTER_MS,
+        }
+    }
+
     async fn asked(&self) -> Option<Option<f64>> {
         match (&self.metric, &self.ready) {
             (Some(metric), _) => metric.asked(&Names::new(), PATIENCE).await.ok(),
@@ -97,15 +108,9 @@ pub struct Watcher {
 }
 
 impl Watcher {
-    /// One that has seen nothing; nothing for a bound that is no number.
-    pub fn new(at: RuleAt) -> Option<Self> {
-        let rule = Rule {
-            above: Number::new(if at.absent { 0.5 } else { at.above })?,
-            for_ms: at.for_seconds.saturating_mul(SECOND_MS),
-            keep_firing_for_ms: at.keep_firing_for_seconds.saturating_mul(SECOND_MS),
-            blind_after_ms: BLIND_AFTER_MS,
-        };
-        Some(Self { at, rule, watch: Watch::default() })
+    /// One that has seen nothing.
+    pub fn new(at: RuleAt) -> Self {
+        Self { rule: at.rule(), at, watch: Watch::default() }
     }
 
     /// Where the rule stands.
@@ -205,9 +210,6 @@ impl RuleFile {
     pub fn reload(&self) -> Result<Reloaded, String> {
         let text = std::fs::read_to_string(&self.path).map_err(|cause| cause.to_string())?;
         let read = Catalogue::parse(&text).map_err(|cause| cause.to_string())?.rules;
-        if let Some(rule) = read.iter().find(|rule| Watcher::new((*rule).clone()).is_none()) {
-            return Err(format!("rule {}: expected a bound that is a number", rule.name));
-        }
         let before = self.rules.send_replace(read.clone());
         let names = |of: &[RuleAt], without: &[RuleAt]| {
             let left = of.iter().filter(|rule| !without.contains(rule));
@@ -223,13 +225,18 @@ impl RuleFile {
     }
 }
 
+fn bound<'de, D: Deserializer<'de>>(from: D) -> Result<Number, D::Error> {
+    let number = Number::new(f64::deserialize(from)?);
+    number.ok_or_else(|| D::Error::custom("expected a bound that is a number"))
+}
+
 /// Watchers for these rules: of those that stay as they are, what they have seen stays too.
 fn turn_to(rules: &[RuleAt], mut watchers: Vec<Watcher>) -> Vec<Watcher> {
     let one = |rule: &RuleAt| match watchers.iter().position(|watcher| watcher.at == *rule) {
-        Some(at) => Some(watchers.swap_remove(at)),
+        Some(at) => watchers.swap_remove(at),
         None => Watcher::new(rule.clone()),
     };
-    rules.iter().filter_map(one).collect()
+    rules.iter().map(one).collect()
 }
 
 /// Asks all rules until it is told to stop.
@@ -274,6 +281,19 @@ mod tests {
              ready: {{call: {{url: 'http://x'}}}}}}]"
         );
         Catalogue::parse(&yaml).unwrap().rules.remove(0)
+    }
+
+    #[test]
+    fn a_bound_is_a_number_or_the_file_is_refused() {
+        let read = |above: &str| {
+            let rule = "name: a, kind: other, ready: {call: {url: 'http://x'}}";
+            Catalogue::parse(&format!("rules:\n  - {{{rule},\n     above: {above}}}\n"))
+        };
+        assert_eq!(read("-0.5").unwrap().rules[0].rule().above, Number::new(-0.5).unwrap());
+        for none in [".nan", ".inf", "-.inf"] {
+            let refused = read(none).unwrap_err().to_string();
+            assert_eq!(refused, "line 3: expected a bound that is a number", "{none}");
+        }
     }
 
     #[test]

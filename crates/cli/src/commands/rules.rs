@@ -12,7 +12,7 @@ use clap::Subcommand;
 use lucarne_desk::catalogue::Catalogue;
 use lucarne_desk::moment::Moment;
 use lucarne_desk::number::Number;
-use lucarne_desk::rule::{Change, Rule, Watch};
+use lucarne_desk::rule::{Change, Watch};
 use lucarne_desk::watchers::RuleAt;
 use serde_json::Value;
 
@@ -143,7 +143,7 @@ fn parse(path: &Path, text: &str) -> Result<Catalogue, Failure> {
 fn test(args: &Test, out: &mut dyn Write) -> Result<Exit, Failure> {
     let found = read(&args.catalogue)?.rules.into_iter().find(|rule| rule.name == args.rule);
     let at = found.ok_or_else(|| Failure::usage(format!("there is no rule {}", args.rule)))?;
-    let changes = changes(&at, args.every, &args.series)?;
+    let changes = changes(&at, args.every, &args.series);
     for (ms, change) in &changes {
         let word = match change {
             Change::Fires => "fires",
@@ -161,15 +161,8 @@ fn test(args: &Test, out: &mut dyn Write) -> Result<Exit, Failure> {
     })
 }
 
-fn changes(at: &RuleAt, every_ms: u64, series: &[Values]) -> Result<Vec<(u64, Change)>, Failure> {
-    let above = Number::new(if at.absent { 0.5 } else { at.above });
-    let above = above.ok_or_else(|| Failure::usage(format!("{}: above is no number", at.name)))?;
-    let rule = Rule {
-        above,
-        for_ms: at.for_seconds.saturating_mul(1000),
-        keep_firing_for_ms: at.keep_firing_for_seconds.saturating_mul(1000),
-        blind_after_ms: BLIND_AFTER_MS,
-    };
+fn changes(at: &RuleAt, every_ms: u64, series: &[Values]) -> Vec<(u64, Change)> {
+    let rule = at.rule();
     let (mut watch, mut ms, mut found) = (Watch::default(), 0_u64, Vec::new());
     for values in series {
         for _ in 0..values.times {
@@ -179,7 +172,7 @@ fn changes(at: &RuleAt, every_ms: u64, series: &[Values]) -> Result<Vec<(u64, Ch
             ms = ms.saturating_add(every_ms);
         }
     }
-    Ok(found)
+    found
 }
 
 fn values(text: &str) -> Result<Values, String> {
@@ -193,8 +186,6 @@ fn values(text: &str) -> Result<Values, String> {
     Ok(Values { value, times })
 }
 
-/// As the desk has it.
-const BLIND_AFTER_MS: u64 = 60_000;
 /// A week at a value a minute.
 const TIMES_MAX: u64 = 10_080;
 
@@ -214,11 +205,11 @@ mod tests {
         );
         let seen = |words: &[&str]| {
             let series: Vec<Values> = words.iter().map(|word| values(word).unwrap()).collect();
-            changes(&at, 15_000, &series).unwrap()
+            changes(&at, 15_000, &series)
         };
         assert_eq!(seen(&["0.021x4", "0.062x21"]), [(360_000, Change::Fires)]);
         assert_eq!(seen(&["0.062x20", "0.02"]), []);
-        assert_eq!(seen(&["0.02", "-x6"]), [(75_000, Change::Blind)]);
+        assert_eq!(seen(&["0.02", "-x6"]), [(45_000, Change::Blind)]);
         assert!(values("x3").is_err() && values("1x0").is_err() && values("a").is_err());
     }
 }
