@@ -340,10 +340,10 @@ fn entry(
         (None, Content::Present { payload, .. }) => bytes.slice_ref(payload),
         (None, Content::Withheld { .. } | Content::Encrypted) => return None,
     };
-    let record_hash = record.leaf.to_string();
+    let record_hash = || record.leaf.to_string();
     match record.stream {
-        Stream::Control => Some(Entry::Control { json: payload, record_hash }),
-        Stream::Audit => Some(Entry::Audit { json: payload, record_hash }),
+        Stream::Control => Some(Entry::Control { json: payload, record_hash: record_hash() }),
+        Stream::Audit => Some(Entry::Audit { json: payload, record_hash: record_hash() }),
         Stream::Logs => telemetry(batch, bytes, &payload).map(Entry::Log),
         Stream::Metrics => telemetry(batch, bytes, &payload).map(Entry::Metric),
         Stream::Traces => telemetry(batch, bytes, &payload).map(Entry::Span),

@@ -35,7 +35,7 @@ pub fn of(random: [u8; 16]) -> String {
 /// Whether a canary occurs anywhere in these bytes.
 pub fn occurs_in(bytes: &[u8]) -> bool {
     let mut rest = bytes;
-    while let Some(at) = position(rest, PREFIX.as_bytes()) {
+    while let Some(at) = position(rest) {
         let found = rest.get(at..).unwrap_or_default();
         if is_canary(found) {
             return true;
@@ -78,16 +78,23 @@ fn base32(bytes: &[u8], count: usize, out: &mut String) {
     }
 }
 
-/// Where `wanted` begins. It covers one of the places that are its length apart, so no others are
-/// looked at first.
-fn position(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    let begins_at =
-        |start: &usize| bytes.get(*start..).is_some_and(|rest| rest.starts_with(wanted));
-    let places = bytes.iter().enumerate().skip(wanted.len().saturating_sub(1));
-    places.step_by(wanted.len().max(1)).find_map(|(at, byte)| {
-        let furthest = wanted.iter().rposition(|one| one == byte)?;
-        (at.saturating_sub(furthest)..=at).find(begins_at)
-    })
+/// Where the prefix begins. It covers one of the places that are its length apart, so no others
+/// are looked at first.
+fn position(bytes: &[u8]) -> Option<usize> {
+    let mut at = PREFIX.len().saturating_sub(1);
+    while let Some(byte) = bytes.get(at) {
+        if matches!(byte, b'a' | b'c' | b'l' | b'n' | b'r' | b'y' | b'-') {
+            let first = at.saturating_sub(PREFIX.len().saturating_sub(1));
+            let begins = |start: &usize| {
+                bytes.get(*start..).is_some_and(|rest| rest.starts_with(PREFIX.as_bytes()))
+            };
+            if let Some(start) = (first..=at).find(begins) {
+                return Some(start);
+            }
+        }
+        at = at.saturating_add(PREFIX.len());
+    }
+    None
 }
 
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";

@@ -1,7 +1,7 @@
 //! SHA-256, and the 32 bytes it gives.
 
 use alloc::string::String;
-use core::fmt;
+use core::fmt::{self, Write as _};
 use core::str::FromStr;
 
 use aws_lc_rs::digest;
@@ -92,5 +92,9 @@ fn digit(byte: u8) -> Result<u8, NotHex> {
 }
 
 fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    bytes.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
+    bytes.iter().try_for_each(|byte| {
+        f.write_char(digit(byte >> 4))?;
+        f.write_char(digit(byte & 0xf))
+    })
 }

@@ -3,7 +3,6 @@
 //! This is a display form, not OTLP/JSON: text as a string, integers as numbers, bytes as base64,
 //! lists as arrays and objects. JSON has no NaN and no infinities, so these are strings.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::Write;
 
@@ -55,22 +54,34 @@ pub fn value_to_json(value: AnyValue<'_>, out: &mut Vec<u8>) -> Result<(), WireE
 /// Appends text as a JSON string with its quotes.
 pub fn string_to_json(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
-    for &byte in text.as_bytes() {
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            // DEL is legal in JSON, but terminals obey it.
-            0..0x20 | 0x7f => {
-                out.extend_from_slice(b"\\u00");
-                hex(&[byte], out);
-            }
-            _ => out.push(byte),
+    let mut rest = text.as_bytes();
+    // Nearly all text has nothing to escape.
+    while let Some(at) = rest.iter().position(|byte| is_escaped(*byte)) {
+        let (plain, [byte, behind @ ..]) = rest.split_at(at) else { break };
+        out.extend_from_slice(plain);
+        escape(*byte, out);
+        rest = behind;
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
+
+const fn is_escaped(byte: u8) -> bool {
+    // DEL is legal in JSON, but terminals obey it.
+    matches!(byte, b'"' | b'\\' | 0..0x20 | 0x7f)
+}
+
+fn escape(byte: u8, out: &mut Vec<u8>) {
+    match byte {
+        b'\n' => out.extend_from_slice(b"\\n"),
+        b'\r' => out.extend_from_slice(b"\\r"),
+        b'\t' => out.extend_from_slice(b"\\t"),
+        b'"' | b'\\' => out.extend_from_slice(&[b'\\', byte]),
+        _ => {
+            out.extend_from_slice(b"\\u00");
+            hex(&[byte], out);
         }
     }
-    out.push(b'"');
 }
 
 /// Appends an integer.
@@ -112,10 +123,17 @@ fn separate(index: usize, out: &mut Vec<u8>) {
 }
 
 fn write_ascii(out: &mut Vec<u8>, arguments: core::fmt::Arguments<'_>) {
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    let _ = text.write_fmt(arguments);
-    out.extend_from_slice(text.as_bytes());
+    // Writing to memory cannot fail.
+    let _ = Text(out).write_fmt(arguments);
+}
+
+struct Text<'b>(&'b mut Vec<u8>);
+
+impl Write for Text<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
 }
 
 #[cfg(test)]

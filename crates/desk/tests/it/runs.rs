@@ -504,8 +504,7 @@ rules:
      labels: {instance: nitro-001}}
 ";
     let rules = Catalogue::parse(&rule.replace("AT", &site.world.at));
-    let mut watchers: Vec<Watcher> =
-        rules.unwrap().rules.into_iter().filter_map(Watcher::new).collect();
+    let mut watchers: Vec<Watcher> = rules.unwrap().rules.into_iter().map(Watcher::new).collect();
     let kinds = || {
         let scene = site.core.0.lock().unwrap();
         let kinds: Vec<Kind> = scene.desk().state().incidents().map(|it| it.kind).collect();

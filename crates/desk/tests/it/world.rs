@@ -201,7 +201,7 @@ impl Site {
 
     /// What the rules of the catalogue look at.
     pub(crate) fn watchers(&self) -> Vec<Watcher> {
-        self.runner.catalogue.rules.iter().cloned().filter_map(Watcher::new).collect()
+        self.runner.catalogue.rules.iter().cloned().map(Watcher::new).collect()
     }
 
     /// Drives runs until nothing moves, and goes on second by second.

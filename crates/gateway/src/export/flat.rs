@@ -4,6 +4,7 @@
 //! left out if it says the same and gets the prefix `attributes.` if it does not. Nested maps
 //! become dotted names; arrays stay arrays.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use lucarne_otlp::display::{hex, string_to_json, value_to_json};
@@ -81,6 +82,9 @@ impl Flat {
         if let AnyValue::KvList(mut entries) = entry.value {
             return entries.try_for_each(|inner| self.attribute(&name, inner?));
         }
+        if !PROVENANCE.contains(&&*name) {
+            return self.body(&name, entry.value);
+        }
         let mut json = Vec::new();
         value_to_json(entry.value, &mut json)?;
         self.foreign(&name, &json);
@@ -89,10 +93,10 @@ impl Flat {
 
     /// A value as it is; a map stays one.
     pub(crate) fn body(&mut self, key: &str, value: AnyValue<'_>) -> Result<(), WireError> {
-        let mut json = Vec::new();
-        value_to_json(value, &mut json)?;
-        self.field(key, |out| out.extend_from_slice(&json));
-        Ok(())
+        value.check()?;
+        let mut written = Ok(());
+        self.field(key, |out| written = value_to_json(value, out));
+        written
     }
 
     /// The members of a JSON object, nested ones as dotted names.
@@ -191,8 +195,8 @@ impl<'de: 'a, 'a> serde::Deserialize<'de> for Object<'a> {
     }
 }
 
-fn dotted(prefix: &str, key: &str) -> String {
-    if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") }
+fn dotted<'k>(prefix: &str, key: &'k str) -> Cow<'k, str> {
+    if prefix.is_empty() { key.into() } else { format!("{prefix}.{key}").into() }
 }
 
 /// Names that only the gateway writes.

@@ -168,8 +168,8 @@ impl Line {
 
     /// What is left of a line that is too long for its receiver: when, how grave, and that it was
     /// cut.
-    pub fn brief(&self) -> Vec<u8> {
-        let mut flat = begin(self.timestamp_ns, self.level);
+    pub fn brief(timestamp_ns: u64, level: Severity) -> Vec<u8> {
+        let mut flat = begin(timestamp_ns, level);
         flat.field("lucarne.truncated", |out| out.extend_from_slice(b"true"));
         flat.finish()
     }

@@ -88,11 +88,11 @@ impl Loki {
             let compat = metadata.extract_if(.., |(key, _)| COMPAT_LABELS.contains(key));
             labels.extend(compat);
         }
-        let timestamp_ns = line.timestamp_ns;
-        let brief = line.brief();
+        let (timestamp_ns, level) = (line.timestamp_ns, line.level);
         let text = line.into_text();
         // Loki refuses longer lines by default; the record itself is in the archive.
-        let line = if text.len() > LINE_BYTES_MAX { brief } else { text };
+        let is_short = text.len() <= LINE_BYTES_MAX;
+        let line = if is_short { text } else { Line::brief(timestamp_ns, level) };
         (labels, Entry { timestamp_ns, line, metadata })
     }
 
