@@ -53,7 +53,8 @@ impl Whole {
 
     /// Whether this matches bytes that are UTF-8 for certain, and none of the others occurs in
     /// them. Both automata walk side by side: each waits for its table alone, not for the other.
-    #[inline]
+    /// Inlined into what writes a record, the loop would keep its states in memory.
+    #[inline(never)]
     pub(crate) fn matches_without(&self, others: &Anywhere, text: &[u8]) -> bool {
         let reject = match &others.table {
             Some(reject) if text.len() >= others.shortest => reject,

@@ -152,8 +152,8 @@ fn attributes(
     Ok(accepted.0 != 0 || withheld.0 != 0)
 }
 
-/// Decides where nearly all attributes lie, and says whether it did: a value that may leave, under a
-/// name that had none before, or a text without a slot. All others are read to be decided about.
+/// Decides where nearly all attributes lie, and says whether it did: a value that may leave, under
+/// a name that had none before, or a text without a slot. All others are read to be decided about.
 #[inline]
 fn is_plain(
     contract: &Contract,

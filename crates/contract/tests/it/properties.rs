@@ -202,7 +202,7 @@ proptest! {
 
     #[test]
     fn what_leaves_does_not_depend_on_the_encoding(
-        records in prop::collection::vec(prop::collection::vec((0..KEYS.len(), value()), 0..12), 1..4),
+        records in prop::collection::vec(entries(), 1..4),
     ) {
         let contract = &*DEFAULT;
         let [plain, other] = [attributes, roundabout].map(|write| {

@@ -44,8 +44,8 @@ proptest! {
         if let Some((key, text)) = plain(&bytes) {
             let read = EncodedKeyValue(&bytes).parse();
             match (core::str::from_utf8(key), core::str::from_utf8(text), read) {
-                (Ok(key), Ok(text), Ok(KeyValue { key: found, value: AnyValue::String(value) })) => {
-                    prop_assert_eq!((key, text), (found, value));
+                (Ok(key), Ok(text), Ok(KeyValue { key: name, value: AnyValue::String(found) })) => {
+                    prop_assert_eq!((key, text), (name, found));
                 }
                 (Ok(_), Ok(_), _) => prop_assert!(false, "read as something else"),
                 (_, _, read) => prop_assert_eq!(read.err(), Some(WireError::Utf8)),

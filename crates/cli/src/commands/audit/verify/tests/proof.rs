@@ -251,6 +251,28 @@ fn a_proof_file_is_printed_and_judged_by_the_keys_of_the_log() {
 }
 
 #[test]
+fn a_checkpoint_that_others_vouch_for_comes_before_a_smaller_one() {
+    let site = Site::new();
+    let checkpoints = site.checkpoints("audit");
+    let [first, second, last] = &checkpoints[..] else { panic!("{checkpoints:?}") };
+    let proven_by = |path: &Path| {
+        let (_, shown) = json(prove(&site, 0, &["--output", "json"]));
+        assert_eq!(shown["size"].as_u64(), name(path)[..20].parse().ok(), "{shown}");
+    };
+    proven_by(first);
+    let cosigned = last.with_extension("cosigned.note");
+    fs::copy(last, &cosigned).unwrap();
+    proven_by(last);
+    // A stamp is a word of others too, and stands with a smaller one.
+    let stamp = second.with_extension("note.tsr");
+    fs::write(&stamp, "read by whoever judges the bundle").unwrap();
+    proven_by(second);
+    fs::rename(second, second.with_extension("away")).unwrap();
+    fs::write(&cosigned, "no checkpoint").unwrap();
+    proven_by(first);
+}
+
+#[test]
 fn what_is_missing_between_record_and_checkpoint_is_said() {
     let site = Site::new();
     fs::remove_file(&site.checkpoints("audit")[0]).unwrap();
