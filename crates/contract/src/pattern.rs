@@ -56,9 +56,12 @@ impl Whole {
     /// Inlined into what writes a record, the loop would keep its states in memory.
     #[inline(never)]
     pub(crate) fn matches_without(&self, others: &Anywhere, text: &[u8]) -> bool {
+        if !self.is_utf8 {
+            return false;
+        }
         let reject = match &others.table {
             Some(reject) if text.len() >= others.shortest => reject,
-            Some(_) | None => return self.is_utf8 && self.matches(text),
+            Some(_) | None => return self.matches(text),
         };
         let (whole, mut here, mut there) = (&self.table, self.table.start, reject.start);
         for &byte in text {
@@ -68,10 +71,10 @@ impl Whole {
                 return false;
             }
             if reject.automaton.is_special_state(there) {
-                return self.is_utf8 && reject.automaton.is_dead_state(there) && self.matches(text);
+                return reject.automaton.is_dead_state(there) && self.matches(text);
             }
         }
-        self.is_utf8 && whole.ends_in_match(here) && !reject.ends_in_match(there)
+        whole.ends_in_match(here) && !reject.ends_in_match(there)
     }
 
     #[inline]

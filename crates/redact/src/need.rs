@@ -29,6 +29,7 @@ impl Need {
     pub(crate) fn of(pattern: &Hir) -> Option<Self> {
         let mut places = Vec::new();
         spell(pattern, &mut places);
+        places.truncate(PLACES_MAX);
         let runs = places.split(Option::is_none);
         let windows = runs.flat_map(|run| (0..run.len()).filter_map(|start| run.get(start..)));
         let needs = windows.flat_map(|run| {
@@ -230,6 +231,12 @@ mod tests {
         check("(total|sum)[a-z ]{0,24}[:=] ?[0-9]", 1, &["total: 5", "a=b"], &["total 5"]);
         check("(total|sum)[:=#!] ?[0-9]", 1, &["total!5", "a#b"], &["total 5"]);
         check("(ab|cd)[0-9]", 2, &["ab7", "xcb7"], &["a7b", "777", "ba"]);
+    }
+
+    #[test]
+    fn the_head_of_a_long_literal_is_enough() {
+        let long = "7".repeat(1000);
+        check(&long, PLACES_MAX, &[&long, &long[..PLACES_MAX]], &[&long[1..PLACES_MAX]]);
     }
 
     #[test]

@@ -17,6 +17,7 @@ use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::util::syntax;
 use regex_automata::{Input, MatchKind, PatternSet};
 use regex_syntax::ParserBuilder;
+use regex_syntax::hir::Hir;
 
 use crate::need::Need;
 
@@ -103,11 +104,12 @@ impl Patterns {
                 shortest_anchored = shortest_anchored.min(facts.shortest_bytes);
                 anchored.push(index);
             }
-            needs = needs.zip(facts.need).map(|(mut needs, need)| {
+            build(core::slice::from_ref(text)).ok_or((index, PatternError::TooLarge))?;
+            // Only of what is small enough: a need is looked for in every copy of every part.
+            needs = needs.zip(Need::of(&facts.pattern)).map(|(mut needs, need)| {
                 needs.push(need);
                 needs
             });
-            build(core::slice::from_ref(text)).ok_or((index, PatternError::TooLarge))?;
         }
         let last = texts.len().saturating_sub(1);
         let all = build(texts).ok_or((last, PatternError::TooLarge))?;
@@ -166,7 +168,7 @@ impl Patterns {
 struct Facts {
     looks_around: bool,
     shortest_bytes: usize,
-    need: Option<Need>,
+    pattern: Hir,
 }
 
 impl Facts {
@@ -189,7 +191,7 @@ impl Facts {
             return Err(PatternError::MatchesEmpty);
         }
         let looks_around = !properties.look_set().is_empty();
-        Ok(Self { looks_around, shortest_bytes, need: Need::of(&hir) })
+        Ok(Self { looks_around, shortest_bytes, pattern: hir })
     }
 }
 
@@ -220,6 +222,7 @@ const COMPILED_BYTES_MAX: usize = 4 << 20; // a hundred ordinary patterns fit in
 
 #[cfg(test)]
 mod tests {
+    use std::format;
     use std::string::ToString;
 
     use proptest::prelude::*;
@@ -243,6 +246,8 @@ mod tests {
         refused(&["ok+", "a*"], 1, PatternError::MatchesEmpty);
         refused(&[&"a".repeat(1025)], 0, PatternError::TooLong { got: 1025 });
         refused(&["((a{50}){50}){500}"], 0, PatternError::TooLarge);
+        let deep = (0..5).fold("(a|bb){64}".to_string(), |inner, _| format!("({inner}|c){{64}}"));
+        refused(&[&deep], 0, PatternError::TooLarge);
     }
 
     proptest! {

@@ -1,8 +1,8 @@
 //! `lucarne audit prove`: one record, with everything that somebody else needs to check it.
 //!
-//! The proof leads to the smallest stored checkpoint that covers the record and that others vouch
-//! for, and reads the archive from the record to there and no further. It is written only when it
-//! holds: what is missing or does not verify is said instead.
+//! The proof leads to the smallest stored checkpoint that covers the record, and reads the archive
+//! from the record to there and no further. It is written only when it holds: what is missing or
+//! does not verify is said instead.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,11 +28,10 @@ use archived::{Found, Ledger};
 
 /// Prove to somebody else that a record was sealed, and where it stands in its ledger
 ///
-/// Prints a proof of the record against the smallest stored checkpoint that covers it (one that
-/// witnesses cosigned or an authority stamped, if there is one), in the form that other tools know
-/// (c2sp.org/tlog-proof). It tells nothing of what the record says. --bundle writes a file that
-/// does: payload, salt, statement, checkpoint and evidence, for `lucarne audit check-proof` on a
-/// machine that has nothing else but the policy.
+/// Prints a proof of the record against the smallest stored checkpoint that covers it, in the form
+/// that other tools know (c2sp.org/tlog-proof). It tells nothing of what the record says. --bundle
+/// writes a file that does: payload, salt, statement, checkpoint and evidence, for `lucarne audit
+/// check-proof` on a machine that has nothing else but the policy.
 ///
 /// Example: lucarne audit prove 1042 --ledger audit --records-dir ./archive --policy
 /// ./audit-policy.yaml --bundle record-1042.proof

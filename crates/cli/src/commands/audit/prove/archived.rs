@@ -84,7 +84,7 @@ impl<'a> Ledger<'a> {
         &self.id
     }
 
-    /// Proves the record against the smallest checkpoint that covers it and that others vouch for.
+    /// Proves the record against the smallest checkpoint that covers it.
     pub(super) fn prove(
         &self,
         seq: u64,
@@ -151,9 +151,8 @@ impl<'a> Ledger<'a> {
         Ok(stamps)
     }
 
-    /// The smallest checkpoint that covers the record, that the epoch's keys have signed, and that
-    /// others have cosigned or stamped: without their word nobody can tell when evidence without a
-    /// time was made. Where there is none, the smallest.
+    /// The smallest checkpoint that covers the record and that the epoch's keys have signed; of one
+    /// size, the cosigned one, whose name comes first.
     fn covering(
         &self,
         seq: u64,
@@ -163,32 +162,26 @@ impl<'a> Ledger<'a> {
         let log = origin(log_prefix, &self.id);
         let note_keys =
             [&keys.statement.key, &keys.checkpoint].map(|key| NoteKey::new(&log, key.clone()));
-        let (mut refused, mut alone) = (None, None);
+        let mut refused = None;
         let prefix = format!("checkpoints/{}/", self.id);
         for name in self.archive.list(&prefix).map_err(|error| unreadable(&error))? {
-            let (name, is_vouched_for) = match name {
-                // A stamp stands behind the head that it is for.
-                Ok(Name::Stamp(name)) if name.size > seq => (name, true),
-                Ok(Name::Checkpoint(name)) if name.size > seq => {
-                    let is_cosigned = name.cosigned;
-                    (name, is_cosigned)
-                }
+            let name = match name {
+                Ok(Name::Checkpoint(name)) if name.size > seq => name,
                 Ok(_) | Err(ArchiveError::Stray { .. }) => continue,
                 Err(error) => return Err(unreadable(&error)),
             };
-            if !is_vouched_for && alone.is_some() {
-                continue;
-            }
             match self.open_checkpoint(&name, &note_keys)? {
                 Ok((_, head)) if head.origin != log => {
                     refused = Some(format!("{}: of another log", Name::Checkpoint(name)));
                 }
-                Ok((note, head)) if is_vouched_for => return Ok((name, note, head)),
-                Ok((note, head)) => alone = Some((name, note, head)),
+                Ok((_, head)) if (head.size, head.root) != (name.size, name.root) => {
+                    refused = Some(format!("{}: not what its name says", Name::Checkpoint(name)));
+                }
+                Ok((note, head)) => return Ok((name, note, head)),
                 Err(why) => refused = Some(format!("{}: {why}", Name::Checkpoint(name))),
             }
         }
-        alone.ok_or_else(|| match refused {
+        Err(match refused {
             Some(why) => Failure::new(Exit::No, format!("checkpoint is not accepted: {why}")),
             None => could_not_tell(format!("no stored checkpoint covers record {seq}"))
                 .hint("a checkpoint is stored with each .seal file; this record has none yet"),
@@ -200,10 +193,8 @@ impl<'a> Ledger<'a> {
         name: &CheckpointName,
         keys: &[NoteKey],
     ) -> Result<Result<(String, Checkpoint), String>, Failure> {
-        let Some(note) = epochs::read_file(self.archive, &name.clone().into())? else {
-            return Ok(Err("not there".to_owned()));
-        };
-        let Ok(note) = String::from_utf8(note) else {
+        let source = self.archive.open(&name.clone().into()).map_err(|error| unreadable(&error))?;
+        let Ok(note) = String::from_utf8(epochs::read_all(source)?) else {
             return Ok(Err("not a text".to_owned()));
         };
         Ok(match Checkpoint::open_by_all(&note, keys) {
