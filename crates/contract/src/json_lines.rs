@@ -8,11 +8,11 @@ use alloc::vec::Vec;
 
 use lucarne_ledger::payload::{AuditEvent, JsonLines, Payloads};
 use lucarne_otlp::display::{hex, string_to_json, value_to_json};
+use lucarne_otlp::time::write_rfc3339;
 use lucarne_otlp::view::{AnyValue, KeyValue, LogRecord, View as _};
 use lucarne_otlp::wire::WireError;
 
 use crate::severity;
-use crate::time::write_rfc3339;
 
 /// The log records of a run, in their order; metrics and spans have no place in the format.
 pub fn json_lines_of_logs(payloads: &Payloads) -> JsonLines {

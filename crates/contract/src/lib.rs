@@ -49,7 +49,6 @@ mod sanitize;
 mod severity;
 mod slot;
 mod tally;
-mod time;
 
 #[doc(hidden)]
 pub mod fuzzing;
@@ -63,4 +62,3 @@ pub use json_lines::{json_line_of_event, json_lines_of_logs};
 pub use own::{OwnKind, OwnPoint, OwnTime};
 pub use sanitize::{Malformed, Memory, Parts, Sanitized, Scratch};
 pub use tally::{Reason, Tally};
-pub use time::write_rfc3339;

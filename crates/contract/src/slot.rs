@@ -83,9 +83,7 @@ impl Slot {
             ) => Err(Reason::Type),
         }
     }
-}
 
-impl Slot {
     /// Whether a text passes that was not checked to be UTF-8; never more than [`pass`](Self::pass)
     /// lets pass, and then it is UTF-8.
     #[inline]

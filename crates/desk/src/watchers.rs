@@ -103,14 +103,13 @@ impl RuleAt {
 #[derive(Debug)]
 pub struct Watcher {
     at: RuleAt,
-    rule: Rule,
     watch: Watch,
 }
 
 impl Watcher {
     /// One that has seen nothing.
     pub fn new(at: RuleAt) -> Self {
-        Self { rule: at.rule(), at, watch: Watch::default() }
+        Self { at, watch: Watch::default() }
     }
 
     /// Where the rule stands.
@@ -142,7 +141,7 @@ impl Watcher {
             })
             .await?;
         let mut next = self.watch;
-        let changes = next.see(&self.rule, value, now);
+        let changes = next.see(&self.at.rule(), value, now);
         let mut inputs = Vec::new();
         for change in changes {
             let (kind, status) = match change {
@@ -304,7 +303,7 @@ mod tests {
         let mut watchers = turn_to(&[rule("a", 1.0), rule("b", 1.0)], Vec::new());
         let now = crate::moment::Moment { wall_ms: 0, mono_ms: 0 };
         for watcher in &mut watchers {
-            watcher.watch.see(&watcher.rule, Number::new(2.0), now);
+            watcher.watch.see(&watcher.at.rule(), Number::new(2.0), now);
         }
         let fires = watchers[0].standing();
         let fresh = Watch::default().standing();

@@ -7,11 +7,12 @@
 
 use std::time::Duration;
 
-use lucarne_contract::{json_line_of_event, json_lines_of_logs, write_rfc3339};
+use lucarne_contract::{json_line_of_event, json_lines_of_logs};
 use lucarne_ledger::json_batch::writer::{JsonBatches, LineError};
 use lucarne_ledger::key::{Signer, SigningFailed};
 use lucarne_ledger::payload::{AuditEvent, JsonLine, JsonLines, Payloads};
 use lucarne_link::json_outbox::PendingJson;
+use lucarne_otlp::time::write_rfc3339;
 
 use crate::budget::Reservation;
 

@@ -83,7 +83,7 @@ fn base32(bytes: &[u8], count: usize, out: &mut String) {
 fn position(bytes: &[u8]) -> Option<usize> {
     let mut at = PREFIX.len().saturating_sub(1);
     while let Some(byte) = bytes.get(at) {
-        if matches!(byte, b'a' | b'c' | b'l' | b'n' | b'r' | b'y' | b'-') {
+        if LETTERS.wrapping_shr(u32::from(*byte)) & 1 == 1 {
             let first = at.saturating_sub(PREFIX.len().saturating_sub(1));
             let begins = |start: &usize| {
                 bytes.get(*start..).is_some_and(|rest| rest.starts_with(PREFIX.as_bytes()))
@@ -97,6 +97,15 @@ fn position(bytes: &[u8]) -> Option<usize> {
     None
 }
 
+/// A bit for each byte of the prefix; one beyond ASCII may seem to be one of them.
+const LETTERS: u128 = {
+    let (mut letters, mut rest) = (0_u128, PREFIX.as_bytes());
+    while let [byte, behind @ ..] = rest {
+        letters |= 1_u128.wrapping_shl(*byte as u32);
+        rest = behind;
+    }
+    letters
+};
 const ALPHABET: &[u8; 32] = b"abcdefghijklmnopqrstuvwxyz234567";
 
 #[cfg(test)]

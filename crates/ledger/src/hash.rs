@@ -73,14 +73,13 @@ pub fn from_hex<const N: usize>(text: &str) -> Result<[u8; N], NotHex> {
 
 /// Lower-case hex.
 pub fn to_hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(char::from(*DIGITS.get(usize::from(nibble)).unwrap_or(&b'0')));
-        }
-    }
+    out.extend(bytes.iter().flat_map(|byte| digits(*byte)));
     out
+}
+
+fn digits(byte: u8) -> [char; 2] {
+    [byte >> 4, byte & 15].map(|nibble| char::from_digit(nibble.into(), 16).unwrap_or('0'))
 }
 
 fn digit(byte: u8) -> Result<u8, NotHex> {
@@ -92,9 +91,5 @@ fn digit(byte: u8) -> Result<u8, NotHex> {
 }
 
 fn write_hex(bytes: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).unwrap_or('0');
-    bytes.iter().try_for_each(|byte| {
-        f.write_char(digit(byte >> 4))?;
-        f.write_char(digit(byte & 0xf))
-    })
+    bytes.iter().flat_map(|byte| digits(*byte)).try_for_each(|digit| f.write_char(digit))
 }

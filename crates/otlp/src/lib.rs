@@ -31,6 +31,7 @@ extern crate std;
 pub mod display;
 pub mod json;
 pub mod limits;
+pub mod time;
 pub mod view;
 pub mod wire;
 

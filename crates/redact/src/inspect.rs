@@ -2,8 +2,8 @@
 //!
 //! Texts lie verbatim in the raw bytes, so after a clean raw pass only patterns with anchors need
 //! to see each text again, and not even they where the bytes lack what every match needs; numbers
-//! and decoded escapes are always checked. After a raw hit every
-//! value is searched to name the key, and identifiers are masked before the raw bytes are believed.
+//! and decoded escapes are always checked. After a raw hit every value is searched to name the key,
+//! and identifiers are masked before the raw bytes are believed.
 
 use alloc::string::String;
 use alloc::vec::Vec;

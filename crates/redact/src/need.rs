@@ -2,9 +2,9 @@
 //!
 //! Sixteen digits, or a `:` for a label: nearly all telemetry lacks it. Such a run lies within one
 //! of bytes that are in any of its classes, and a run of `n` bytes is sought by looking at every
-//! `n`-th byte. What holds for a text holds for every text
-//! around it, so a payload without the run has no value in which the pattern matches, whatever
-//! stands beside the value and whatever the pattern says of its borders.
+//! `n`-th byte. What holds for a text holds for every text around it, so a payload without the run
+//! has no value in which the pattern matches, whatever stands beside the value and whatever the
+//! pattern says of its borders.
 
 use alloc::vec::Vec;
 
@@ -31,18 +31,22 @@ impl Need {
         spell(pattern, &mut places);
         places.truncate(PLACES_MAX);
         let runs = places.split(Option::is_none);
-        let windows = runs.flat_map(|run| (0..run.len()).filter_map(|start| run.get(start..)));
-        let needs = windows.flat_map(|run| {
+        let tails = runs.flat_map(|run| (0..run.len()).filter_map(|start| run.get(start..)));
+        let windows = tails.flat_map(|tail| {
             let mut any = ByteClass([false; 256]);
-            let mut places = Vec::new();
-            run.iter().flatten().map(move |place| {
+            (1_usize..).zip(tail.iter().flatten()).map(move |(bytes, place)| {
                 any.add(place);
-                places.push(place.clone());
-                Self { few: any.few(), any: any.clone(), places: places.clone() }
+                (any.chance(bytes), tail.iter().flatten().take(bytes))
             })
         });
-        let rarest = needs.min_by(|one, other| one.chance().total_cmp(&other.chance()))?;
-        (rarest.chance() <= CHANCE_MAX).then_some(rarest)
+        let (chance, rarest) = windows.min_by(|(one, _), (other, _)| one.total_cmp(other))?;
+        (chance <= CHANCE_MAX).then(|| Self::new(rarest.cloned().collect()))
+    }
+
+    fn new(places: Vec<ByteClass>) -> Self {
+        let mut any = ByteClass([false; 256]);
+        places.iter().for_each(|place| any.add(place));
+        Self { few: any.few(), any, places }
     }
 
     /// Whether the run occurs anywhere.
@@ -81,13 +85,6 @@ impl Need {
     pub(crate) fn cost(&self) -> f64 {
         1.0 / self.places.len() as f64
     }
-
-    /// How likely a run of text is to be one of this class, as if 64 bytes were equally common.
-    fn chance(&self) -> f64 {
-        let size = self.any.0.iter().filter(|is_in| **is_in).count().min(TEXT_BYTES);
-        let one = size as f64 / TEXT_BYTES as f64;
-        self.places.iter().fold(1.0, |chance, _| chance * one)
-    }
 }
 
 impl ByteClass {
@@ -95,6 +92,13 @@ impl ByteClass {
         for (mine, other) in self.0.iter_mut().zip(other.0) {
             *mine |= other;
         }
+    }
+
+    /// How likely so many bytes of text are to be of this class, as if 64 were equally common.
+    fn chance(&self, bytes: usize) -> f64 {
+        let size = self.0.iter().filter(|is_in| **is_in).count().min(TEXT_BYTES);
+        let one = size as f64 / TEXT_BYTES as f64;
+        (0..bytes).fold(1.0, |chance, _| chance * one)
     }
 
     fn few(&self) -> Option<[u8; 3]> {

@@ -7,13 +7,13 @@ use alloc::vec::Vec;
 
 use lucarne_ledger::payload::AuditEvent;
 use lucarne_otlp::display::{hex, string_to_json, value_to_json};
+use lucarne_otlp::time::write_rfc3339;
 use lucarne_otlp::view::{AnyValue, LogRecord};
 use lucarne_otlp::wire::WireError;
 
 use super::{Pass, accept, ids};
 use crate::severity;
 use crate::tally::{Key, Reason};
-use crate::time::write_rfc3339;
 
 impl Pass<'_, '_> {
     pub(super) fn audit_event(&mut self, record: &LogRecord<'_>) -> Result<(), WireError> {

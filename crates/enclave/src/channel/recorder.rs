@@ -9,7 +9,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lucarne_contract::write_rfc3339;
 use lucarne_ledger::batch::{self, BatchError, Content, EpochKey};
 use lucarne_ledger::hash::{Hash, to_hex};
 use lucarne_ledger::payload::AuditEvent;
@@ -17,6 +16,7 @@ use lucarne_ledger::proof::{InclusionProver, ProverError};
 use lucarne_ledger::proof_bundle::{BundledContent, BundledRecord, ProofBundle};
 use lucarne_link::access::Issued;
 use lucarne_link::channel::message::Query;
+use lucarne_otlp::time::write_rfc3339;
 use serde::Serialize;
 use tokio::time::timeout;
 

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use lucarne_contract::write_rfc3339;
 use lucarne_ledger::payload::AuditEvent;
+use lucarne_otlp::time::write_rfc3339;
 use lucarne_store::block::BlockId;
 use lucarne_store::manifest::Head;
 use lucarne_store::vault::Fault;

@@ -8,12 +8,11 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use lucarne_otlp::display::{hex, string_to_json, value_to_json};
+use lucarne_otlp::time::write_rfc3339;
 use lucarne_otlp::view::{AnyValue, KeyValue};
 use lucarne_otlp::wire::WireError;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
-
-use crate::export::timestamp::write_rfc3339;
 
 /// An object being written.
 #[derive(Clone)]
@@ -57,9 +56,14 @@ impl Flat {
 
     /// Bytes as lower-case hex.
     pub(crate) fn hex(&mut self, key: &str, bytes: &[u8]) {
+        self.quoted(key, |out| hex(bytes, out));
+    }
+
+    // Text of which nothing has to be escaped.
+    fn quoted(&mut self, key: &str, write: impl FnOnce(&mut Vec<u8>)) {
         self.field(key, |out| {
             out.push(b'"');
-            hex(bytes, out);
+            write(out);
             out.push(b'"');
         });
     }
@@ -71,9 +75,7 @@ impl Flat {
 
     /// Unix nanoseconds as RFC 3339 text.
     pub(crate) fn time(&mut self, key: &str, unix_ns: u64) {
-        let mut text = String::with_capacity(30);
-        write_rfc3339(unix_ns, &mut text);
-        self.text(key, &text);
+        self.quoted(key, |out| write_rfc3339(unix_ns, out));
     }
 
     /// An attribute; a map as one field an entry, its name behind that of the map and a dot.

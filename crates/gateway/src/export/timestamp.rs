@@ -3,40 +3,13 @@
 //! One spelling only, `2026-05-25T10:00:00.000000000Z`: lines sort as text. Reading also takes
 //! fewer digits, because audit events carry the workload's own text.
 
-/// Writes `unix_ns` at the end of `out`.
-pub fn write_rfc3339(unix_ns: u64, out: &mut String) {
-    let (seconds, nanos) = (unix_ns / NANOS, unix_ns % NANOS);
-    let (days, second_of_day) = (seconds / DAY_SECONDS, seconds % DAY_SECONDS);
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) =
-        (second_of_day / 3600, second_of_day / 60 % 60, second_of_day % 60);
-    let parts = [
-        (year, 4, '-'),
-        (month, 2, '-'),
-        (day, 2, 'T'),
-        (hour, 2, ':'),
-        (minute, 2, ':'),
-        (second, 2, '.'),
-        (nanos, 9, 'Z'),
-    ];
-    for (number, width, mark) in parts {
-        digits(number, width, out);
-        out.push(mark);
-    }
-}
-
-/// The last digits of a number, zeros in front.
-fn digits(number: u64, width: u32, out: &mut String) {
-    let place = |at: u32| number / 10_u64.pow(at) % 10;
-    let digit = |at| u32::try_from(place(at)).ok().and_then(|digit| char::from_digit(digit, 10));
-    out.extend((0..width).rev().filter_map(digit));
-}
+use lucarne_otlp::time::{civil, write_rfc3339};
 
 /// `unix_ns` as text.
 pub fn rfc3339(unix_ns: u64) -> String {
-    let mut out = String::with_capacity(30);
-    write_rfc3339(unix_ns, &mut out);
-    out
+    let mut text = Vec::with_capacity(30);
+    write_rfc3339(unix_ns, &mut text);
+    text.into_iter().map(char::from).collect()
 }
 
 /// Unix nanoseconds of a time in UTC between 1970 and 2554, or `None` for anything else.
@@ -71,19 +44,6 @@ fn fraction_nanos(fraction: &str) -> Option<u64> {
     }
     let scale = 10_u64.pow(9 - u32::try_from(fraction.len()).ok()?);
     Some(fraction.parse::<u64>().ok()? * scale)
-}
-
-/// Year, month and day of a number of days since 1970-01-01, by Howard Hinnant's `civil_from_days`.
-fn civil(days: u64) -> (u64, u64, u64) {
-    let shifted = days + 719_468; // days since 0000-03-01, so that leap days come last in a year
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (era * 400 + year_of_era + u64::from(month <= 2), month, day)
 }
 
 fn days_since_1970(year: u64, month: u64, day: u64) -> Option<u64> {

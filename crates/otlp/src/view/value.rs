@@ -57,7 +57,7 @@ pub struct EncodedKeyValue<'a>(pub(super) &'a [u8]);
 
 /// A value that is not read yet.
 #[derive(Clone, Copy)]
-pub struct EncodedValue<'a>(pub(super) &'a [u8]);
+pub struct EncodedValue<'a>(&'a [u8]);
 
 impl<'a> EncodedKeyValue<'a> {
     /// Name and value, if they lie there as everybody puts them: each once, in this order, with

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-/// Appends nanoseconds since 1970 as RFC 3339 in UTC with nine digits after the second.
+/// Appends nanoseconds since 1970 as RFC 3339 in UTC with nine digits of a second.
 pub fn write_rfc3339(unix_nano: u64, out: &mut Vec<u8>) {
     let seconds = unix_nano / NANOS;
     let (year, month, day) = civil(seconds / DAY);
@@ -22,9 +22,9 @@ pub fn write_rfc3339(unix_nano: u64, out: &mut Vec<u8>) {
     out.push(b'Z');
 }
 
-/// Year, month and day of a day since 1970, by counting 400-year cycles that begin on 1 March.
+/// Year, month and day of a day since 1970-01-01, by counting 400-year cycles that begin in March.
 #[expect(clippy::arithmetic_side_effects, reason = "days of 64-bit nanoseconds stay below 2^18")]
-const fn civil(days: u64) -> (u64, u64, u64) {
+pub const fn civil(days: u64) -> (u64, u64, u64) {
     let days = days + 719_468; // from 0000-03-01
     let cycle = days / 146_097;
     let of_cycle = days % 146_097;
