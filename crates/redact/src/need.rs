@@ -1,59 +1,94 @@
 //! What a text needs for a pattern to match in it at all: some bytes in a row, of a class each.
 //!
-//! Sixteen digits, or a `:` for a label: nearly all telemetry lacks it. Such a run lies within one
-//! of bytes that are in any of its classes, and a run of `n` bytes is sought by looking at every
-//! `n`-th byte. What holds for a text holds for every text around it, so a payload without the run
+//! Sixteen digits, or a `:` behind a letter: nearly all telemetry lacks it. Such a run lies within
+//! one of bytes that are in any of its classes, and a run of `n` bytes is sought by looking at
+//! every `n`-th byte. What holds for a text holds for every text around it, so a payload without the run
 //! has no value in which the pattern matches, whatever stands beside the value and whatever the
 //! pattern says of its borders.
 
 use alloc::vec::Vec;
+use core::fmt;
 
 use regex_syntax::hir::{Class, Hir, HirKind};
 
 /// Every match of the pattern has bytes of these classes in a row.
 #[derive(Clone, Debug)]
 pub(crate) struct Need {
+    /// What the match has before them, if it has anything there for certain.
+    before: Option<ByteClass>,
     /// At least one.
     places: Vec<ByteClass>,
+    /// The same behind them.
+    behind: Option<ByteClass>,
     /// What any of the places may hold.
     any: ByteClass,
     /// The same, when it is at most three bytes.
     few: Option<[u8; 3]>,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone)]
 struct ByteClass([bool; 256]);
+
+impl fmt::Debug for ByteClass {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut bytes = (0..=u8::MAX).filter(|byte| self.has(*byte));
+        bytes.try_for_each(|byte| write!(f, "{}", byte.escape_ascii()))
+    }
+}
+
+/// A part of every match.
+#[derive(Clone)]
+enum Part {
+    Byte(ByteClass),
+    Gap(Gap),
+}
+
+/// A part of which the length, or more, is not certain.
+#[derive(Clone)]
+struct Gap {
+    /// What it may begin with, and end with.
+    ends: [ByteClass; 2],
+    may_be_empty: bool,
+}
 
 impl Need {
     /// The rarest run that every match has; `None` when there is none that is rare.
     pub(crate) fn of(pattern: &Hir) -> Option<Self> {
-        let mut places = Vec::new();
-        spell(pattern, &mut places);
-        places.truncate(PLACES_MAX);
-        let runs = places.split(Option::is_none);
-        let tails = runs.flat_map(|run| (0..run.len()).filter_map(|start| run.get(start..)));
-        let windows = tails.flat_map(|tail| {
-            let mut any = ByteClass([false; 256]);
-            (1_usize..).zip(tail.iter().flatten()).map(move |(bytes, place)| {
+        let mut parts = Vec::new();
+        spell(pattern, &mut parts);
+        parts.truncate(PLACES_MAX);
+        let mut rarest: Option<(f64, usize, usize)> = None;
+        for start in 0..parts.len() {
+            let tail = parts.get(start..).unwrap_or_default();
+            let mut any = ByteClass::NONE;
+            for (bytes, place) in (1_usize..).zip(tail.iter().map_while(Part::byte)) {
                 any.add(place);
-                (any.chance(bytes), tail.iter().flatten().take(bytes))
-            })
-        });
-        let (chance, rarest) = windows.min_by(|(one, _), (other, _)| one.total_cmp(other))?;
-        (chance <= CHANCE_MAX).then(|| Self::new(rarest.cloned().collect()))
+                let chance = any.chance(bytes);
+                if chance <= CHANCE_MAX && rarest.is_none_or(|(least, ..)| chance < least) {
+                    rarest = Some((chance, start, bytes));
+                }
+            }
+        }
+        let (_, start, bytes) = rarest?;
+        let (head, tail) = parts.split_at_checked(start)?;
+        let (run, tail) = tail.split_at_checked(bytes)?;
+        Some(Self::new(head, run, tail))
     }
 
-    fn new(places: Vec<ByteClass>) -> Self {
-        let mut any = ByteClass([false; 256]);
+    fn new(head: &[Part], run: &[Part], tail: &[Part]) -> Self {
+        let places: Vec<ByteClass> = run.iter().filter_map(Part::byte).cloned().collect();
+        let mut any = ByteClass::NONE;
         places.iter().for_each(|place| any.add(place));
-        Self { few: any.few(), any, places }
+        let before = nearest(head.iter().rev(), END);
+        Self { before, behind: nearest(tail.iter(), START), few: any.few(), any, places }
     }
 
     /// Whether the run occurs anywhere.
     pub(crate) fn is_met(&self, text: &[u8]) -> bool {
         let bytes = self.places.len();
         if let (1, Some([one, two, three])) = (bytes, self.few) {
-            return memchr::memchr3(one, two, three, text).is_some();
+            let mut found = memchr::memchr3_iter(one, two, three, text);
+            return found.any(|at| self.is_between(text, at));
         }
         // A run of `n` bytes covers every `n`-th place.
         let mut at = bytes.saturating_sub(1);
@@ -67,7 +102,7 @@ impl Need {
             let start = before.iter().rposition(is_out).map_or(0, |out| out.saturating_add(1));
             let length = behind.iter().position(is_out).unwrap_or(behind.len());
             let end = at.saturating_add(length);
-            if self.is_met_within(text.get(start..end).unwrap_or_default()) {
+            if self.is_met_within(text, start, end) {
                 return true;
             }
             at = end.saturating_add(bytes);
@@ -75,10 +110,22 @@ impl Need {
         false
     }
 
-    fn is_met_within(&self, run: &[u8]) -> bool {
-        let is_met =
-            |window: &[u8]| self.places.iter().zip(window).all(|(place, byte)| place.has(*byte));
-        run.windows(self.places.len()).any(is_met)
+    fn is_met_within(&self, text: &[u8], start: usize, end: usize) -> bool {
+        let windows = text.get(start..end).unwrap_or_default().windows(self.places.len());
+        (start..).zip(windows).any(|(at, window)| {
+            self.places.iter().zip(window).all(|(place, byte)| place.has(*byte))
+                && self.is_between(text, at)
+        })
+    }
+
+    /// Whether what is beside a run at this place is what a match has there.
+    fn is_between(&self, text: &[u8], at: usize) -> bool {
+        let has = |class: &Option<ByteClass>, at: Option<usize>| {
+            class.as_ref().is_none_or(|class| {
+                at.and_then(|at| text.get(at)).is_some_and(|byte| class.has(*byte))
+            })
+        };
+        has(&self.before, at.checked_sub(1)) && has(&self.behind, at.checked_add(self.places.len()))
     }
 
     /// Bytes to look at for each byte of a text.
@@ -87,7 +134,88 @@ impl Need {
     }
 }
 
+impl Part {
+    const fn byte(&self) -> Option<&ByteClass> {
+        match self {
+            Self::Byte(class) => Some(class),
+            Self::Gap(_) => None,
+        }
+    }
+}
+
+impl Gap {
+    const EMPTY: Self = Self { ends: [ByteClass::NONE; 2], may_be_empty: true };
+
+    fn of(class: &ByteClass) -> Self {
+        Self { ends: [class.clone(), class.clone()], may_be_empty: false }
+    }
+
+    /// All of a pattern as one part.
+    fn over(pattern: &Hir) -> Self {
+        match pattern.kind() {
+            HirKind::Empty | HirKind::Look(_) => Self::EMPTY,
+            HirKind::Literal(literal) => {
+                let bytes = [literal.0.first(), literal.0.last()];
+                let ends = bytes.map(|byte| byte.map_or(ByteClass::NONE, |byte| byte_class(*byte)));
+                Self { ends, may_be_empty: literal.0.is_empty() }
+            }
+            HirKind::Class(class) => Self::of(&bytes_of(class).unwrap_or(ByteClass::ALL)),
+            HirKind::Capture(capture) => Self::over(&capture.sub),
+            HirKind::Repetition(repetition) => {
+                let sub = Self::over(&repetition.sub);
+                Self { may_be_empty: sub.may_be_empty || repetition.min == 0, ..sub }
+            }
+            HirKind::Concat(parts) => parts.iter().map(Self::over).fold(Self::EMPTY, Self::then),
+            HirKind::Alternation(arms) => {
+                let arms = arms.iter().map(Self::over);
+                arms.reduce(Self::or).unwrap_or(Self::EMPTY)
+            }
+        }
+    }
+
+    fn then(mut self, mut next: Self) -> Self {
+        if self.may_be_empty {
+            self.ends[START].add(&next.ends[START]);
+        }
+        if next.may_be_empty {
+            next.ends[END].add(&self.ends[END]);
+        }
+        let [start, _] = self.ends;
+        let [_, end] = next.ends;
+        Self { ends: [start, end], may_be_empty: self.may_be_empty && next.may_be_empty }
+    }
+
+    fn or(mut self, other: Self) -> Self {
+        self.ends.iter_mut().zip(&other.ends).for_each(|(mine, other)| mine.add(other));
+        Self { may_be_empty: self.may_be_empty || other.may_be_empty, ..self }
+    }
+}
+
+/// What the first byte of these parts may be, in the direction of the walk; `None` when they may
+/// all be empty.
+fn nearest<'a>(parts: impl Iterator<Item = &'a Part>, end: usize) -> Option<ByteClass> {
+    let mut class = ByteClass::NONE;
+    for part in parts {
+        match part {
+            Part::Byte(place) => {
+                class.add(place);
+                return Some(class);
+            }
+            Part::Gap(gap) => {
+                class.add(gap.ends.get(end)?);
+                if !gap.may_be_empty {
+                    return Some(class);
+                }
+            }
+        }
+    }
+    None
+}
+
 impl ByteClass {
+    const NONE: Self = Self([false; 256]);
+    const ALL: Self = Self([true; 256]);
+
     fn add(&mut self, other: &Self) {
         for (mine, other) in self.0.iter_mut().zip(other.0) {
             *mine |= other;
@@ -114,56 +242,64 @@ impl ByteClass {
     }
 }
 
-/// Spells out the places of a match: the class of each, `None` where nothing is certain.
-fn spell(pattern: &Hir, places: &mut Vec<Option<ByteClass>>) {
-    if places.len() >= PLACES_MAX {
-        places.push(None);
+/// Spells out the parts of a match, byte by byte as far as they are certain.
+fn spell(pattern: &Hir, parts: &mut Vec<Part>) {
+    if parts.len() >= PLACES_MAX {
+        parts.push(Part::Gap(Gap::over(pattern)));
         return;
     }
     match pattern.kind() {
         HirKind::Empty | HirKind::Look(_) => {}
-        HirKind::Literal(literal) => places.extend(literal.0.iter().map(|byte| {
-            let mut class = ByteClass([false; 256]);
-            if let Some(place) = class.0.get_mut(usize::from(*byte)) {
-                *place = true;
-            }
-            Some(class)
-        })),
-        HirKind::Class(class) => places.push(bytes_of(class)),
-        HirKind::Capture(capture) => spell(&capture.sub, places),
-        HirKind::Concat(parts) => parts.iter().for_each(|part| spell(part, places)),
+        HirKind::Literal(literal) => {
+            parts.extend(literal.0.iter().map(|byte| Part::Byte(byte_class(*byte))));
+        }
+        HirKind::Class(class) => parts.push(match bytes_of(class) {
+            Some(class) => Part::Byte(class),
+            None => Part::Gap(Gap::over(pattern)),
+        }),
+        HirKind::Capture(capture) => spell(&capture.sub, parts),
+        HirKind::Concat(all) => all.iter().for_each(|part| spell(part, parts)),
         HirKind::Repetition(repetition) => {
             let min = usize::try_from(repetition.min).unwrap_or(usize::MAX);
-            (0..min.min(PLACES_MAX)).for_each(|_| spell(&repetition.sub, places));
+            (0..min.min(PLACES_MAX)).for_each(|_| spell(&repetition.sub, parts));
             if min > PLACES_MAX || repetition.max != Some(repetition.min) {
-                places.push(None);
+                let more = Gap::over(&repetition.sub);
+                parts.push(Part::Gap(Gap { may_be_empty: true, ..more }));
             }
         }
-        HirKind::Alternation(arms) => places.extend(either(arms)),
+        HirKind::Alternation(arms) => match either(arms) {
+            Some(places) => parts.extend(places.into_iter().map(Part::Byte)),
+            None => parts.push(Part::Gap(Gap::over(pattern))),
+        },
     }
 }
 
 /// Arms of one length are a place of either at each of theirs; others say nothing.
-fn either(arms: &[Hir]) -> Vec<Option<ByteClass>> {
-    let mut both: Option<Vec<Option<ByteClass>>> = None;
+fn either(arms: &[Hir]) -> Option<Vec<ByteClass>> {
+    let mut both: Option<Vec<ByteClass>> = None;
     for arm in arms {
-        let mut places = Vec::new();
-        spell(arm, &mut places);
+        let mut parts = Vec::new();
+        spell(arm, &mut parts);
+        let places: Vec<ByteClass> = parts.iter().map_while(Part::byte).cloned().collect();
         let both = both.get_or_insert_with(|| places.clone());
-        if both.len() != places.len() || places.iter().any(Option::is_none) {
-            return Vec::from([None]);
+        if places.len() != parts.len() || both.len() != places.len() {
+            return None;
         }
-        for (mine, other) in both.iter_mut().zip(&places) {
-            if let (Some(mine), Some(other)) = (mine, other) {
-                mine.add(other);
-            }
-        }
+        both.iter_mut().zip(&places).for_each(|(mine, other)| mine.add(other));
     }
-    both.unwrap_or_default()
+    both
+}
+
+fn byte_class(byte: u8) -> ByteClass {
+    let mut class = ByteClass::NONE;
+    if let Some(place) = class.0.get_mut(usize::from(byte)) {
+        *place = true;
+    }
+    class
 }
 
 fn bytes_of(class: &Class) -> Option<ByteClass> {
-    let mut bytes = ByteClass([false; 256]);
+    let mut bytes = ByteClass::NONE;
     let mut add = |start: u8, end: u8| {
         let places = bytes.0.get_mut(usize::from(start)..=usize::from(end));
         places.unwrap_or_default().fill(true);
@@ -187,9 +323,17 @@ const TEXT_BYTES: usize = 64;
 const CHANCE_MAX: f64 = 0.125;
 /// Longer runs are no rarer.
 const PLACES_MAX: usize = 64;
+/// The ends of a gap.
+const START: usize = 0;
+const END: usize = 1;
 
 #[cfg(test)]
 mod tests {
+    use std::format;
+    use std::string::String;
+
+    use proptest::prelude::*;
+
     use super::*;
 
     #[track_caller]
@@ -232,9 +376,39 @@ mod tests {
             &["Authorization: BEARER x", "a bearer is"],
             &["bear", "be-arer ", "bearerr ", "rare bears are"],
         );
-        check("(total|sum)[a-z ]{0,24}[:=] ?[0-9]", 1, &["total: 5", "a=b"], &["total 5"]);
-        check("(total|sum)[:=#!] ?[0-9]", 1, &["total!5", "a#b"], &["total 5"]);
-        check("(ab|cd)[0-9]", 2, &["ab7", "xcb7"], &["a7b", "777", "ba"]);
+        let figure = "(total|sum)[a-z ]{0,24}[:=] ?-?[0-9]";
+        check(figure, 1, &["total: 5", "b=-"], &["total 5", "a=b", "1:2", "=5", "a:"]);
+        check("(total|sum)[:=#!] ?[0-9]", 1, &["total!5", "l# "], &["total 5", "a#1", "l#b"]);
+        check("(ab?|cde):", 1, &["a:", "b:", "e:"], &["c:", "d:", ":"]);
+        check(":(b?a|cde)", 1, &[":a", ":b", ":c"], &[":d", ":e", ":"]);
+        check("(ab|cd)[0-9]", 2, &["ab7", "xcb7"], &["a7b", "777", "ba", "ab", "cb-"]);
+    }
+
+    /// Patterns of few bytes, so that texts of the same bytes match some of them.
+    fn patterns() -> impl Strategy<Value = String> {
+        let leaf = proptest::sample::select(&["a", "b", ":", "-", "[ab]", "[0-9]", "[a:]", ""][..]);
+        leaf.prop_map(String::from).prop_recursive(4, 24, 3, |inner| {
+            let end = proptest::sample::select(&["", "?", "*", "+", "{2}", "{1,3}", "{0,2}"][..]);
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 1..4).prop_map(|parts| parts.concat()),
+                (inner.clone(), inner.clone(), end.clone())
+                    .prop_map(|(one, other, end)| format!("({one}|{other}){end}")),
+                (inner, end).prop_map(|(one, end)| format!("({one}){end}")),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(4096))]
+
+        #[test]
+        fn every_match_meets_the_need(pattern in patterns(), text in "[ab:1-]{0,12}") {
+            let regex = regex_automata::meta::Regex::new(&pattern).unwrap();
+            if let (Some(need), Some(found)) = (need(&pattern), regex.find(&text)) {
+                assert!(need.is_met(text.as_bytes()), "{pattern} in {text}: {need:?}");
+                assert!(need.is_met(text[found.range()].as_bytes()), "{pattern} is {text}");
+            }
+        }
     }
 
     #[test]
