@@ -69,6 +69,8 @@ pub struct Wal {
     current: FrameFile,
     manifest: Manifest,
     shared: Arc<Shared>,
+    /// The last group: memory that is asked for again and again costs more than its bytes do.
+    group: Vec<u8>,
     /// Set when a name may or may not be durable; only opening again helps.
     broken: bool,
 }
@@ -134,6 +136,7 @@ impl Wal {
             current,
             manifest,
             shared: Arc::new(shared),
+            group: Vec::new(),
             broken: false,
         };
         Ok((wal, recovered))
@@ -146,8 +149,11 @@ impl Wal {
     /// again.
     pub fn append(&mut self, entries: &[Entry]) -> Result<Position, WalError> {
         self.check()?;
-        let body = entry::encode(entries)?;
-        let added = frames::framed_bytes(&body);
+        if self.group.capacity() > GROUP_BYTES_KEPT {
+            self.group = Vec::new();
+        }
+        entry::encode(entries, &mut self.group)?;
+        let added = frames::framed_bytes(&self.group);
         let bytes = self.total_bytes().saturating_add(added);
         if bytes > self.limits.total_bytes_max {
             return Err(WalError::Full { bytes, bytes_max: self.limits.total_bytes_max });
@@ -155,7 +161,7 @@ impl Wal {
         if self.current.end() > ROLL_BYTES_MAX {
             return Err(WalError::RollFull { roll: self.current.number() });
         }
-        let offset = self.current.append(&body)?;
+        let offset = self.current.append(&self.group)?;
         let roll = self.current.number();
         self.shared.committed().insert(roll, self.current.end());
         Ok(Position { roll, offset })
@@ -396,7 +402,8 @@ fn roll_path(directory: &Path, number: u64) -> PathBuf {
 
 const LOCK: &str = ".lock";
 const ROLL_SUFFIX: &str = ".wal";
-const ROLL_MAGIC: &[u8; 8] = b"LUCWAL01";
+const GROUP_BYTES_KEPT: usize = 2 << 20; // a few ordinary batches
+const ROLL_MAGIC: &[u8; 8] = b"LUCWAL02";
 /// Eight times what a segment takes: a roll is sealed long before, and recovery may hold one in
 /// memory.
 const ROLL_BYTES_MAX: u64 = 64 << 20;

@@ -41,8 +41,9 @@ impl Kind {
     }
 }
 
-/// The bytes of a group.
-pub(super) fn encode(entries: &[Entry]) -> Result<Vec<u8>, WalError> {
+/// Writes the bytes of a group into `out`, which is emptied before.
+pub(super) fn encode(entries: &[Entry], out: &mut Vec<u8>) -> Result<(), WalError> {
+    out.clear();
     if entries.is_empty() {
         return Err(WalError::NoEntries);
     }
@@ -50,7 +51,7 @@ pub(super) fn encode(entries: &[Entry]) -> Result<Vec<u8>, WalError> {
     if size > GROUP_BYTES_MAX {
         return Err(WalError::TooLarge { got: size as u64 });
     }
-    let mut out = Vec::with_capacity(size);
+    out.reserve(size);
     for Entry { kind, origin, payload } in entries {
         let instance = origin.instance.as_str().as_bytes();
         let too_large = || WalError::TooLarge { got: payload.len() as u64 };
@@ -63,7 +64,7 @@ pub(super) fn encode(entries: &[Entry]) -> Result<Vec<u8>, WalError> {
         out.extend_from_slice(&length.to_be_bytes());
         out.extend_from_slice(payload);
     }
-    Ok(out)
+    Ok(())
 }
 
 /// The entries of a group, or `None` when the bytes are none.

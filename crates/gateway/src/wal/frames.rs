@@ -2,18 +2,19 @@
 //!
 //! ```text
 //! header: magic 8 bytes || be64 number of the file
-//! frame:  "LWG1" || be32 length || be64 index || SHA-256 || body
+//! frame:  "LWG2" || be32 length || be64 index || be32 CRC-32 || body
 //! ```
-//! The digest covers file number, length, index and body. A frame is written only after the one
-//! before it is durable. So an invalid frame at the end of the last file is one that was never
+//! The checksum covers file number, length, index and body. It is there for what a crash leaves;
+//! that nobody changed a batch is told by its tree and its signatures, as for everything that is
+//! archived. A frame is written only after the one before it is durable. So an invalid frame at the end of the last file is one that was never
 //! finished and is cut off; when a valid frame follows it, or another file, it was durable once,
 //! and the file is damaged.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use crc32fast::Hasher;
 use lucarne_archive::disk::{Disk, DiskFile};
-use lucarne_ledger::hash::Hash;
 
 use super::error::{Step, WalError, failed};
 
@@ -94,8 +95,9 @@ impl FrameFile {
         if self.broken {
             return Err(WalError::Stopped);
         }
-        let frame = frame(self.number, self.frames, body)?;
-        if let Err(source) = self.file.write_all(&frame) {
+        let head = frame_head(self.number, self.frames, body)?;
+        let written = self.file.write_all(&head).and_then(|()| self.file.write_all(body));
+        if let Err(source) = written {
             return Err(self.undo(source));
         }
         if let Err(source) = self.file.sync() {
@@ -104,7 +106,7 @@ impl FrameFile {
             return Err(WalError::Broken { path: self.path.clone(), source });
         }
         let offset = self.end;
-        self.end += frame.len() as u64;
+        self.end += framed_bytes(body);
         self.frames += 1;
         Ok(offset)
     }
@@ -140,7 +142,7 @@ impl FrameFile {
 
 /// Reads a file through, hands each body to `accept`, and finds its end.
 ///
-/// A whole frame that `accept` refuses is damage: the digest says that it was written so.
+/// A whole frame that `accept` refuses is damage: the checksum says that it was written so.
 pub(super) fn scan(
     disk: &dyn Disk,
     path: &Path,
@@ -221,32 +223,30 @@ fn parse(number: u64, bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
     let rest = bytes.strip_prefix(FRAME_MAGIC)?;
     let (length, rest) = rest.split_first_chunk::<4>()?;
     let (index, rest) = rest.split_first_chunk::<8>()?;
-    let (digest, rest) = rest.split_first_chunk::<32>()?;
+    let (sum, rest) = rest.split_first_chunk::<4>()?;
     let (body, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
     let index = u64::from_be_bytes(*index);
-    (frame_digest(number, index, body).0 == *digest).then_some((index, body, rest))
+    (checksum(number, index, body) == u32::from_be_bytes(*sum)).then_some((index, body, rest))
 }
 
-fn frame(number: u64, index: u64, body: &[u8]) -> Result<Vec<u8>, WalError> {
+fn frame_head(number: u64, index: u64, body: &[u8]) -> Result<Vec<u8>, WalError> {
     let length = u32::try_from(body.len()).ok().filter(|&l| u64::from(l) <= BODY_BYTES_MAX);
     let length = length.ok_or(WalError::TooLarge { got: body.len() as u64 })?;
-    let mut out = Vec::with_capacity(FRAME_HEAD_BYTES + body.len());
+    let mut out = Vec::with_capacity(FRAME_HEAD_BYTES);
     out.extend_from_slice(FRAME_MAGIC);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(&index.to_be_bytes());
-    out.extend_from_slice(&frame_digest(number, index, body).0);
-    out.extend_from_slice(body);
+    out.extend_from_slice(&checksum(number, index, body).to_be_bytes());
     Ok(out)
 }
 
-fn frame_digest(number: u64, index: u64, body: &[u8]) -> Hash {
-    // The body is hashed on its own so that it need not be copied behind its head.
-    let mut text = Vec::with_capacity(64);
-    text.extend_from_slice(&number.to_be_bytes());
-    text.extend_from_slice(&index.to_be_bytes());
-    text.extend_from_slice(&(body.len() as u64).to_be_bytes());
-    text.extend_from_slice(&Hash::of(body).0);
-    Hash::of(&text)
+fn checksum(number: u64, index: u64, body: &[u8]) -> u32 {
+    let mut sum = Hasher::new();
+    sum.update(&number.to_be_bytes());
+    sum.update(&index.to_be_bytes());
+    sum.update(&(body.len() as u64).to_be_bytes());
+    sum.update(body);
+    sum.finalize()
 }
 
 fn header(magic: &[u8; 8], number: u64) -> [u8; 16] {
@@ -257,9 +257,9 @@ fn header(magic: &[u8; 8], number: u64) -> [u8; 16] {
     out
 }
 
-const FRAME_MAGIC: &[u8; 4] = b"LWG1";
+const FRAME_MAGIC: &[u8; 4] = b"LWG2";
 pub(super) const HEADER_BYTES: u64 = 16;
-const FRAME_HEAD_BYTES: usize = 4 + 4 + 8 + 32;
+const FRAME_HEAD_BYTES: usize = 4 + 4 + 8 + 4;
 const BODY_BYTES_MAX: u64 = 32 << 20; // the largest group
 const FILE_BYTES_MAX: u64 = 128 << 20; // a full roll and one group beyond, held to recover
 const CANDIDATES_MAX: usize = 1000; // in a torn group the magic occurs by chance once in 4 GiB

@@ -158,4 +158,4 @@ pub(super) fn decode(body: &[u8]) -> Option<(u64, Vec<Name>)> {
 
 const FILE: &str = "manifest";
 const NEW_FILE: &str = "manifest.new";
-const MAGIC: &[u8; 8] = b"LUCMAN01";
+const MAGIC: &[u8; 8] = b"LUCMAN02";

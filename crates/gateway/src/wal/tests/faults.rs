@@ -175,7 +175,7 @@ fn what_only_looked_durable_is_made_so_before_it_is_shown() {
     for seed in 0..20 {
         let disk = SimDisk::new(Path::new("/disk"));
         let (mut wal, _) = open(&disk).unwrap();
-        disk.plan(1, Fault::Killed);
+        disk.plan(SYNC, Fault::Killed);
         assert!(!wal.append(&group(0)).unwrap_err().is_retryable());
         drop(wal);
         disk.crash(Loss::Process);
@@ -190,7 +190,7 @@ fn what_only_looked_durable_is_made_so_before_it_is_shown() {
 fn after_a_failed_sync_the_log_stops() {
     let disk = SimDisk::new(Path::new("/disk"));
     let (mut wal, _) = open(&disk).unwrap();
-    disk.plan(1, Fault::NotDone(ErrorKind::Other));
+    disk.plan(SYNC, Fault::NotDone(ErrorKind::Other));
     let error = wal.append(&group(0)).unwrap_err();
     assert!(matches!(error, WalError::Broken { .. }), "{error}");
     for error in [wal.append(&group(1)).unwrap_err(), wal.seal_roll().unwrap_err()] {
@@ -201,11 +201,12 @@ fn after_a_failed_sync_the_log_stops() {
 
 #[test]
 fn what_was_cut_off_does_not_come_back_under_a_later_roll() {
-    for seed in 0..20 {
+    for seed in 0..40 {
         let disk = SimDisk::new(Path::new("/disk"));
         let (mut wal, _) = open(&disk).unwrap();
         wal.append(&group(0)).unwrap();
-        disk.plan(0, Fault::Torn(ErrorKind::StorageFull));
+        // A frame's head, or its body.
+        disk.plan(seed % SYNC, Fault::Torn(ErrorKind::StorageFull));
         assert!(wal.append(&group(1)).unwrap_err().is_retryable());
         wal.seal_roll().unwrap();
         wal.append(&group(2)).unwrap();
@@ -246,3 +247,6 @@ fn a_full_disk_leaves_nothing_behind_and_passes() {
     assert_eq!(wal.append(&group(1)).unwrap(), Position { roll: 0, offset: 16 });
     assert_eq!(check_wal(&wal), [1]);
 }
+
+/// What an append does before its sync: it writes the head of a frame, and its body.
+const SYNC: u64 = 2;

@@ -145,7 +145,7 @@ fn a_full_log_says_so_and_takes_more_once_a_roll_is_gone() {
     wal.append(&big).unwrap();
     let error = wal.append(&big).unwrap_err();
     assert!(error.is_retryable());
-    assert_eq!(error.to_string(), "write-ahead log is full: 1392 of 1000 bytes");
+    assert_eq!(error.to_string(), "write-ahead log is full: 1336 of 1000 bytes");
     wal.seal_roll().unwrap();
     wal.record(0, &[]).unwrap();
     wal.remove_roll(0).unwrap();
