@@ -102,6 +102,29 @@ impl Column {
         }
     }
 
+    /// How many numbers [`Self::kind`] gives; `None` when values have none.
+    #[must_use]
+    pub(crate) fn kinds(&self) -> Option<usize> {
+        match &self.values {
+            Values::Constant(..) => Some(2),
+            Values::Dictionary(_, values) => Some(values.len() + 1),
+            Values::Text(..) | Values::Place(..) => None,
+        }
+    }
+
+    /// A number that only rows of one value have, and one that only rows without a value have.
+    #[inline]
+    #[must_use]
+    pub(crate) fn kind(&self, row: usize) -> Option<usize> {
+        match &self.values {
+            Values::Constant(_, rows) => rows.get(row).map(|&has| usize::from(has)),
+            Values::Dictionary(codes, values) => {
+                codes.get(row).map(|&code| usize::from(code).min(values.len()))
+            }
+            Values::Text(..) | Values::Place(..) => None,
+        }
+    }
+
     /// Bytes in memory.
     #[must_use]
     pub(crate) fn bytes(&self) -> usize {

@@ -111,6 +111,16 @@ impl Shapes {
         !self.codes.contains(&0)
     }
 
+    /// How many numbers [`Self::kind`] gives.
+    pub(crate) fn kinds(&self) -> usize {
+        self.shapes.len() + 1
+    }
+
+    /// The number of the row's shape, 0 when the line must be parsed.
+    pub(crate) fn kind(&self, row: usize) -> Option<usize> {
+        self.codes.get(row).map(|&code| usize::from(code))
+    }
+
     /// The columns of a row in the order of its line; `None` when the line must be parsed.
     pub(crate) fn of_row(&self, row: usize) -> Option<&[usize]> {
         let code = usize::from(*self.codes.get(row)?);

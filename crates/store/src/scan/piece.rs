@@ -361,7 +361,7 @@ impl Tested {
         let metadata: Vec<(&str, &str)> =
             block.columns(Class::Metadata).map(|section| (section.name.as_str(), "")).collect();
         let mut value = String::new();
-        let mut may_keep = |row: usize| {
+        let may_keep = |row: usize| {
             let Some(shape) = shapes.of_row(row) else { return true };
             let fields = RowFields { columns: &columns, shape, row, line: "" };
             let input = Input {
@@ -373,7 +373,7 @@ impl Tested {
             };
             pipeline.may_keep(&input, &mut value)
         };
-        let kept = (0..block.rows()).map(&mut may_keep).collect();
+        let kept = decided(block.rows(), &columns, &shapes, may_keep);
         Ok(Some(Self { columns, shapes, kept }))
     }
 
@@ -385,6 +385,33 @@ impl Tested {
         self.kept.get(row).is_none_or(|&kept| kept)
     }
 }
+
+/// What holds for each row, decided once for all rows of one shape with equal values.
+fn decided(
+    rows: usize,
+    columns: &[(String, Option<Column>)],
+    shapes: &Shapes,
+    mut holds: impl FnMut(usize) -> bool,
+) -> Vec<bool> {
+    let columns: Vec<&Column> = columns.iter().filter_map(|(_, column)| column.as_ref()).collect();
+    let kinds = columns.iter().try_fold(shapes.kinds(), |kinds, column| {
+        kinds.checked_mul(column.kinds()?).filter(|&kinds| kinds <= KINDS_MAX)
+    });
+    let Some(kinds) = kinds else { return (0..rows).map(holds).collect() };
+    let mut known: Vec<Option<bool>> = vec![None; kinds];
+    let mut decide = |row: usize| {
+        let kind = columns.iter().try_fold(shapes.kind(row)?, |kind, column| {
+            Some(kind * column.kinds()? + column.kind(row)?)
+        });
+        let known = known.get_mut(kind?)?;
+        Some(*known.get_or_insert_with(|| holds(row)))
+    };
+    // A row without a kind is none of the block's; nothing is said of it.
+    (0..rows).map(|row| decide(row).unwrap_or(true)).collect()
+}
+
+/// With more kinds than this most rows would be the only one of theirs.
+const KINDS_MAX: usize = 1 << 16;
 
 /// The fields of one JSON line, out of columns.
 struct RowFields<'a> {

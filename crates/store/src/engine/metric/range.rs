@@ -259,6 +259,9 @@ impl Filling<'_> {
     }
 
     fn series_of(&mut self, entry: &Entry<'_>, row: &Row<'_>) -> ControlFlow<(), usize> {
+        if self.naming.single && !self.series.is_empty() {
+            return ControlFlow::Continue(0);
+        }
         let stream = (self.naming.by_stream && entry.metadata.is_empty())
             .then_some(entry.stream_id as usize);
         let known = stream.and_then(|stream| self.by_stream.get(stream).copied().flatten());
