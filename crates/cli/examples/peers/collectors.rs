@@ -25,6 +25,17 @@ pub(crate) enum Kind {
 pub(crate) const KINDS: [Kind; 5] =
     [Kind::Otelcol, Kind::Vector, Kind::FluentBit, Kind::Rotel, Kind::DfEngine];
 
+/// What it does with the load.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Work {
+    /// Passes everything on.
+    Passes,
+    /// Looks for names of attributes.
+    Names,
+    /// Searches values, beside names where it knows them.
+    Values,
+}
+
 /// A collector on this machine.
 #[derive(Clone, Debug)]
 pub(crate) struct Collector {
@@ -52,13 +63,25 @@ impl Kind {
         }
     }
 
-    /// What its file for redaction does.
-    pub(crate) const fn redaction(self) -> &'static str {
+    /// What its file can tell it to do.
+    pub(crate) const fn works(self) -> &'static [Work] {
         match self {
-            Self::Otelcol => "deletes three attributes, hashes one, three patterns",
-            Self::Rotel => "deletes three attributes, hashes one, three patterns, in Python",
-            Self::Vector => "three patterns",
-            Self::FluentBit | Self::DfEngine => "deletes three attributes, hashes one",
+            Self::Otelcol | Self::Vector | Self::Rotel => &[Work::Passes, Work::Values],
+            Self::FluentBit => &[Work::Passes, Work::Names],
+            Self::DfEngine => &[Work::Passes, Work::Names, Work::Values],
+        }
+    }
+
+    /// The same in words.
+    pub(crate) const fn words(self, work: Work) -> &'static str {
+        match (self, work) {
+            (_, Work::Passes) => "passes everything on",
+            (_, Work::Names) => "deletes three attributes, hashes one",
+            (Self::Vector, Work::Values) => "three patterns",
+            (Self::Rotel, Work::Values) => {
+                "deletes three attributes, hashes one, three patterns, in Python"
+            }
+            (_, Work::Values) => "deletes three attributes, hashes one, three patterns",
         }
     }
 
@@ -87,13 +110,13 @@ impl Collector {
     ///
     /// # Errors
     /// In words, with what it said.
-    pub(crate) fn start(&self, redacts: bool, sink: SocketAddr) -> Result<Running, String> {
+    pub(crate) fn start(&self, work: Work, sink: SocketAddr) -> Result<Running, String> {
         let dir = tempfile::tempdir().map_err(|error| error.to_string())?;
         let (otlp, http) = (free_port()?, free_port()?);
-        let text = written(self.kind.file(), redacts, [otlp, http, sink]);
+        let text = written(self.kind.file(), work, [otlp, http, sink]);
         let file = dir.path().join(format!("config.{}", self.kind.extension()));
         std::fs::write(&file, text).map_err(|error| error.to_string())?;
-        let mut command = self.command(&file, redacts, [otlp, http, sink]);
+        let mut command = self.command(&file, work, [otlp, http, sink]);
         command.current_dir(dir.path());
         let log = dir.path().join("log");
         let mut child = Child::start(self.kind.name(), &mut command, &log)?;
@@ -101,7 +124,7 @@ impl Collector {
         Ok(Running { child, otlp, _dir: dir })
     }
 
-    fn command(&self, file: &Path, redacts: bool, at: [SocketAddr; 3]) -> Command {
+    fn command(&self, file: &Path, work: Work, at: [SocketAddr; 3]) -> Command {
         let [otlp, http, sink] = at.map(|at| at.to_string());
         // A relative path is meant from where we are, and the collector runs elsewhere.
         let program = self.program.canonicalize().unwrap_or_else(|_| self.program.clone());
@@ -118,7 +141,7 @@ impl Collector {
                 command.args(["--otlp-exporter-compression", "none"]);
                 command.args(["--otlp-grpc-endpoint", &otlp, "--otlp-http-endpoint", &http]);
                 command.args(["--otlp-exporter-endpoint", &format!("http://{sink}")]);
-                if redacts {
+                if work != Work::Passes {
                     command.arg("--otlp-with-logs-processor").arg(file);
                 }
             }
@@ -127,11 +150,16 @@ impl Collector {
     }
 }
 
-/// The file with its places filled in. Lines that end in `# redacts` or `# passes` are for one of
-/// the two.
-pub(crate) fn written(text: &str, redacts: bool, [otlp, http, sink]: [SocketAddr; 3]) -> String {
-    let other = if redacts { "# passes" } else { "# redacts" };
-    let kept: Vec<&str> = text.lines().filter(|line| !line.ends_with(other)).collect();
+/// The file with its places filled in. Lines that end in a comment of one word are for that work:
+/// `# passes`, `# names`, `# values`, or `# redacts` for the last two.
+pub(crate) fn written(text: &str, work: Work, [otlp, http, sink]: [SocketAddr; 3]) -> String {
+    let others: &[&str] = match work {
+        Work::Passes => &["# names", "# values", "# redacts"],
+        Work::Names => &["# passes", "# values"],
+        Work::Values => &["# passes", "# names"],
+    };
+    let is_for_it = |line: &&str| !others.iter().any(|other| line.ends_with(other));
+    let kept: Vec<&str> = text.lines().filter(is_for_it).collect();
     let places = [
         ("{otlp}", otlp.to_string()),
         ("{otlp_port}", otlp.port().to_string()),

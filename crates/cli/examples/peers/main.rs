@@ -34,7 +34,7 @@ struct Args {
     /// Rotel: the file `rotel-agent` of its Python package
     #[arg(long, value_name = "PROGRAM")]
     rotel: Option<PathBuf>,
-    /// The dataflow engine of otel-arrow
+    /// The dataflow engine of otel-arrow, with its transform processor
     #[arg(long, value_name = "PROGRAM")]
     df_engine: Option<PathBuf>,
     /// Log records that each is sent, 300 bytes and ten attributes each
@@ -62,8 +62,8 @@ fn main() -> ExitCode {
         }
     }
     for collector in args.collectors() {
-        for redacts in [false, true] {
-            match measure_collector(&capture, requests, &collector, redacts) {
+        for &work in collector.kind.works() {
+            match measure_collector(&capture, requests, &collector, work) {
                 Ok(row) => rows.push(row),
                 Err(text) => return failed(&text),
             }

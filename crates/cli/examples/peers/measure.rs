@@ -16,7 +16,7 @@ use tokio::runtime::Runtime;
 
 use capture::Capture;
 use child::Usage;
-use collectors::Collector;
+use collectors::{Collector, Work};
 use load::{Pace, Replay};
 use ours::{Ours, Setup};
 use sink::Sink;
@@ -85,7 +85,7 @@ pub(crate) fn measure_ours(
     Ok(rows)
 }
 
-/// One collector, which passes everything on or redacts.
+/// One collector at one of its works.
 ///
 /// # Errors
 /// As `measure_ours`.
@@ -93,16 +93,16 @@ pub(crate) fn measure_collector(
     capture: &Capture,
     requests: u64,
     collector: &Collector,
-    redacts: bool,
+    work: Work,
 ) -> Result<Row, String> {
     let runtime = Runtime::new().map_err(|error| error.to_string())?;
     let sink = Arc::new(runtime.block_on(Sink::start())?);
-    let running = collector.start(redacts, sink.address())?;
+    let running = collector.start(work, sink.address())?;
     let before = running.child.usage()?;
     let replay = runtime.block_on(load::replay(capture, running.otlp, requests, Pace::Free))?;
     runtime.block_on(sink.has(replay.records))?;
     let after = running.child.usage()?;
-    let does = if redacts { collector.kind.redaction() } else { "passes everything on" };
+    let does = collector.kind.words(work);
     Ok(Row::new(collector.kind.name(), does, &replay, before, after))
 }
 

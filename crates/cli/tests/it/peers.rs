@@ -6,7 +6,7 @@ pub(crate) mod measure;
 use std::path::PathBuf;
 
 use measure::capture::Capture;
-use measure::collectors::{Collector, KINDS, written};
+use measure::collectors::{Collector, KINDS, Work, written};
 use measure::ours::{Exports, Setup};
 use measure::{measure_collector, measure_ours, table};
 
@@ -32,7 +32,7 @@ fn a_tiny_load_is_measured_through_all_of_our_processes() {
 #[test]
 fn a_collector_that_is_not_there_is_named() {
     let collector = Collector { kind: KINDS[0], program: PathBuf::from("/no/such/otelcol") };
-    let refused = measure_collector(&Capture::new(1, 1), 1, &collector, true).unwrap_err();
+    let refused = measure_collector(&Capture::new(1, 1), 1, &collector, Work::Values).unwrap_err();
     assert!(refused.starts_with("start otelcol-contrib: "), "{refused}");
 }
 
@@ -40,17 +40,28 @@ fn a_collector_that_is_not_there_is_named() {
 fn each_collectors_file_has_its_places_filled_in() {
     let at = |port: u16| ([127, 0, 0, 1], port).into();
     for kind in KINDS {
-        let [passes, redacts] =
-            [false, true].map(|it| written(kind.file(), it, [at(4317), at(4318), at(9999)]));
-        // Rotel is told by a flag whether to run its file.
-        assert_eq!(passes == redacts, kind.extension() == "py", "{kind:?}");
-        for text in [&passes, &redacts] {
+        let works = kind.works();
+        let texts: Vec<String> = works
+            .iter()
+            .map(|&work| written(kind.file(), work, [at(4317), at(4318), at(9999)]))
+            .collect();
+        assert_eq!(works[0], Work::Passes, "{kind:?}");
+        for (index, (text, work)) in texts.iter().zip(works).enumerate() {
+            // Rotel is told by a flag whether to run its file.
+            let is_like_another = texts[..index].contains(text);
+            assert_eq!(is_like_another, index > 0 && kind.extension() == "py", "{kind:?}");
             assert!(!text.contains("{otlp") && !text.contains("{sink"), "{kind:?}: {text}");
             if kind.extension() == "yaml" {
-                let read = serde_saphyr::from_str::<serde_json::Value>(text);
-                assert!(read.unwrap().to_string().contains("4317"), "{kind:?}");
+                let read = serde_saphyr::from_str::<serde_json::Value>(text).unwrap().to_string();
+                assert!(read.contains("4317"), "{kind:?}");
+                let names = read.contains("tenantHash");
+                let values = read.contains("[0-9]{16}");
+                match work {
+                    Work::Passes => {}
+                    Work::Names => assert!(names && !values, "{kind:?}"),
+                    Work::Values => assert!(values, "{kind:?}"),
+                }
             }
         }
-        assert!(redacts.contains("tenantHash") || redacts.contains("[0-9]{16}"), "{kind:?}");
     }
 }
