@@ -136,7 +136,12 @@ fn mixed() -> Store {
             1 => format!(r#"{{"code":"E_{}","n":{n}}}"#, n % 3),
             2 => format!(r#"{{"n":"{n}","id":"{:032x}","code":""}}"#, n * 7_919),
             3 => r#"{"code":"E_1","code_extracted":"x","app":"inner"}"#.to_owned(),
-            _ => format!(r#"{{"fixed":"yes","code":"E_{}","n":{},"tenant":"t"}}"#, n % 4, n % 50),
+            _ => format!(
+                r#"{{"fixed":"yes","code":"E_{}","n":{},"tenant":"t","grade":{}.5}}"#,
+                n % 4,
+                n % 50,
+                n % 3
+            ),
         };
         let app = if n % 2 == 0 { "a" } else { "b" };
         let metadata =
@@ -163,6 +168,10 @@ fn conditions_on_columns_change_no_answer() {
         (r#"{app=~".+"} | json | code!="E_1""#, true),
         (r#"{app=~".+"} | json | code=~"E_[13]" | n > 40"#, true),
         (r#"{app=~".+"} | json | n >= 690"#, true),
+        // A line that is no JSON is kept, with an error, where one without the field is not.
+        (r#"{app=~".+"} | json | grade > 1"#, true),
+        (r#"{app=~".+"} | json | grade > 1 | code="E_1""#, true),
+        (r#"{app=~".+"} | json | fixed!="yes""#, true),
         (r#"{app=~".+"} | json | missing="x""#, false),
         (r#"{app=~".+"} | json | tenant="m""#, true),
         (r#"{app=~".+"} | json | tenant="t" | fixed="yes""#, true),
@@ -281,7 +290,15 @@ fn lines_that_are_spared_change_no_answer() {
 #[test]
 fn a_block_that_no_condition_passes_shows_no_row() {
     let store = mixed();
-    let parsed = parse(r#"{app="a"} | json | code="E_9""#, Mode::Strict);
+    // A column of few values, and one of many.
+    for text in [r#"{app="a"} | json | code="E_9""#, r#"{app="a"} | json | n="x""#] {
+        check_left(&store, text);
+    }
+}
+
+#[track_caller]
+fn check_left(store: &Store, text: &str) {
+    let parsed = parse(text, Mode::Strict);
     let Query::Log(query) = parsed.unwrap().query else { panic!("a log query") };
     let pipeline = Pipeline::compile(&query.stages).unwrap();
     let cancel = Cancel::default();
