@@ -86,7 +86,7 @@ impl Source for Lines {
             what.meter.read(line.len() as u64)?;
             let (time_ns, stream_id) = (*time_ns, *stream_id);
             let (metadata, shredded) = (&[][..], None);
-            visit(&Entry { stream, stream_id, time_ns, line, metadata, shredded })
+            visit(&Entry { stream, stream_id, time_ns, line, metadata, shredded, note: None })
         };
         // Breaking is how a scan ends early, not a failure.
         let _ended = if what.direction == Some(Direction::Backward) {

@@ -7,6 +7,7 @@
 //! query. In any order, a second thread opens blocks while the first shows rows.
 
 mod ahead;
+mod kinds;
 mod merge;
 mod piece;
 #[cfg(test)]

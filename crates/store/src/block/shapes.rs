@@ -111,19 +111,18 @@ impl Shapes {
         !self.codes.contains(&0)
     }
 
-    /// How many numbers [`Self::kind`] gives.
-    pub(crate) fn kinds(&self) -> usize {
-        self.shapes.len() + 1
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.shapes.len()
     }
 
-    /// The number of the row's shape, 0 when the line must be parsed.
-    pub(crate) fn kind(&self, row: usize) -> Option<usize> {
-        self.codes.get(row).map(|&code| usize::from(code))
+    /// The number of a row's shape; `None` when the line must be parsed.
+    pub(crate) fn number(&self, row: usize) -> Option<usize> {
+        usize::from(*self.codes.get(row)?).checked_sub(1)
     }
 
     /// The columns of a row in the order of its line; `None` when the line must be parsed.
     pub(crate) fn of_row(&self, row: usize) -> Option<&[usize]> {
-        let code = usize::from(*self.codes.get(row)?);
-        self.shapes.get(code.checked_sub(1)?).map(Vec::as_slice)
+        self.shapes.get(self.number(row)?).map(Vec::as_slice)
     }
 }

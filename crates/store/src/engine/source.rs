@@ -5,6 +5,7 @@
 //! cannot be there) it reports in [`ScanStats`], and what it could not read it must report too, so
 //! that an answer without it is marked partial. A source never filters by anything else.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::ControlFlow;
 
@@ -125,6 +126,9 @@ pub struct Entry<'a> {
     pub metadata: &'a [(&'a str, &'a str)],
     /// The fields of the line, where the block has all of them as columns.
     pub shredded: Option<&'a dyn Fields>,
+    /// Where a visitor may note what it made of the entry, 0 at first: entries that share a note
+    /// differ in their time and in what was not asked for.
+    pub note: Option<&'a Cell<u32>>,
 }
 
 /// What a scan did.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use lucarne_logql::stage::{Fields, Input, Shredding};
 use memchr::memmem;
 
+use super::kinds::{Kinds, Notes};
 use crate::block::{Block, Class, Rows, Section, Shapes};
 use crate::column::{Column, Encoding};
 use crate::cursor::Malformed;
@@ -76,6 +77,8 @@ struct OpenBlock {
     /// All columns of JSON lines by name; those that no stage reads are `None`.
     json: Vec<(String, Option<Column>)>,
     shapes: Option<Shapes>,
+    /// Where rows are asked for what stands in columns alone.
+    notes: Option<Notes>,
 }
 
 impl Opened {
@@ -119,7 +122,8 @@ impl Opened {
             metadata.push((section.name.clone(), block.column(section)?));
         }
         let (json, shapes) = fields(&block, what, tested)?;
-        let content = Content::Block(Box::new(OpenBlock { rows, metadata, json, shapes }));
+        let notes = notes(what, &shown, &metadata, &json, shapes.as_ref());
+        let content = Content::Block(Box::new(OpenBlock { rows, metadata, json, shapes, notes }));
         Ok(Some(Self { stream: Arc::clone(&meta.stream), content, rows: shown }))
     }
 
@@ -178,7 +182,15 @@ impl Opened {
                 // As a block has it, so that an answer does not depend on when blocks are cut.
                 metadata.sort_unstable();
                 let (line, time_ns) = (head.line(row), head.time(row));
-                visit(&Entry { stream, stream_id, time_ns, line, metadata, shredded: None })
+                visit(&Entry {
+                    stream,
+                    stream_id,
+                    time_ns,
+                    line,
+                    metadata,
+                    shredded: None,
+                    note: None,
+                })
             }
             Content::Block(block) => {
                 let line = block.rows.line(row);
@@ -191,7 +203,8 @@ impl Opened {
                 let fields = block.fields(row, line);
                 let shredded = fields.as_ref().map(|fields| fields as &dyn Fields);
                 let time_ns = block.rows.times.get(row).copied().unwrap_or(0);
-                visit(&Entry { stream, stream_id, time_ns, line, metadata, shredded })
+                let note = block.notes.as_ref().and_then(|notes| notes.of(at));
+                visit(&Entry { stream, stream_id, time_ns, line, metadata, shredded, note })
             }
         }
     }
@@ -211,7 +224,8 @@ impl OpenBlock {
         let metadata: usize = self.metadata.iter().map(|(_, column)| column.bytes()).sum();
         let json: usize =
             self.json.iter().filter_map(|(_, column)| column.as_ref()).map(Column::bytes).sum();
-        self.rows.lines.len() + self.rows.times.len() * 12 + metadata + json
+        let notes = self.notes.as_ref().map_or(0, Notes::bytes);
+        self.rows.lines.len() + self.rows.times.len() * 12 + metadata + json + notes
     }
 }
 
@@ -321,6 +335,20 @@ fn fields(
     Ok((json, Some(shapes)))
 }
 
+/// Notes on the rows that are shown, where nothing is asked for but columns of few values.
+fn notes(
+    what: &Selection<'_>,
+    shown: &[u32],
+    metadata: &[(String, Column)],
+    json: &[(String, Option<Column>)],
+    shapes: Option<&Shapes>,
+) -> Option<Notes> {
+    let (Columns::Only(_), Some(shapes)) = (what.columns, shapes) else { return None };
+    let fields = json.iter().filter_map(|(_, column)| column.as_ref());
+    let kinds = Kinds::of(shapes, metadata.iter().map(|(_, column)| column).chain(fields))?;
+    Some(Notes::new(&kinds, shown))
+}
+
 /// Conditions of a query, decided on the columns that they are about before anything else of the
 /// block is read: most blocks of a search for one value end here.
 struct Tested {
@@ -373,7 +401,11 @@ impl Tested {
             };
             pipeline.may_keep(&input, &mut value)
         };
-        let kept = decided(block.rows(), &columns, &shapes, may_keep);
+        let read = columns.iter().filter_map(|(_, column)| column.as_ref());
+        let kept = match Kinds::of(&shapes, read) {
+            Some(kinds) => kinds.decide(block.rows(), may_keep),
+            None => (0..block.rows()).map(may_keep).collect(),
+        };
         Ok(Some(Self { columns, shapes, kept }))
     }
 
@@ -385,33 +417,6 @@ impl Tested {
         self.kept.get(row).is_none_or(|&kept| kept)
     }
 }
-
-/// What holds for each row, decided once for all rows of one shape with equal values.
-fn decided(
-    rows: usize,
-    columns: &[(String, Option<Column>)],
-    shapes: &Shapes,
-    mut holds: impl FnMut(usize) -> bool,
-) -> Vec<bool> {
-    let columns: Vec<&Column> = columns.iter().filter_map(|(_, column)| column.as_ref()).collect();
-    let kinds = columns.iter().try_fold(shapes.kinds(), |kinds, column| {
-        kinds.checked_mul(column.kinds()?).filter(|&kinds| kinds <= KINDS_MAX)
-    });
-    let Some(kinds) = kinds else { return (0..rows).map(holds).collect() };
-    let mut known: Vec<Option<bool>> = vec![None; kinds];
-    let mut decide = |row: usize| {
-        let kind = columns.iter().try_fold(shapes.kind(row)?, |kind, column| {
-            Some(kind * column.kinds()? + column.kind(row)?)
-        });
-        let known = known.get_mut(kind?)?;
-        Some(*known.get_or_insert_with(|| holds(row)))
-    };
-    // A row without a kind is none of the block's; nothing is said of it.
-    (0..rows).map(|row| decide(row).unwrap_or(true)).collect()
-}
-
-/// With more kinds than this most rows would be the only one of theirs.
-const KINDS_MAX: usize = 1 << 16;
 
 /// The fields of one JSON line, out of columns.
 struct RowFields<'a> {

@@ -181,6 +181,15 @@ fn conditions_on_columns_change_no_answer() {
         (r#"{app=~".+"} |= "E_2" | json | code="E_2" | n < 9"#, true),
         (r#"sum by (code) (count_over_time({app=~".+"} | json | code="E_1" [1m]))"#, true),
         (r#"sum(sum_over_time({app=~".+"} | json | code="E_3" | unwrap n [1m]))"#, true),
+        (r#"sum by (tenant) (count_over_time({app=~".+"} | json | grade > 1 [1m]))"#, false),
+        (
+            r#"sum by (app, tenant) (rate({app=~".+"} | json | tenant!="" | __error__="" [1m]))"#,
+            true,
+        ),
+        (r#"sum by (grade, code) (count_over_time({app=~".+"} | json | __error__="" [1m]))"#, true),
+        (r#"sum by (grade) (bytes_over_time({app=~".+"} | json | code="E_1" [1m]))"#, true),
+        (r#"sum(count_over_time({app=~".+"} | json | grade < 2 | __error__="" [8000ns]))"#, true),
+        (r#"sum by (code) (sum_over_time({app=~".+"} | json | unwrap grade [1m]))"#, true),
     ] {
         assert_eq!(check_same(&store, text), some, "{text}");
     }
@@ -274,6 +283,7 @@ fn lines_that_are_spared_change_no_answer() {
             "count_over_time({app=\"a\"} | json | id=~\".*7.\" [1m])",
             "count_over_time({app=\"a\"} |= \"E_1\" | json [1m])",
             "count_over_time({app=\"a\"} | json |= \"E_1\" [1m])",
+            "count_over_time({app=\"a\"} | json |= \"7.\" [1m])",
             "count_over_time({app=\"a\"} | json | code=\"E_1\" | regexp `(?P<n>E_.)` [1m])",
             "count_over_time({app=\"a\"} | json | label_format code=note [1m])",
             "count_over_time({app=\"a\"} | logfmt [1m])",

@@ -4,6 +4,7 @@
 //! a sum above it groups by: then the table has no more series than the answer. Lines whose
 //! pipeline cannot change labels are assigned by their stream alone.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::ops::ControlFlow;
 
@@ -210,6 +211,30 @@ fn push_text(key: &mut Vec<u8>, text: &str) {
     key.extend_from_slice(text.as_bytes());
 }
 
+/// What became of an entry.
+#[derive(Clone, Copy)]
+enum Made {
+    Dropped,
+    /// In the series with this number.
+    Counted(usize),
+}
+
+impl Made {
+    /// What was noted on an entry like it.
+    fn noted(note: &Cell<u32>) -> Option<Self> {
+        let code = usize::try_from(note.get()).ok()?.checked_sub(1)?;
+        Some(code.checked_sub(1).map_or(Self::Dropped, Self::Counted))
+    }
+
+    /// The number to note; 0 says nothing.
+    fn note(self) -> u32 {
+        match self {
+            Self::Dropped => 1,
+            Self::Counted(series) => u32::try_from(series.saturating_add(2)).unwrap_or(0),
+        }
+    }
+}
+
 struct Filling<'a> {
     sampler: &'a Sampler,
     naming: Naming,
@@ -231,6 +256,15 @@ impl Filling<'_> {
         if self.window.cells_of(entry.time_ns).is_empty() {
             return ControlFlow::Continue(());
         }
+        // A line counts as one; other values may stand in what was not asked for.
+        let note = entry.note.filter(|_| matches!(self.sampler, Sampler::Lines(_)));
+        match note.and_then(Made::noted) {
+            Some(Made::Dropped) => return ControlFlow::Continue(()),
+            Some(Made::Counted(series)) => {
+                return self.table.add(series, entry.time_ns, 1.0, self.meter);
+            }
+            None => {}
+        }
         let input = Input {
             time_ns: entry.time_ns,
             line: entry.line,
@@ -240,22 +274,27 @@ impl Filling<'_> {
         };
         // Taken out so that the row can borrow it while the table is filled.
         let mut scratch = std::mem::take(&mut self.scratch);
-        let flow = match self.sampler.sample(&input, &mut scratch) {
-            None => ControlFlow::Continue(()),
-            Some((value, row)) => self.count(entry, value, &row),
+        let made = match self.sampler.sample(&input, &mut scratch) {
+            None => ControlFlow::Continue(Made::Dropped),
+            Some((value, row)) => self.count(entry, value, &row).map_continue(Made::Counted),
         };
         self.scratch = scratch;
-        flow
+        if let Some(note) = note {
+            note.set(made?.note());
+        }
+        made.map_continue(drop)
     }
 
-    fn count(&mut self, entry: &Entry<'_>, value: f64, row: &Row<'_>) -> ControlFlow<()> {
+    /// The series that the entry belongs to.
+    fn count(&mut self, entry: &Entry<'_>, value: f64, row: &Row<'_>) -> ControlFlow<(), usize> {
         if let Some(error) = row.error() {
             self.failed =
                 Some(QueryError::Pipeline { error: error.to_owned(), series: row.label_set() });
             return ControlFlow::Break(());
         }
         let series = self.series_of(entry, row)?;
-        self.table.add(series, entry.time_ns, value, self.meter)
+        self.table.add(series, entry.time_ns, value, self.meter)?;
+        ControlFlow::Continue(series)
     }
 
     fn series_of(&mut self, entry: &Entry<'_>, row: &Row<'_>) -> ControlFlow<(), usize> {

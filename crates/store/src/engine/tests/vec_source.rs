@@ -90,6 +90,7 @@ impl Source for VecSource {
                 line: &stored.line,
                 metadata: &metadata,
                 shredded: None,
+                note: None,
             };
             let hidden = what.literals.iter().any(|literal| !stored.line.contains(literal));
             let flow = what.meter.read(stored.line.len() as u64);

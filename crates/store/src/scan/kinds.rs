@@ -1,0 +1,72 @@
+//! Rows of a block that are the same but for their time: of one shape, with equal values in the
+//! columns that a query reads. What is found out about one of them holds for all.
+
+use std::cell::Cell;
+
+use crate::block::Shapes;
+use crate::column::Column;
+
+/// The kinds of a block's rows, by number.
+pub(super) struct Kinds<'a> {
+    shapes: &'a Shapes,
+    columns: Vec<&'a Column>,
+    count: usize,
+}
+
+impl<'a> Kinds<'a> {
+    /// `None` when the values of a column are not numbered, or there are too many kinds.
+    pub(super) fn of(
+        shapes: &'a Shapes,
+        columns: impl Iterator<Item = &'a Column>,
+    ) -> Option<Self> {
+        let columns: Vec<&Column> = columns.collect();
+        let count = columns.iter().try_fold(shapes.count(), |count, column| {
+            count.checked_mul(column.kinds()?).filter(|&count| count <= KINDS_MAX)
+        })?;
+        Some(Self { shapes, columns, count })
+    }
+
+    /// `None` for a line that must be parsed.
+    fn number(&self, row: usize) -> Option<usize> {
+        self.columns.iter().try_fold(self.shapes.number(row)?, |number, column| {
+            Some(number * column.kinds()? + column.kind(row)?)
+        })
+    }
+
+    /// What holds for each row, found out once a kind.
+    pub(super) fn decide(&self, rows: usize, mut holds: impl FnMut(usize) -> bool) -> Vec<bool> {
+        let mut known: Vec<Option<bool>> = vec![None; self.count];
+        let mut decide = |row: usize| match self.number(row).and_then(|kind| known.get_mut(kind)) {
+            Some(known) => *known.get_or_insert_with(|| holds(row)),
+            None => holds(row),
+        };
+        (0..rows).map(&mut decide).collect()
+    }
+}
+
+/// A note for each kind, which whoever visits the rows keeps.
+pub(super) struct Notes {
+    kinds: Vec<Option<usize>>,
+    notes: Vec<Cell<u32>>,
+}
+
+impl Notes {
+    /// Blank notes for these rows.
+    pub(super) fn new(kinds: &Kinds<'_>, rows: &[u32]) -> Self {
+        let number = |&row: &u32| kinds.number(usize::try_from(row).ok()?);
+        Self { kinds: rows.iter().map(number).collect(), notes: vec![Cell::new(0); kinds.count] }
+    }
+
+    /// That of the n-th row; `None` for a line that must be parsed.
+    pub(super) fn of(&self, at: usize) -> Option<&Cell<u32>> {
+        self.notes.get((*self.kinds.get(at)?)?)
+    }
+
+    /// Bytes in memory.
+    pub(super) fn bytes(&self) -> usize {
+        size_of_val(self.kinds.as_slice()) + size_of_val(self.notes.as_slice())
+    }
+}
+
+/// With more kinds than this most rows would be the only one of theirs.
+const KINDS_MAX: usize = 1 << 16;
