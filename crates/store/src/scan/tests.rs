@@ -283,7 +283,7 @@ fn lines_that_are_spared_change_no_answer() {
             "count_over_time({app=\"a\"} | json | id=~\".*7.\" [1m])",
             "count_over_time({app=\"a\"} |= \"E_1\" | json [1m])",
             "count_over_time({app=\"a\"} | json |= \"E_1\" [1m])",
-            "count_over_time({app=\"a\"} | json |= \"7.\" [1m])",
+            "count_over_time({app=\"a\"} | json != \"7.\" [1m])",
             "count_over_time({app=\"a\"} | json | code=\"E_1\" | regexp `(?P<n>E_.)` [1m])",
             "count_over_time({app=\"a\"} | json | label_format code=note [1m])",
             "count_over_time({app=\"a\"} | logfmt [1m])",
