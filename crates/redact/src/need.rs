@@ -38,17 +38,12 @@ impl fmt::Debug for ByteClass {
 
 /// A part of every match.
 #[derive(Clone)]
-enum Part {
-    Byte(ByteClass),
-    Gap(Gap),
-}
-
-/// A part of which the length, or more, is not certain.
-#[derive(Clone)]
-struct Gap {
+struct Part {
     /// What it may begin with, and end with.
     ends: [ByteClass; 2],
     may_be_empty: bool,
+    /// It is one byte, and so both of its ends.
+    is_byte: bool,
 }
 
 impl Need {
@@ -135,19 +130,14 @@ impl Need {
 }
 
 impl Part {
-    const fn byte(&self) -> Option<&ByteClass> {
-        match self {
-            Self::Byte(class) => Some(class),
-            Self::Gap(_) => None,
-        }
+    const EMPTY: Self = Self { ends: [ByteClass::NONE; 2], may_be_empty: true, is_byte: false };
+
+    fn one(class: ByteClass) -> Self {
+        Self { ends: [class.clone(), class], may_be_empty: false, is_byte: true }
     }
-}
 
-impl Gap {
-    const EMPTY: Self = Self { ends: [ByteClass::NONE; 2], may_be_empty: true };
-
-    fn of(class: &ByteClass) -> Self {
-        Self { ends: [class.clone(), class.clone()], may_be_empty: false }
+    fn byte(&self) -> Option<&ByteClass> {
+        self.is_byte.then_some(&self.ends[START])
     }
 
     /// All of a pattern as one part.
@@ -157,37 +147,47 @@ impl Gap {
             HirKind::Literal(literal) => {
                 let bytes = [literal.0.first(), literal.0.last()];
                 let ends = bytes.map(|byte| byte.map_or(ByteClass::NONE, |byte| byte_class(*byte)));
-                Self { ends, may_be_empty: literal.0.is_empty() }
+                Self { ends, may_be_empty: literal.0.is_empty(), is_byte: false }
             }
-            HirKind::Class(class) => Self::of(&bytes_of(class).unwrap_or(ByteClass::ALL)),
+            HirKind::Class(class) => match bytes_of(class) {
+                Some(class) => Self::one(class),
+                // A character of several bytes.
+                None => Self { ends: [ByteClass::ALL; 2], may_be_empty: false, is_byte: false },
+            },
             HirKind::Capture(capture) => Self::over(&capture.sub),
             HirKind::Repetition(repetition) => {
                 let sub = Self::over(&repetition.sub);
-                Self { may_be_empty: sub.may_be_empty || repetition.min == 0, ..sub }
+                let may_be_empty = sub.may_be_empty || repetition.min == 0;
+                Self { may_be_empty, is_byte: false, ..sub }
             }
-            HirKind::Concat(parts) => parts.iter().map(Self::over).fold(Self::EMPTY, Self::then),
+            HirKind::Concat(parts) => {
+                let parts = parts.iter().map(Self::over);
+                parts.fold(Self::EMPTY, |before, part| before.then(&part))
+            }
             HirKind::Alternation(arms) => {
                 let arms = arms.iter().map(Self::over);
-                arms.reduce(Self::or).unwrap_or(Self::EMPTY)
+                arms.reduce(|one, other| one.or(&other)).unwrap_or(Self::EMPTY)
             }
         }
     }
 
-    fn then(mut self, mut next: Self) -> Self {
+    fn then(mut self, next: &Self) -> Self {
         if self.may_be_empty {
             self.ends[START].add(&next.ends[START]);
         }
+        let [start, last] = self.ends;
+        let mut end = next.ends[END].clone();
         if next.may_be_empty {
-            next.ends[END].add(&self.ends[END]);
+            end.add(&last);
         }
-        let [start, _] = self.ends;
-        let [_, end] = next.ends;
-        Self { ends: [start, end], may_be_empty: self.may_be_empty && next.may_be_empty }
+        let may_be_empty = self.may_be_empty && next.may_be_empty;
+        Self { ends: [start, end], may_be_empty, is_byte: false }
     }
 
-    fn or(mut self, other: Self) -> Self {
+    fn or(mut self, other: &Self) -> Self {
         self.ends.iter_mut().zip(&other.ends).for_each(|(mine, other)| mine.add(other));
-        Self { may_be_empty: self.may_be_empty || other.may_be_empty, ..self }
+        let may_be_empty = self.may_be_empty || other.may_be_empty;
+        Self { may_be_empty, is_byte: false, ..self }
     }
 }
 
@@ -196,17 +196,9 @@ impl Gap {
 fn nearest<'a>(parts: impl Iterator<Item = &'a Part>, end: usize) -> Option<ByteClass> {
     let mut class = ByteClass::NONE;
     for part in parts {
-        match part {
-            Part::Byte(place) => {
-                class.add(place);
-                return Some(class);
-            }
-            Part::Gap(gap) => {
-                class.add(gap.ends.get(end)?);
-                if !gap.may_be_empty {
-                    return Some(class);
-                }
-            }
+        class.add(part.ends.get(end)?);
+        if !part.may_be_empty {
+            return Some(class);
         }
     }
     None
@@ -245,31 +237,28 @@ impl ByteClass {
 /// Spells out the parts of a match, byte by byte as far as they are certain.
 fn spell(pattern: &Hir, parts: &mut Vec<Part>) {
     if parts.len() >= PLACES_MAX {
-        parts.push(Part::Gap(Gap::over(pattern)));
+        parts.push(Part::over(pattern));
         return;
     }
     match pattern.kind() {
         HirKind::Empty | HirKind::Look(_) => {}
         HirKind::Literal(literal) => {
-            parts.extend(literal.0.iter().map(|byte| Part::Byte(byte_class(*byte))));
+            parts.extend(literal.0.iter().map(|byte| Part::one(byte_class(*byte))));
         }
-        HirKind::Class(class) => parts.push(match bytes_of(class) {
-            Some(class) => Part::Byte(class),
-            None => Part::Gap(Gap::over(pattern)),
-        }),
+        HirKind::Class(_) => parts.push(Part::over(pattern)),
         HirKind::Capture(capture) => spell(&capture.sub, parts),
         HirKind::Concat(all) => all.iter().for_each(|part| spell(part, parts)),
         HirKind::Repetition(repetition) => {
             let min = usize::try_from(repetition.min).unwrap_or(usize::MAX);
             (0..min.min(PLACES_MAX)).for_each(|_| spell(&repetition.sub, parts));
             if min > PLACES_MAX || repetition.max != Some(repetition.min) {
-                let more = Gap::over(&repetition.sub);
-                parts.push(Part::Gap(Gap { may_be_empty: true, ..more }));
+                let more = Part::over(&repetition.sub);
+                parts.push(Part { may_be_empty: true, is_byte: false, ..more });
             }
         }
         HirKind::Alternation(arms) => match either(arms) {
-            Some(places) => parts.extend(places.into_iter().map(Part::Byte)),
-            None => parts.push(Part::Gap(Gap::over(pattern))),
+            Some(places) => parts.extend(places.into_iter().map(Part::one)),
+            None => parts.push(Part::over(pattern)),
         },
     }
 }
