@@ -2,9 +2,9 @@
 //!
 //! Sixteen digits, or a `:` behind a letter: nearly all telemetry lacks it. Such a run lies within
 //! one of bytes that are in any of its classes, and a run of `n` bytes is sought by looking at
-//! every `n`-th byte. What holds for a text holds for every text around it, so a payload without the run
-//! has no value in which the pattern matches, whatever stands beside the value and whatever the
-//! pattern says of its borders.
+//! every `n`-th byte. What holds for a text holds for every text around it, so a payload without
+//! the run has no value in which the pattern matches, whatever stands beside the value and whatever
+//! the pattern says of its borders.
 
 use alloc::vec::Vec;
 use core::fmt;

@@ -6,9 +6,11 @@
 //! ```
 //! The checksum covers file number, length, index and body. It is there for what a crash leaves;
 //! that nobody changed a batch is told by its tree and its signatures, as for everything that is
-//! archived. A frame is written only after the one before it is durable. So an invalid frame at the end of the last file is one that was never
-//! finished and is cut off; when a valid frame follows it, or another file, it was durable once,
-//! and the file is damaged.
+//! archived.
+//!
+//! A frame is written only after the one before it is durable. So an invalid frame at the end of
+//! the last file is one that was never finished and is cut off; when a valid frame follows it, or
+//! another file, it was durable once, and the file is damaged.
 
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
