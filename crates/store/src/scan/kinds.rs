@@ -46,20 +46,20 @@ impl<'a> Kinds<'a> {
 
 /// A note for each kind, which whoever visits the rows keeps.
 pub(super) struct Notes {
-    kinds: Vec<Option<usize>>,
+    kinds: Vec<Option<u32>>,
     notes: Vec<Cell<u32>>,
 }
 
 impl Notes {
     /// Blank notes for these rows.
     pub(super) fn new(kinds: &Kinds<'_>, rows: &[u32]) -> Self {
-        let number = |&row: &u32| kinds.number(usize::try_from(row).ok()?);
+        let number = |&row: &u32| u32::try_from(kinds.number(usize::try_from(row).ok()?)?).ok();
         Self { kinds: rows.iter().map(number).collect(), notes: vec![Cell::new(0); kinds.count] }
     }
 
     /// That of the n-th row; `None` for a line that must be parsed.
     pub(super) fn of(&self, at: usize) -> Option<&Cell<u32>> {
-        self.notes.get((*self.kinds.get(at)?)?)
+        self.notes.get(usize::try_from((*self.kinds.get(at)?)?).ok()?)
     }
 
     /// Bytes in memory.
