@@ -1,7 +1,7 @@
 //! The write-ahead log: what passed the outer layer, durable before anything else is done with it.
 //!
-//! A directory of numbered rolls. Entries are appended in groups, one write and one sync a group; a
-//! group is there after a crash whole or not at all. A roll that is sealed becomes objects of the
+//! A directory of numbered rolls. Entries are appended in groups, one sync a group; a group
+//! is there after a crash whole or not at all. A roll that is sealed becomes objects of the
 //! archive, the manifest says which, and only then may it be removed, oldest first. The log is
 //! bounded: when it is full, `append` says so and the enclave waits.
 //!

@@ -17,7 +17,7 @@ use regex_automata::nfa::thompson::WhichCaptures;
 use regex_automata::util::syntax;
 use regex_automata::{Input, MatchKind, PatternSet};
 use regex_syntax::ParserBuilder;
-use regex_syntax::hir::Hir;
+use regex_syntax::hir::{Hir, HirKind};
 
 use crate::need::Need;
 
@@ -185,13 +185,32 @@ impl Facts {
                 _ => 1,
             },
         })?;
-        let properties = hir.properties();
-        let shortest_bytes = properties.minimum_len().unwrap_or(usize::MAX);
+        let shortest_bytes = shortest(&hir).unwrap_or(usize::MAX);
         if shortest_bytes == 0 {
             return Err(PatternError::MatchesEmpty);
         }
-        let looks_around = !properties.look_set().is_empty();
+        let looks_around = !hir.properties().look_set().is_empty();
         Ok(Self { looks_around, shortest_bytes, pattern: hir })
+    }
+}
+
+/// Bytes of the shortest match; `None` when nothing matches. The library's own figure is `None` as
+/// soon as one arm of many cannot match.
+fn shortest(pattern: &Hir) -> Option<usize> {
+    match pattern.kind() {
+        HirKind::Empty | HirKind::Look(_) => Some(0),
+        HirKind::Literal(literal) => Some(literal.0.len()),
+        HirKind::Class(class) => class.minimum_len(),
+        HirKind::Capture(capture) => shortest(&capture.sub),
+        HirKind::Repetition(repetition) if repetition.min == 0 => Some(0),
+        HirKind::Repetition(repetition) => {
+            let times = usize::try_from(repetition.min).unwrap_or(usize::MAX);
+            Some(shortest(&repetition.sub)?.saturating_mul(times))
+        }
+        HirKind::Concat(parts) => parts
+            .iter()
+            .try_fold(0_usize, |bytes, part| Some(bytes.saturating_add(shortest(part)?))),
+        HirKind::Alternation(arms) => arms.iter().filter_map(shortest).min(),
     }
 }
 
@@ -244,6 +263,7 @@ mod tests {
         refused(&["[0-9]{16}", "card[0-9"], 1, PatternError::Syntax { column: 5 });
         refused(&["a{2,1}"], 0, PatternError::Syntax { column: 2 });
         refused(&["ok+", "a*"], 1, PatternError::MatchesEmpty);
+        refused(&["[a&&b]|"], 0, PatternError::MatchesEmpty);
         refused(&[&"a".repeat(1025)], 0, PatternError::TooLong { got: 1025 });
         refused(&["((a{50}){50}){500}"], 0, PatternError::TooLarge);
         let deep = (0..5).fold("(a|bb){64}".to_string(), |inner, _| format!("({inner}|c){{64}}"));
@@ -268,6 +288,55 @@ mod tests {
             }
         }
     }
+
+    /// An arm that cannot match takes nothing from the others.
+    #[test]
+    fn what_cannot_match_hides_nothing() {
+        for (pattern, text) in [
+            (r"secret|[^\s\S]", "my secret"),
+            (r"[^\s\S]*secret", "my secret"),
+            ("(a|[a&&b]){3}", "aaa"),
+            ("^(pin1|[a&&b])$", "pin1"),
+        ] {
+            let patterns = compile(&["[0-9]{16}", pattern]).unwrap();
+            assert_eq!(patterns.find(text.as_bytes()), Some(1), "{pattern}");
+            assert_ne!(patterns.search_raw(text.as_bytes()), Raw::Impossible, "{pattern}");
+        }
+        let anchored = compile(&["[0-9]{16}", "^(pin1|[a&&b])$"]).unwrap();
+        assert_eq!(anchored.find_in_clean(b"pin1"), Some(1));
+        let never = compile(&["[a&&b]", "x"]).unwrap();
+        assert_eq!((never.find(b"x"), never.find(b"ab")), (Some(1), None));
+    }
+
+    proptest! {
+        /// Whatever is looked at first, a search finds what the regular expression finds.
+        #[test]
+        fn a_search_finds_what_the_pattern_matches(
+            arms in proptest::collection::vec(proptest::sample::select(&ARMS[..]), 1..4),
+            text in "[ab:1 ]{0,20}",
+        ) {
+            let pattern = arms.join("|");
+            let bare = build(&[&pattern]).unwrap().is_match(text.as_bytes());
+            if let Ok(patterns) = compile(&[&pattern]) {
+                assert_eq!(patterns.find(text.as_bytes()).is_some(), bare, "{pattern} in {text}");
+                let is_impossible = patterns.search_raw(text.as_bytes()) == Raw::Impossible;
+                assert!(!(is_impossible && bare), "{pattern} in {text}");
+            }
+        }
+    }
+
+    const ARMS: [&str; 10] = [
+        "[a&&b]",
+        "a[0-9]+",
+        "b{3}",
+        "(a|b:){2}",
+        r"\b1",
+        "^ab",
+        "1 ?:?a",
+        "([a&&b]|b)1",
+        "a*b",
+        ":$",
+    ];
 
     const WITH_BORDERS: [&str; 3] =
         ["^(tok|key)[0-9]{4}$", r"\bid-[a-f]{2,3}\b", "[0-9]{3}-[0-9]{2}"];

@@ -4,9 +4,9 @@
 //! header: magic 8 bytes || be64 number of the file
 //! frame:  "LWG2" || be32 length || be64 index || be32 CRC-32 || body
 //! ```
-//! The checksum covers file number, length, index and body. It is there for what a crash leaves;
-//! that nobody changed a batch is told by its tree and its signatures, as for everything that is
-//! archived.
+//! The checksum covers file number, length, index and body. It is there for what a crash leaves and
+//! for rot, not against somebody who writes to the disk: whether a batch is what was sealed is told
+//! by its tree and its signatures.
 //!
 //! A frame is written only after the one before it is durable. So an invalid frame at the end of
 //! the last file is one that was never finished and is cut off; when a valid frame follows it, or

@@ -14,14 +14,17 @@ pub(super) struct Kinds<'a> {
 }
 
 impl<'a> Kinds<'a> {
-    /// `None` when the values of a column are not numbered, or there are too many kinds.
+    /// `None` when the values of a column are not numbered, or there are so many kinds that most
+    /// of these rows would be the only one of theirs.
     pub(super) fn of(
         shapes: &'a Shapes,
         columns: impl Iterator<Item = &'a Column>,
+        rows: usize,
     ) -> Option<Self> {
+        let most = rows.saturating_mul(KINDS_A_ROW);
         let columns: Vec<&Column> = columns.collect();
         let count = columns.iter().try_fold(shapes.count(), |count, column| {
-            count.checked_mul(column.kinds()?).filter(|&count| count <= KINDS_MAX)
+            count.checked_mul(column.kinds()?).filter(|&count| count <= most)
         })?;
         Some(Self { shapes, columns, count })
     }
@@ -68,5 +71,5 @@ impl Notes {
     }
 }
 
-/// With more kinds than this most rows would be the only one of theirs.
-const KINDS_MAX: usize = 1 << 16;
+/// Combinations of values that could be: few of them are.
+const KINDS_A_ROW: usize = 4;

@@ -345,7 +345,8 @@ fn notes(
 ) -> Option<Notes> {
     let (Columns::Only(_), Some(shapes)) = (what.columns, shapes) else { return None };
     let fields = json.iter().filter_map(|(_, column)| column.as_ref());
-    let kinds = Kinds::of(shapes, metadata.iter().map(|(_, column)| column).chain(fields))?;
+    let columns = metadata.iter().map(|(_, column)| column).chain(fields);
+    let kinds = Kinds::of(shapes, columns, shown.len())?;
     Some(Notes::new(&kinds, shown))
 }
 
@@ -402,7 +403,7 @@ impl Tested {
             pipeline.may_keep(&input, &mut value)
         };
         let read = columns.iter().filter_map(|(_, column)| column.as_ref());
-        let kept = match Kinds::of(&shapes, read) {
+        let kept = match Kinds::of(&shapes, read, block.rows()) {
             Some(kinds) => kinds.decide(block.rows(), may_keep),
             None => (0..block.rows()).map(may_keep).collect(),
         };
