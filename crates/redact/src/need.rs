@@ -312,7 +312,7 @@ const TEXT_BYTES: usize = 64;
 const CHANCE_MAX: f64 = 0.125;
 /// Longer runs are no rarer.
 const PLACES_MAX: usize = 64;
-/// The ends of a gap.
+/// The ends of a part.
 const START: usize = 0;
 const END: usize = 1;
 

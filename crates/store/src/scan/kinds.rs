@@ -9,7 +9,8 @@ use crate::column::Column;
 /// The kinds of a block's rows, by number.
 pub(super) struct Kinds<'a> {
     shapes: &'a Shapes,
-    columns: Vec<&'a Column>,
+    /// With how many numbers their values have.
+    columns: Vec<(&'a Column, usize)>,
     count: usize,
 }
 
@@ -22,17 +23,18 @@ impl<'a> Kinds<'a> {
         rows: usize,
     ) -> Option<Self> {
         let most = rows.saturating_mul(KINDS_A_ROW);
-        let columns: Vec<&Column> = columns.collect();
-        let count = columns.iter().try_fold(shapes.count(), |count, column| {
-            count.checked_mul(column.kinds()?).filter(|&count| count <= most)
+        let columns: Vec<(&Column, usize)> =
+            columns.map(|column| Some((column, column.kinds()?))).collect::<Option<_>>()?;
+        let count = columns.iter().try_fold(shapes.count(), |count, (_, kinds)| {
+            count.checked_mul(*kinds).filter(|&count| count <= most)
         })?;
         Some(Self { shapes, columns, count })
     }
 
     /// `None` for a line that must be parsed.
     fn number(&self, row: usize) -> Option<usize> {
-        self.columns.iter().try_fold(self.shapes.number(row)?, |number, column| {
-            Some(number * column.kinds()? + column.kind(row)?)
+        self.columns.iter().try_fold(self.shapes.number(row)?, |number, (column, kinds)| {
+            Some(number * kinds + column.kind(row)?)
         })
     }
 
