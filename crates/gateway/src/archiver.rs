@@ -121,7 +121,7 @@ impl Job {
             Delivery::Refused(_) => Kind::Unverified,
             Delivery::Message(..) | Delivery::Telemetry(..) => Kind::Message,
         };
-        Entry { kind, origin: self.ledger.clone(), payload: self.delivery.encode() }
+        Entry { kind, origin: self.ledger.clone(), payload: self.delivery.encode().into() }
     }
 
     fn size(&self) -> u32 {
@@ -489,7 +489,7 @@ impl Worker {
             let encrypted = self.encrypt(run, &batch.bytes)?;
             crowded = crowded.max(encrypted.as_ref().map_or(0, |encrypted| encrypted.crowded));
             let bytes = encrypted.map(|encrypted| encrypted.bytes);
-            writer.push(bytes.as_ref().unwrap_or(&batch.bytes)).map_err(|_| corrupt())?;
+            writer.push(bytes.as_deref().unwrap_or(&batch.bytes)).map_err(|_| corrupt())?;
         }
         if crowded > 0 {
             let message = "too many tenants: records of further ones are erased with their day";

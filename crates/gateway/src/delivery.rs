@@ -4,6 +4,7 @@
 //! Deterministic CBOR, read strictly: the log is our own, but a disk is not to be trusted with its
 //! layout.
 
+use bytes::Bytes;
 use lucarne_ledger::cbor::{CborError, Reader, Writer};
 use lucarne_otlp::Signal;
 
@@ -26,7 +27,7 @@ pub enum Delivery {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Batch {
     /// Encoded as it goes into the archive.
-    pub bytes: Vec<u8>,
+    pub bytes: Bytes,
     /// The checkpoint of its end.
     pub note: String,
     /// Payloads that the outer layer rewrote for export, by sequence number.
@@ -100,16 +101,16 @@ impl Delivery {
         out.finish()
     }
 
-    /// Reads what `encode` writes.
+    /// Reads what `encode` writes; a batch stays where it is.
     ///
     /// # Errors
     /// When the bytes are nothing that it writes.
-    pub fn decode(bytes: &[u8]) -> Result<Self, CborError> {
+    pub fn decode(bytes: &Bytes) -> Result<Self, CborError> {
         let mut reader = Reader::new(bytes);
         let fields = reader.array()?;
         let delivery = match (reader.uint()?, fields) {
             (BATCH, 4) => Self::Batch(Batch {
-                bytes: reader.bytes()?.to_vec(),
+                bytes: bytes.slice_ref(reader.bytes()?),
                 note: reader.text()?.to_owned(),
                 copies: copies(&mut reader)?,
             }),
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_and_nothing_else() {
         let batch = Delivery::Batch(Batch {
-            bytes: vec![1; 300],
+            bytes: vec![1; 300].into(),
             note: "note\n".into(),
             copies: vec![(7, vec![2; 5])],
         });
@@ -174,9 +175,9 @@ mod tests {
         let telemetry = Delivery::Telemetry(Signal::Traces, vec![1; 3], 12);
         for delivery in [batch, Delivery::Refused(refused), other, own, proxy, telemetry] {
             let mut bytes = delivery.encode();
-            assert_eq!(Delivery::decode(&bytes), Ok(delivery));
+            assert_eq!(Delivery::decode(&bytes.clone().into()), Ok(delivery));
             bytes.push(0);
-            assert_eq!(Delivery::decode(&bytes), Err(CborError::TrailingBytes));
+            assert_eq!(Delivery::decode(&bytes.into()), Err(CborError::TrailingBytes));
         }
     }
 }

@@ -161,7 +161,7 @@ pub(crate) enum Whence<'a> {
     Host(&'a HostTelemetry),
 }
 
-impl Whence<'_> {
+impl<'a> Whence<'a> {
     /// The time for a record that has none.
     pub(crate) fn time_ns(self) -> u64 {
         match self {
@@ -179,7 +179,7 @@ impl Whence<'_> {
     }
 
     /// Where it comes from.
-    pub(crate) fn provenance(self) -> Option<line::Provenance> {
+    pub(crate) fn provenance(self) -> Option<line::Provenance<'a>> {
         match self {
             Self::Sealed(record) => Some(line::Provenance::of(record)),
             Self::Host(_) => None,

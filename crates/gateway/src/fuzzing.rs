@@ -14,7 +14,7 @@ use crate::delivery::Delivery;
 use crate::export::backoff::Backoff;
 use crate::export::client::Answer;
 use crate::export::cursor::Cursor;
-use crate::export::line::line;
+use crate::export::line::{Flat, line};
 use crate::export::otlp::OtlpTransport;
 use crate::export::otlp::answer::judge;
 use crate::export::push::{Verdict, retry_after};
@@ -76,7 +76,7 @@ pub fn fuzz_proxy_line(line: &[u8]) {
 
 /// An entry of the write-ahead log. What is read is what was written.
 pub fn fuzz_delivery(bytes: &[u8]) {
-    if let Ok(delivery) = Delivery::decode(bytes) {
+    if let Ok(delivery) = Delivery::decode(&Bytes::copy_from_slice(bytes)) {
         assert_eq!(delivery.encode(), bytes);
     }
 }
@@ -96,8 +96,9 @@ pub fn fuzz_gate(body: &[u8]) {
 /// The exported line of a message: one JSON object, if it is one.
 pub fn fuzz_host_line(json: &[u8]) {
     let message = HostMessage { job: HostJob::Proxy, json: Bytes::copy_from_slice(json) };
-    if let Ok(Some(line)) = line(&Item::Host(message)) {
-        let whole: serde_json::Map<_, _> = serde_json::from_slice(&line.into_whole())
+    let (item, mut flat) = (Item::Host(message), Flat::default());
+    if let Ok(Some(line)) = line(&item, &mut flat) {
+        let whole: serde_json::Map<_, _> = serde_json::from_slice(line.into_whole())
             .unwrap_or_else(|error| unreachable!("a line is a JSON object: {error}"));
         assert_eq!(whole.get("job").and_then(|job| job.as_str()), Some("vsock-proxy"));
     }

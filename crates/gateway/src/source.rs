@@ -54,7 +54,15 @@ pub struct Rolls {
 pub struct LogSource {
     rolls: Rolls,
     epochs: HashMap<(Instance, EpochId), Arc<Known>>,
-    held: Option<(u64, Vec<Slot>)>,
+    held: Option<Held>,
+}
+
+/// A roll in hand, as far as it has not been given out.
+struct Held {
+    roll: u64,
+    /// The ordinal of the first slot that is left.
+    next: usize,
+    slots: std::vec::IntoIter<Slot>,
 }
 
 /// What is known of an epoch from its evidence in the archive.
@@ -73,12 +81,15 @@ impl LogSource {
         Self { rolls, epochs: HashMap::new(), held: None }
     }
 
-    fn hold(&mut self, roll: u64) -> Result<&[Slot], SourceError> {
-        if self.held.as_ref().is_none_or(|(held, _)| *held != roll) {
-            let slots = self.load(roll)?;
-            self.held = Some((roll, slots));
+    /// The roll in hand if it goes on at `ordinal`; else it is read again.
+    fn hold(&mut self, roll: u64, ordinal: usize) -> Result<Held, SourceError> {
+        let goes_on = |held: &Held| held.roll == roll && held.next == ordinal;
+        if let Some(held) = self.held.take().filter(goes_on) {
+            return Ok(held);
         }
-        Ok(self.held.as_ref().map_or(&[], |(_, slots)| slots))
+        let mut slots = self.load(roll)?;
+        slots.drain(..ordinal.min(slots.len()));
+        Ok(Held { roll, next: ordinal, slots: slots.into_iter() })
     }
 
     fn load(&mut self, roll: u64) -> Result<Vec<Slot>, SourceError> {
@@ -149,6 +160,7 @@ impl LogSource {
             let mut reader = SegmentReader::open(file).map_err(|_| corrupt())?;
             while let Some(frame) = reader.next_frame().map_err(|_| corrupt())? {
                 let bytes = self.plain(frame.content).ok_or_else(corrupt)?;
+                let bytes = bytes.into();
                 let batch = Batch { bytes, note: String::new(), copies: Vec::new() };
                 self.add(&mut slots, batch, seal)?;
             }
@@ -172,7 +184,7 @@ impl LogSource {
         batch: Batch,
         seal: &SealName,
     ) -> Result<(), SourceError> {
-        let bytes = Bytes::from(batch.bytes);
+        let bytes = batch.bytes;
         // The gateway believed the epoch when this was sealed; the disk alone is doubted here.
         let said_ms = claimed_statement(&bytes).map_or(0, |statement| statement.time_ms);
         let known = self.epoch(&seal.ledger, Time::from_unix_ms(said_ms))?;
@@ -287,16 +299,19 @@ impl Source for LogSource {
         if roll >= *self.rolls.archived.through.borrow() {
             return Ok((Vec::new(), position(roll, ordinal)));
         }
-        let slots = tokio::task::block_in_place(|| self.hold(roll))?;
-        let mut items = Vec::new();
-        for (next, slot) in (ordinal..).zip(slots.get(ordinal..).unwrap_or_default()) {
-            if items.len() == items_max {
-                return Ok((items, position(roll, next)));
-            }
-            items.extend(slot.clone());
+        let mut held = tokio::task::block_in_place(|| self.hold(roll, ordinal))?;
+        let mut items = Vec::with_capacity(items_max.min(held.slots.len()));
+        while items.len() < items_max {
+            let Some(slot) = held.slots.next() else { break };
+            held.next += 1;
+            items.extend(slot);
         }
-        self.held = None;
-        Ok((items, position(roll + 1, 0)))
+        if held.slots.len() == 0 {
+            return Ok((items, position(roll + 1, 0)));
+        }
+        let place = position(roll, held.next);
+        self.held = Some(held);
+        Ok((items, place))
     }
 
     async fn changed(&mut self, from: &Position) {

@@ -702,7 +702,7 @@ fn accept(
     shared.counters.records.add(batch.statement().count);
     shared.heartbeats.see(batch, epoch);
     let delivery =
-        Batch { bytes: screened.batch, note: received.note.to_owned(), copies: screened.copies };
+        Batch { bytes: screened.batch.into(), note: received.note.to_owned(), copies: screened.copies };
     let job = Job::batch(batch.statement().ledger.clone(), delivery, received.urgent);
     (vec![job], Ok(()))
 }

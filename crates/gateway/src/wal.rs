@@ -22,6 +22,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use bytes::Bytes;
 use lucarne_archive::disk::{Disk, EntryKind, Lock, RealDisk};
 use lucarne_archive::name::Name;
 
@@ -354,17 +355,14 @@ fn recover_rolls(
         recovered.rolls.push(RollSummary { number: 0, bytes: first.end(), groups: 0 });
         return Ok((first, recovered));
     };
+    let accept = &mut |body: &[u8]| entry::decode(&Bytes::copy_from_slice(body)).is_some();
     for &number in sealed {
         let path = roll_path(directory, number);
-        let whole = frames::scan(&**disk, &path, ROLL_MAGIC, number, Tail::Whole, &mut |body| {
-            entry::decode(body).is_some()
-        })?;
+        let whole = frames::scan(&**disk, &path, ROLL_MAGIC, number, Tail::Whole, accept)?;
         recovered.rolls.push(RollSummary { number, bytes: whole.bytes, groups: whole.frames });
     }
     let path = roll_path(directory, last);
-    let end = frames::scan(&**disk, &path, ROLL_MAGIC, last, Tail::MayBeTorn, &mut |body| {
-        entry::decode(body).is_some()
-    })?;
+    let end = frames::scan(&**disk, &path, ROLL_MAGIC, last, Tail::MayBeTorn, accept)?;
     let End { bytes, frames: groups, torn_bytes } = end;
     recovered.torn_bytes = torn_bytes;
     let current = if bytes == 0 {

@@ -53,10 +53,11 @@ pub fn value_to_json(value: AnyValue<'_>, out: &mut Vec<u8>) -> Result<(), WireE
 
 /// Appends text as a JSON string with its quotes.
 pub fn string_to_json(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
     let mut rest = text.as_bytes();
+    out.push(b'"');
     // Nearly all text has nothing to escape.
-    while let Some(at) = rest.iter().position(|byte| is_escaped(*byte)) {
+    while !is_plain(rest) {
+        let Some(at) = rest.iter().position(|byte| is_escaped(*byte)) else { break };
         let (plain, [byte, behind @ ..]) = rest.split_at(at) else { break };
         out.extend_from_slice(plain);
         escape(*byte, out);
@@ -65,6 +66,31 @@ pub fn string_to_json(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(rest);
     out.push(b'"');
 }
+
+/// Whether nothing has to be escaped, eight bytes at a time.
+fn is_plain(text: &[u8]) -> bool {
+    let (words, _) = text.as_chunks::<8>();
+    match text.last_chunk::<8>() {
+        Some(last) => words.iter().chain([last]).all(|word| !has_escaped(u64::from_le_bytes(*word))),
+        None => !has_escaped(text.iter().fold(SPACES, |word, byte| word << 8 | u64::from(*byte))),
+    }
+}
+
+// A byte becomes negative when it was below what is taken from it; what it lends from those above
+// it makes no difference, since then it has been found.
+const fn has_escaped(word: u64) -> bool {
+    let quote = word ^ u64::from_le_bytes([b'"'; 8]);
+    let backslash = word ^ u64::from_le_bytes([b'\\'; 8]);
+    let delete = word ^ u64::from_le_bytes([0x7f; 8]);
+    let below = word.wrapping_sub(SPACES) & !word
+        | quote.wrapping_sub(ONES) & !quote
+        | backslash.wrapping_sub(ONES) & !backslash
+        | delete.wrapping_sub(ONES) & !delete;
+    below & u64::from_le_bytes([0x80; 8]) != 0
+}
+
+const ONES: u64 = u64::from_le_bytes([1; 8]);
+const SPACES: u64 = u64::from_le_bytes([b' '; 8]);
 
 const fn is_escaped(byte: u8) -> bool {
     // DEL is legal in JSON, but terminals obey it.
@@ -105,15 +131,17 @@ pub fn double_to_json(number: f64, out: &mut Vec<u8>) {
 
 /// Appends bytes as lower-case hex.
 pub fn hex(bytes: &[u8], out: &mut Vec<u8>) {
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 0xf] {
-            out.push(if nibble < 10 {
-                b'0'.saturating_add(nibble)
-            } else {
-                b'a'.saturating_add(nibble.saturating_sub(10))
-            });
-        }
+    let start = out.len();
+    out.resize(start.saturating_add(bytes.len().saturating_mul(2)), 0);
+    let (pairs, _) = out.get_mut(start..).unwrap_or_default().as_chunks_mut::<2>();
+    for (pair, byte) in pairs.iter_mut().zip(bytes) {
+        *pair = [byte >> 4, byte & 0xf].map(digit);
     }
+}
+
+const fn digit(nibble: u8) -> u8 {
+    let base = if nibble < 10 { b'0' } else { b'a' - 10 };
+    base.saturating_add(nibble)
 }
 
 fn separate(index: usize, out: &mut Vec<u8>) {

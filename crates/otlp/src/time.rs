@@ -7,19 +7,19 @@ pub fn write_rfc3339(unix_nano: u64, out: &mut Vec<u8>) {
     let seconds = unix_nano / NANOS;
     let (year, month, day) = civil(seconds / DAY);
     let second = seconds % DAY;
-    decimal(year, 4, out);
-    for (separator, number, width) in [
-        (b'-', month, 2),
-        (b'-', day, 2),
-        (b'T', second / 3600, 2),
-        (b':', second / 60 % 60, 2),
-        (b':', second % 60, 2),
-        (b'.', unix_nano % NANOS, 9),
+    let mut text = *b"0000-00-00T00:00:00.000000000Z";
+    for (digits, number) in [
+        (0..4, year),
+        (5..7, month),
+        (8..10, day),
+        (11..13, second / 3600),
+        (14..16, second / 60 % 60),
+        (17..19, second % 60),
+        (20..29, unix_nano % NANOS),
     ] {
-        out.push(separator);
-        decimal(number, width, out);
+        decimal(number, text.get_mut(digits).unwrap_or_default());
     }
-    out.push(b'Z');
+    out.extend_from_slice(&text);
 }
 
 /// Year, month and day of a day since 1970-01-01, by counting 400-year cycles that begin in March.
@@ -36,10 +36,11 @@ pub const fn civil(days: u64) -> (u64, u64, u64) {
     (cycle * 400 + year + (month <= 2) as u64, month, day)
 }
 
-fn decimal(number: u64, width: u32, out: &mut Vec<u8>) {
-    for place in (0..width).rev() {
-        let digit = number.checked_div(10_u64.saturating_pow(place)).unwrap_or(0) % 10;
-        out.push(b'0'.saturating_add(u8::try_from(digit).unwrap_or(0)));
+// The last digits, as many as there is room for.
+fn decimal(mut number: u64, digits: &mut [u8]) {
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0'.saturating_add(u8::try_from(number % 10).unwrap_or(0));
+        number /= 10;
     }
 }
 

@@ -220,9 +220,15 @@ impl<'b> Writer<'b> {
     /// Wire type 2 with known content.
     #[inline]
     pub fn bytes(&mut self, number: u32, value: &[u8]) {
-        self.tag(number, 2);
-        self.raw_varint(value.len() as u64);
+        self.head(number, value.len() as u64);
         self.out.extend_from_slice(value);
+    }
+
+    /// Wire type 2 whose content, of so many bytes, is written next.
+    #[inline]
+    pub fn head(&mut self, number: u32, length: u64) {
+        self.tag(number, 2);
+        self.raw_varint(length);
     }
 
     /// One number of a packed field of varints, to be written within [`message`](Self::message).

@@ -58,7 +58,7 @@ fn write_log(folder: &Path) {
     sealer.append_control(&Control::Open(open)).unwrap();
     let sealed = sealer.seal(&signer, 1_779_703_200_000, Seed::new([2; 32])).unwrap().unwrap();
     let note = "a note\n".to_owned();
-    let batch = Batch { bytes: sealed.bytes().to_vec(), note, copies: Vec::new() };
+    let batch = Batch { bytes: sealed.bytes().to_vec().into(), note, copies: Vec::new() };
     let mut wal = open_log(folder);
     wal.append(&[Job::batch(ledger, batch, false).entry()]).unwrap();
     wal.seal_roll().unwrap();

@@ -14,25 +14,42 @@ use lucarne_otlp::wire::WireError;
 use serde::de::{MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// An object being written.
-#[derive(Clone)]
-pub(crate) struct Flat {
+/// An object being written, and its memory, which serves one object after the other.
+#[derive(Debug)]
+pub struct Flat {
     out: Vec<u8>,
-    fields: Vec<(Range<usize>, Range<usize>)>,
+    fields: Vec<Field>,
+    /// One bit for each field, chosen by its hash: most names are new, and seen to be.
+    taken: u64,
+}
+
+/// A field that is written: where its name and its value lie.
+#[derive(Debug)]
+struct Field {
+    /// Of the name, to compare numbers and seldom names.
+    hash: u64,
+    name: Range<usize>,
+    value: Range<usize>,
+}
+
+impl Default for Flat {
+    fn default() -> Self {
+        Self { out: vec![b'{'], fields: Vec::new(), taken: 0 }
+    }
 }
 
 impl Flat {
-    /// An object without fields.
-    pub(crate) fn new() -> Self {
-        let mut out = Vec::with_capacity(512);
-        out.push(b'{');
-        Self { out, fields: Vec::with_capacity(24) }
+    /// Without fields again.
+    pub(crate) fn clear(&mut self) {
+        self.out.truncate(1);
+        self.fields.clear();
+        self.taken = 0;
     }
 
-    /// The object.
-    pub(crate) fn finish(mut self) -> Vec<u8> {
+    /// The object; nothing can be added to it.
+    pub(crate) fn finish(&mut self) -> &[u8] {
         self.out.push(b'}');
-        self.out
+        &self.out
     }
 
     /// A field whose value `write` appends as JSON.
@@ -70,7 +87,7 @@ impl Flat {
 
     /// A whole number.
     pub(crate) fn number(&mut self, key: &str, number: u64) {
-        self.field(key, |out| out.extend_from_slice(number.to_string().as_bytes()));
+        self.field(key, |out| out.extend_from_slice(Decimal::of(number).as_str().as_bytes()));
     }
 
     /// Unix nanoseconds as RFC 3339 text.
@@ -84,7 +101,7 @@ impl Flat {
         if let AnyValue::KvList(mut entries) = entry.value {
             return entries.try_for_each(|inner| self.attribute(&name, inner?));
         }
-        if !PROVENANCE.contains(&&*name) {
+        if !is_provenance(&name) {
             return self.body(&name, entry.value);
         }
         let mut json = Vec::new();
@@ -107,7 +124,7 @@ impl Flat {
             let name = dotted(prefix, key);
             let text = value.get();
             let nested = text.starts_with('{') && name.len() < NAME_BYTES_MAX;
-            match Object::parse(text.as_bytes()).filter(|_| nested) {
+            match nested.then(|| Object::parse(text.as_bytes())).flatten() {
                 Some(inner) => self.object(&name, &inner),
                 None => self.foreign(&name, text.as_bytes()),
             }
@@ -118,7 +135,7 @@ impl Flat {
     // set aside.
     fn foreign(&mut self, name: &str, json: &[u8]) {
         let write = |out: &mut Vec<u8>| out.extend_from_slice(json);
-        if !PROVENANCE.contains(&name) {
+        if !is_provenance(name) {
             self.field(name, write);
         } else if self.value(name) != Some(json) {
             self.field(&format!("{CLASH}{name}"), write);
@@ -128,26 +145,73 @@ impl Flat {
     fn value(&self, name: &str) -> Option<&[u8]> {
         let mut quoted = Vec::new();
         string_to_json(name, &mut quoted);
-        let field = self.fields.iter().find(|(other, _)| self.out[other.clone()] == quoted)?;
-        Some(&self.out[field.1.clone()])
+        let field = self.named(hash(name.as_bytes()), &quoted)?;
+        Some(&self.out[field.value.clone()])
+    }
+
+    fn named(&self, hash: u64, quoted: &[u8]) -> Option<&Field> {
+        if self.taken & bit(hash) == 0 {
+            return None;
+        }
+        let same = |field: &&Field| field.hash == hash && &self.out[field.name.clone()] == quoted;
+        self.fields.iter().find(same)
     }
 
     // The field that begins at `start` was written under `name`; a clash is settled after the fact,
     // because clashes are rare.
     fn settle(&mut self, start: usize, name: Range<usize>, key: &str) {
+        let hash = hash(key.as_bytes());
         let value = name.end + 1..self.out.len();
-        let taken =
-            self.fields.iter().find(|(other, _)| self.out[other.clone()] == self.out[name.clone()]);
-        let Some((_, first)) = taken else {
-            self.fields.push((name, value));
+        let Some(first) = self.named(hash, &self.out[name.clone()]) else {
+            self.fields.push(Field { hash, name, value });
+            self.taken |= bit(hash);
             return;
         };
-        let same = self.out[first.clone()] == self.out[value.clone()];
+        let same = self.out[first.value.clone()] == self.out[value.clone()];
         let text = self.out[value].to_vec();
         self.out.truncate(start);
         if !same && !key.starts_with(CLASH) {
             self.field(&format!("{CLASH}{key}"), |out| out.extend_from_slice(&text));
         }
+    }
+}
+
+/// A number that tells nearly all names apart; who finds two that it does not, has cost a
+/// comparison of them.
+fn hash(name: &[u8]) -> u64 {
+    let (words, rest) = name.as_chunks::<8>();
+    let mut last = [0; 8];
+    last[..rest.len()].copy_from_slice(rest);
+    let mix = |hash: u64, word: &[u8; 8]| {
+        (hash ^ u64::from_le_bytes(*word)).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(32)
+    };
+    words.iter().chain([&last]).fold(name.len() as u64, mix)
+}
+
+const fn bit(hash: u64) -> u64 {
+    1 << (hash % 64)
+}
+
+/// A number in decimal, without an allocation.
+pub(crate) struct Decimal {
+    digits: [u8; 20],
+    start: usize,
+}
+
+impl Decimal {
+    pub(crate) fn of(mut number: u64) -> Self {
+        let (mut digits, mut start) = ([b'0'; 20], 20);
+        while start == 20 || number > 0 {
+            start -= 1;
+            digits[start] = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+        Self { digits, start }
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        // Digits are text.
+        std::str::from_utf8(&self.digits[self.start..]).unwrap_or_default()
     }
 }
 
@@ -201,17 +265,21 @@ fn dotted<'k>(prefix: &str, key: &'k str) -> Cow<'k, str> {
     if prefix.is_empty() { key.into() } else { format!("{prefix}.{key}").into() }
 }
 
-/// Names that only the gateway writes.
-const PROVENANCE: [&str; 8] = [
-    "job",
-    "tee_instance_id",
-    "signature_valid",
-    "tee_batch_seq",
-    "tee_cert_thumbprint",
-    "tee_seal",
-    "tee_record_index",
-    "lucarne.sealed",
-];
+/// Whether only the gateway writes this name.
+fn is_provenance(name: &str) -> bool {
+    matches!(
+        name,
+        "job"
+            | "tee_instance_id"
+            | "signature_valid"
+            | "tee_batch_seq"
+            | "tee_cert_thumbprint"
+            | "tee_seal"
+            | "tee_record_index"
+            | "lucarne.sealed"
+    )
+}
+
 const CLASH: &str = "attributes.";
 /// Ends the recursion into objects; what is deeper stays as it is.
 const NAME_BYTES_MAX: usize = 256;
@@ -222,9 +290,11 @@ mod tests {
 
     #[track_caller]
     fn check(write: impl FnOnce(&mut Flat), expected: &str) {
-        let mut flat = Flat::new();
+        let mut flat = Flat::default();
+        flat.text("of the one before", "x");
+        flat.clear();
         write(&mut flat);
-        assert_eq!(String::from_utf8(flat.finish()).unwrap(), expected);
+        assert_eq!(std::str::from_utf8(flat.finish()).unwrap(), expected);
     }
 
     fn entry<'a>(key: &'a str, value: AnyValue<'a>) -> KeyValue<'a> {

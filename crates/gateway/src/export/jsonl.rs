@@ -11,11 +11,10 @@ use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use bytes::Bytes;
 use lucarne_otlp::Signal;
 
 use crate::durable_file::sync_directory;
-use crate::export::line::{self, Malformed};
+use crate::export::line::{self, Flat, Malformed};
 use crate::export::sink::{Reason, Stuck, Tally};
 use crate::export::{Item, Whence};
 
@@ -26,6 +25,7 @@ pub struct Jsonl {
     rotate_bytes: u64,
     rotate_keep: usize,
     outputs: [Output; 3],
+    flat: Flat,
     tally: Tally,
 }
 
@@ -37,7 +37,8 @@ struct Output {
     /// INVARIANT: what is before it is durable and belongs to batches that are recorded or about to
     /// be.
     length: u64,
-    waiting: Vec<u8>,
+    /// Shared with the write that is under way; its memory serves the next batch.
+    waiting: Arc<Vec<u8>>,
 }
 
 impl Jsonl {
@@ -50,12 +51,13 @@ impl Jsonl {
         let output = |name| {
             let file = open(&directory.join(name))?;
             let length = file.metadata()?.len();
-            Ok::<_, io::Error>(Output { name, file: Arc::new(file), length, waiting: Vec::new() })
+            Ok::<_, io::Error>(Output { name, file: Arc::new(file), length, waiting: Arc::default() })
         };
         let outputs = [output(NAMES[0])?, output(NAMES[1])?, output(NAMES[2])?];
         sync_directory(directory)?;
         let directory = directory.to_owned();
-        Ok(Self { directory, rotate_bytes, rotate_keep, outputs, tally: Tally::default() })
+        let (flat, tally) = (Flat::default(), Tally::default());
+        Ok(Self { directory, rotate_bytes, rotate_keep, outputs, flat, tally })
     }
 
     /// Cuts each file back to its recorded length. A file that is shorter, or that no cursor knows,
@@ -145,8 +147,8 @@ impl Jsonl {
 
     fn render(&mut self, item: &Item) -> Result<(), Malformed> {
         let [logs, metrics, traces] = &mut self.outputs;
-        if let Some(line) = line::line(item)? {
-            logs.push(&line.into_whole());
+        if let Some(line) = line::line(item, &mut self.flat)? {
+            logs.push(line.into_whole());
         }
         let (whence, signal, telemetry) = match item {
             Item::Record(record) => {
@@ -170,26 +172,25 @@ impl Jsonl {
 
 impl Output {
     fn push(&mut self, line: &[u8]) {
-        self.waiting.extend_from_slice(line);
-        self.waiting.push(b'\n');
+        let waiting = Arc::make_mut(&mut self.waiting);
+        waiting.extend_from_slice(line);
+        waiting.push(b'\n');
     }
 
     async fn write(&mut self) -> io::Result<()> {
         if self.waiting.is_empty() {
             return Ok(());
         }
-        let lines = Bytes::from(std::mem::take(&mut self.waiting));
-        let (file, at, content) = (Arc::clone(&self.file), self.length, lines.clone());
+        let (file, at) = (Arc::clone(&self.file), self.length);
+        let content = Arc::clone(&self.waiting);
         let writing = tokio::task::spawn_blocking(move || {
             file.write_all_at(&content, at)?;
             file.sync_data()
         });
-        let written = writing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
-        match written {
-            Ok(()) => self.length += lines.len() as u64,
-            Err(_) => self.waiting = lines.into(),
-        }
-        written
+        writing.await.unwrap_or_else(|error| Err(io::Error::other(error)))?;
+        self.length += self.waiting.len() as u64;
+        Arc::make_mut(&mut self.waiting).clear();
+        Ok(())
     }
 
     fn end_line(&mut self) -> io::Result<()> {

@@ -15,7 +15,7 @@ use lucarne_otlp::wire::Writer;
 
 pub use self::answer::judge;
 use self::group::Groups;
-use crate::export::line::{self, Line, Malformed, Provenance};
+use crate::export::line::{self, Flat, Line, Malformed};
 use crate::export::request::{Format, Request, gather};
 use crate::export::sink::Tally;
 use crate::export::{Entry, Item, Telemetry, Whence};
@@ -173,7 +173,8 @@ fn add_metric(
 }
 
 fn add_line(item: &Item, groups: &mut Groups) -> Result<(), Malformed> {
-    let Some(line) = line::line(item)? else { return Ok(()) };
+    let mut flat = Flat::default();
+    let Some(line) = line::line(item, &mut flat)? else { return Ok(()) };
     let message = log_record(line);
     match item {
         Item::Record(record) => {
@@ -190,7 +191,7 @@ fn add_line(item: &Item, groups: &mut Groups) -> Result<(), Malformed> {
 }
 
 /// A line as a `LogRecord`.
-fn log_record(line: Line) -> Bytes {
+fn log_record(line: Line<'_, '_>) -> Bytes {
     let (job, level, timestamp_ns) = (line.job, line.level, line.timestamp_ns);
     let text = line.into_text();
     let mut out = Vec::with_capacity(text.len() + 64);
@@ -199,16 +200,15 @@ fn log_record(line: Line) -> Bytes {
     writer.fixed64(11, timestamp_ns);
     writer.varint(2, level.number());
     writer.bytes(3, level.as_str().as_bytes());
-    writer.message(5, |body| body.bytes(1, &text));
+    writer.message(5, |body| body.bytes(1, text));
     attribute(6, "job", job, &mut writer);
     out.into()
 }
 
 /// Appends where a record comes from to its attributes, which are field `number`.
 fn provenance(whence: Whence<'_>, number: u32, out: &mut Writer<'_>) {
-    let provenance = whence.provenance();
-    for (key, value) in provenance.iter().flat_map(Provenance::metadata) {
-        attribute(number, key, &value, out);
+    if let Some(provenance) = whence.provenance() {
+        provenance.metadata(|key, value| attribute(number, key, value, out));
     }
     if whence.is_unsealed() {
         out.message(number, |entry| {

@@ -5,6 +5,7 @@
 //! ```
 //! Entries of a group lie one after the other. The payload is opaque here.
 
+use bytes::Bytes;
 use lucarne_ledger::identity::{EpochId, LedgerId, LedgerKind};
 
 use super::error::WalError;
@@ -17,7 +18,7 @@ pub struct Entry {
     /// Whose it is.
     pub origin: LedgerId,
     /// Its bytes.
-    pub payload: Vec<u8>,
+    pub payload: Bytes,
 }
 
 /// What a payload is; the number is on the disk.
@@ -67,23 +68,23 @@ pub(super) fn encode(entries: &[Entry], out: &mut Vec<u8>) -> Result<(), WalErro
     Ok(())
 }
 
-/// The entries of a group, or `None` when the bytes are none.
-pub(super) fn decode(mut bytes: &[u8]) -> Option<Vec<Entry>> {
-    let mut entries = Vec::new();
-    while !bytes.is_empty() {
-        entries.push(decode_entry(&mut bytes)?);
+/// The entries of a group, in its memory, or `None` when the bytes are none.
+pub(super) fn decode(group: &Bytes) -> Option<Vec<Entry>> {
+    let (mut entries, mut rest) = (Vec::new(), &group[..]);
+    while !rest.is_empty() {
+        entries.push(decode_entry(group, &mut rest)?);
     }
     if entries.is_empty() { None } else { Some(entries) }
 }
 
-fn decode_entry(bytes: &mut &[u8]) -> Option<Entry> {
+fn decode_entry(group: &Bytes, bytes: &mut &[u8]) -> Option<Entry> {
     let [code, ledger] = take_array(bytes)?;
     let kind = Kind::ALL.into_iter().find(|kind| kind.code() == code)?;
     let epoch = EpochId(take_array(bytes)?);
     let [length] = take_array(bytes)?;
     let instance = std::str::from_utf8(take(bytes, usize::from(length))?).ok()?.parse().ok()?;
     let length = u32::from_be_bytes(take_array(bytes)?);
-    let payload = take(bytes, usize::try_from(length).ok()?)?.to_vec();
+    let payload = group.slice_ref(take(bytes, usize::try_from(length).ok()?)?);
     let origin = LedgerId { instance, epoch, kind: LedgerKind::from_code(u64::from(ledger))? };
     Some(Entry { kind, origin, payload })
 }

@@ -184,20 +184,17 @@ pub(super) fn scan(
     }
 }
 
-/// One frame out of an open file; `None` when none begins here.
-pub(super) fn read_frame(number: u64, source: &mut dyn Read) -> io::Result<Option<(Vec<u8>, u64)>> {
-    let mut frame = Vec::new();
-    (&mut *source).take(FRAME_HEAD_BYTES as u64).read_to_end(&mut frame)?;
-    let Some(length) = frame.get(4..8).and_then(|length| length.try_into().ok()) else {
-        return Ok(None);
-    };
-    let length = u64::from(u32::from_be_bytes(length));
-    if length > BODY_BYTES_MAX {
+/// The body of one frame out of an open file; `None` when none begins here.
+pub(super) fn read_frame(number: u64, source: &mut dyn Read) -> io::Result<Option<Vec<u8>>> {
+    let mut head = Vec::with_capacity(FRAME_HEAD_BYTES);
+    (&mut *source).take(FRAME_HEAD_BYTES as u64).read_to_end(&mut head)?;
+    let Some((head, _)) = parse_head(&head) else { return Ok(None) };
+    if u64::from(head.length) > BODY_BYTES_MAX {
         return Ok(None);
     }
-    source.take(length).read_to_end(&mut frame)?;
-    let whole = parse(number, &frame).map(|(_, body, _)| (body.to_vec(), frame.len() as u64));
-    Ok(whole)
+    let mut body = Vec::with_capacity(head.length as usize);
+    source.take(u64::from(head.length)).read_to_end(&mut body)?;
+    Ok(Some(body).filter(|body| head.is_of(number, body)))
 }
 
 /// Bytes that a body takes on the disk.
@@ -222,13 +219,32 @@ fn is_followed(number: u64, bytes: &[u8]) -> bool {
 
 /// Index, body and what follows, if a valid frame begins here.
 fn parse(number: u64, bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
+    let (head, rest) = parse_head(bytes)?;
+    let (body, rest) = rest.split_at_checked(usize::try_from(head.length).ok()?)?;
+    head.is_of(number, body).then_some((head.index, body, rest))
+}
+
+/// What stands before the body of a frame.
+struct Head {
+    length: u32,
+    index: u64,
+    sum: u32,
+}
+
+impl Head {
+    fn is_of(&self, number: u64, body: &[u8]) -> bool {
+        body.len() == self.length as usize && checksum(number, self.index, body) == self.sum
+    }
+}
+
+fn parse_head(bytes: &[u8]) -> Option<(Head, &[u8])> {
     let rest = bytes.strip_prefix(FRAME_MAGIC)?;
-    let (length, rest) = rest.split_first_chunk::<4>()?;
-    let (index, rest) = rest.split_first_chunk::<8>()?;
-    let (sum, rest) = rest.split_first_chunk::<4>()?;
-    let (body, rest) = rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
-    let index = u64::from_be_bytes(*index);
-    (checksum(number, index, body) == u32::from_be_bytes(*sum)).then_some((index, body, rest))
+    let (length, rest) = rest.split_first_chunk()?;
+    let (index, rest) = rest.split_first_chunk()?;
+    let (sum, rest) = rest.split_first_chunk()?;
+    let length = u32::from_be_bytes(*length);
+    let (index, sum) = (u64::from_be_bytes(*index), u32::from_be_bytes(*sum));
+    Some((Head { length, index, sum }, rest))
 }
 
 fn frame_head(number: u64, index: u64, body: &[u8]) -> Result<Vec<u8>, WalError> {

@@ -9,6 +9,8 @@ use std::num::ParseIntError;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use bytes::Bytes;
+
 use super::entry::{self, Entry};
 use super::error::{Step, WalError, failed};
 use super::{HEADER_BYTES, Shared, frames, roll_path};
@@ -122,8 +124,9 @@ impl WalReader {
             true => failed(Step::Read, &path)(error),
             false => WalError::Removed { roll },
         })?;
-        let (body, bytes) = frame.ok_or(WalError::NoGroup { roll, offset })?;
+        let body = Bytes::from(frame.ok_or(WalError::NoGroup { roll, offset })?);
         let entries = entry::decode(&body).ok_or(WalError::NoGroup { roll, offset })?;
+        let bytes = frames::framed_bytes(&body);
         let next = Position { roll, offset: offset.saturating_add(bytes) };
         Ok(Group { at, next, entries })
     }

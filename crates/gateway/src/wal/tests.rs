@@ -22,7 +22,7 @@ fn entry(kind: Kind, payload: &[u8]) -> Entry {
         epoch: EpochId([7; 16]),
         kind: LedgerKind::Audit,
     };
-    Entry { kind, origin, payload: payload.to_vec() }
+    Entry { kind, origin, payload: Bytes::copy_from_slice(payload) }
 }
 
 /// A group that tells its number.

@@ -114,7 +114,7 @@ impl Site {
             let text = Checkpoint { origin: self.origin(), size, root }.to_string();
             let line = self.log_key().line(&self.ed25519.sign(text.as_bytes()).unwrap());
             let note = note::assemble(&text, &[line]);
-            batches.push(Batch { bytes: sealed.into_bytes(), note, copies: Vec::new() });
+            batches.push(Batch { bytes: sealed.into_bytes().into(), note, copies: Vec::new() });
         }
         let runs = run_of_batches::cut(batches).unwrap();
         let [run] = &runs[..] else { panic!("one run") };

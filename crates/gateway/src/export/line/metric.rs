@@ -24,7 +24,7 @@ fn line(
     unit: &str,
     point: Point<'_>,
 ) -> Result<Vec<u8>, Malformed> {
-    let mut flat = Flat::new();
+    let mut flat = Flat::default();
     let time_ns = if point.time_ns == 0 { record.time_ns() } else { point.time_ns };
     flat.time("timestamp", time_ns);
     flat.text("metric", name);
@@ -46,7 +46,7 @@ fn line(
     if let Some(provenance) = record.provenance() {
         provenance.write(&mut flat);
     }
-    Ok(flat.finish())
+    Ok(flat.finish().to_vec())
 }
 
 fn sample(flat: &mut Flat, sample: &Sample) {

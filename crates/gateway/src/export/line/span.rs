@@ -12,7 +12,7 @@ use crate::export::{Telemetry, Whence};
 /// When the record is not a `Span`.
 pub(crate) fn line(record: Whence<'_>, span: &Telemetry) -> Result<Vec<u8>, Malformed> {
     let message = Span::parse(&span.message)?;
-    let mut flat = Flat::new();
+    let mut flat = Flat::default();
     flat.time("timestamp", message.start_time_unix_nano);
     flat.hex("traceId", message.trace_id);
     flat.hex("spanId", message.span_id);
@@ -35,7 +35,7 @@ pub(crate) fn line(record: Whence<'_>, span: &Telemetry) -> Result<Vec<u8>, Malf
     if let Some(provenance) = record.provenance() {
         provenance.write(&mut flat);
     }
-    Ok(flat.finish())
+    Ok(flat.finish().to_vec())
 }
 
 /// A decimal number of milliseconds without trailing zeros.

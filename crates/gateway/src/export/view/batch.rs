@@ -6,8 +6,8 @@
 use lucarne_store::ingest::Row;
 use lucarne_store::surface;
 
-use crate::export::line::{self, Malformed};
-use crate::export::loki::{Loki, LokiFormat};
+use crate::export::line::{self, Flat, Malformed};
+use crate::export::loki::{self, Loki, LokiFormat};
 use crate::export::otlp::{Otlp, OtlpTransport, Signals};
 use crate::export::sink::Tally;
 use crate::export::{Item, Whence};
@@ -23,9 +23,9 @@ pub(super) struct Batch {
 impl Batch {
     /// Those of the items that a view keeps; metrics are not for it.
     pub(super) fn of(items: &[Item], tally: &mut Tally) -> Self {
-        let mut rows = Vec::new();
+        let (mut rows, mut flat) = (Vec::new(), Flat::default());
         for item in items {
-            match row(item) {
+            match row(item, &mut flat) {
                 Ok(None) => {}
                 Ok(Some(row)) => rows.push(row),
                 Err(Malformed) => tally.skipped += 1,
@@ -46,14 +46,16 @@ impl Batch {
     }
 }
 
-fn row(item: &Item) -> Result<Option<Row>, Malformed> {
-    let Some(line) = line::line(item)? else { return Ok(None) };
-    let (labels, entry) = STREAMS.place(line);
-    let mut metadata: Vec<(String, String)> =
-        entry.metadata.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+fn row(item: &Item, flat: &mut Flat) -> Result<Option<Row>, Malformed> {
+    let Some(line) = line::line(item, flat)? else { return Ok(None) };
+    let labels = STREAMS.stream(&line).labels();
+    let mut metadata = Vec::new();
+    if let Some(provenance) = line.provenance {
+        provenance.metadata(|name, value| metadata.push((name.to_owned(), value.to_owned())));
+    }
     metadata.push((SEALED.to_owned(), is_sealed(item).to_string()));
-    let time_ns = i64::try_from(entry.timestamp_ns).unwrap_or(i64::MAX);
-    let text = String::from_utf8(entry.line).map_err(|_| Malformed)?;
+    let time_ns = i64::try_from(line.timestamp_ns).unwrap_or(i64::MAX);
+    let text = String::from_utf8(loki::text(line).into_owned()).map_err(|_| Malformed)?;
     let mut row = Row::new(labels, time_ns, text, metadata);
     surface::complete(&mut row);
     Ok(Some(row))
