@@ -104,7 +104,11 @@ fn origin(instance: &Instance, first: u64) -> Origin {
         batch_time_ns: TIME_NS,
         head_size: first + u64::from(BATCH),
         head_root: "0f".repeat(32),
-        seal: format!("2024/05/27/i/{}/telemetry/{range}-{}.seal", "ab".repeat(16), "0f".repeat(32)),
+        seal: format!(
+            "2024/05/27/i/{}/telemetry/{range}-{}.seal",
+            "ab".repeat(16),
+            "0f".repeat(32)
+        ),
     }
 }
 

@@ -65,6 +65,24 @@ struct Held {
     slots: std::vec::IntoIter<Slot>,
 }
 
+impl Held {
+    fn new(roll: u64, mut slots: Vec<Slot>, ordinal: usize) -> Self {
+        slots.drain(..ordinal.min(slots.len()));
+        Self { roll, next: ordinal, slots: slots.into_iter() }
+    }
+
+    /// The next items, and whether that was the last of them.
+    fn give(&mut self, items_max: usize) -> (Vec<Item>, bool) {
+        let mut items = Vec::with_capacity(items_max.min(self.slots.len()));
+        while items.len() < items_max {
+            let Some(slot) = self.slots.next() else { break };
+            self.next += 1;
+            items.extend(slot);
+        }
+        (items, self.slots.len() == 0)
+    }
+}
+
 /// What is known of an epoch from its evidence in the archive.
 struct Known {
     key: EpochKey,
@@ -87,9 +105,7 @@ impl LogSource {
         if let Some(held) = self.held.take().filter(goes_on) {
             return Ok(held);
         }
-        let mut slots = self.load(roll)?;
-        slots.drain(..ordinal.min(slots.len()));
-        Ok(Held { roll, next: ordinal, slots: slots.into_iter() })
+        Ok(Held::new(roll, self.load(roll)?, ordinal))
     }
 
     fn load(&mut self, roll: u64) -> Result<Vec<Slot>, SourceError> {
@@ -300,18 +316,13 @@ impl Source for LogSource {
             return Ok((Vec::new(), position(roll, ordinal)));
         }
         let mut held = tokio::task::block_in_place(|| self.hold(roll, ordinal))?;
-        let mut items = Vec::with_capacity(items_max.min(held.slots.len()));
-        while items.len() < items_max {
-            let Some(slot) = held.slots.next() else { break };
-            held.next += 1;
-            items.extend(slot);
-        }
-        if held.slots.len() == 0 {
+        let (items, was_last) = held.give(items_max);
+        if was_last {
             return Ok((items, position(roll + 1, 0)));
         }
-        let place = position(roll, held.next);
+        let next = position(roll, held.next);
         self.held = Some(held);
-        Ok((items, place))
+        Ok((items, next))
     }
 
     async fn changed(&mut self, from: &Position) {
@@ -411,9 +422,11 @@ const REASONS: [&str; 12] = [
 mod tests {
     use std::io::Read as _;
 
+    use bytes::Bytes;
     use lucarne_archive::{Archive as _, Directory, Name};
 
-    use super::{SealName, SourceError, open_newest};
+    use super::{Held, HostMessage, Item, SealName, Slot, SourceError, open_newest};
+    use crate::export::HostJob;
 
     fn seal(revision: u32) -> SealName {
         let (epoch, root) = ("ab".repeat(16), "cd".repeat(32));
@@ -421,6 +434,35 @@ mod tests {
         let text = format!("2026/11/21/i/{epoch}/telemetry/{range}-{root}.r{revision}.seal");
         let Ok(Name::Seal(name)) = text.parse() else { panic!("{text} names a seal") };
         name
+    }
+
+    fn message(number: u8) -> Item {
+        let json = Bytes::copy_from_slice(&[number]);
+        Item::Host(HostMessage { job: HostJob::Gateway, json })
+    }
+
+    #[test]
+    fn a_roll_is_given_out_from_any_ordinal_in_steps_of_any_size() {
+        let withheld = [1, 4, 5];
+        let slots: Vec<Slot> = (0..8)
+            .map(|number| Some(message(number)).filter(|_| !withheld.contains(&number)))
+            .collect();
+        for (from, step) in (0..=9).flat_map(|from| (1..=9).map(move |step| (from, step))) {
+            let expected: Vec<Item> = slots.iter().skip(from).flatten().cloned().collect();
+            let (mut held, mut items) = (Held::new(0, slots.clone(), from), Vec::new());
+            loop {
+                let (more, was_last) = held.give(step);
+                assert!(more.len() == step || was_last, "{from} {step}");
+                items.extend(more);
+                if was_last {
+                    break;
+                }
+                // What follows is the same when the roll is read again.
+                held = Held::new(0, slots.clone(), held.next);
+            }
+            assert_eq!(items, expected, "{from} {step}");
+        }
+        assert_eq!(Held::new(0, slots, 2).give(2), (vec![message(2), message(3)], false));
     }
 
     #[test]

@@ -701,8 +701,11 @@ fn accept(
     shared.counters.batches.add(1);
     shared.counters.records.add(batch.statement().count);
     shared.heartbeats.see(batch, epoch);
-    let delivery =
-        Batch { bytes: screened.batch.into(), note: received.note.to_owned(), copies: screened.copies };
+    let delivery = Batch {
+        bytes: screened.batch.into(),
+        note: received.note.to_owned(),
+        copies: screened.copies,
+    };
     let job = Job::batch(batch.statement().ledger.clone(), delivery, received.urgent);
     (vec![job], Ok(()))
 }

@@ -71,7 +71,9 @@ pub fn string_to_json(text: &str, out: &mut Vec<u8>) {
 fn is_plain(text: &[u8]) -> bool {
     let (words, _) = text.as_chunks::<8>();
     match text.last_chunk::<8>() {
-        Some(last) => words.iter().chain([last]).all(|word| !has_escaped(u64::from_le_bytes(*word))),
+        Some(last) => {
+            words.iter().chain([last]).all(|word| !has_escaped(u64::from_le_bytes(*word)))
+        }
         None => !has_escaped(text.iter().fold(SPACES, |word, byte| word << 8 | u64::from(*byte))),
     }
 }
@@ -197,6 +199,21 @@ mod tests {
         check(|w| w.double(4, f64::NAN), "\"NaN\"");
         check(|w| w.double(4, f64::NEG_INFINITY), "\"-Infinity\"");
         check(|w| w.bytes(7, &[0xff, 0, 1]), "\"/wAB\"");
+    }
+
+    #[test]
+    fn what_has_to_be_escaped_is_found_wherever_it_stands() {
+        for length in 1..20 {
+            for (at, byte) in (0..length).flat_map(|at| (0..0x80).map(move |byte| (at, byte))) {
+                let mut text = "é".repeat(length);
+                text.replace_range(2 * at..2 * at + 2, &String::from(char::from(byte)));
+                let mut json = Vec::new();
+                string_to_json(&text, &mut json);
+                let escaped = json.len() > text.len() + 2;
+                assert_eq!(escaped, is_escaped(byte), "{byte} at {at} of {length}");
+                assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), text);
+            }
+        }
     }
 
     #[test]

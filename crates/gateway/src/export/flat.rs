@@ -318,6 +318,30 @@ mod tests {
     }
 
     #[test]
+    fn of_many_fields_each_name_is_there_once() {
+        let mut flat = Flat::default();
+        for round in 0..3 {
+            for number in 0..500 {
+                flat.number(&format!("{number:x}"), number + round);
+            }
+        }
+        let text = String::from_utf8(flat.finish().to_vec()).unwrap();
+        let object = Object::parse(text.as_bytes()).unwrap();
+        let mut names: Vec<&String> = object.0.iter().map(|(name, _)| name).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!((names.len(), object.0.len()), (1000, 1000));
+        assert_eq!(object.number("attributes.1f"), Some(32), "the first that differs");
+    }
+
+    #[test]
+    fn numbers_are_written_as_they_are_printed() {
+        for number in [0, 9, 10, 1234, u64::MAX] {
+            assert_eq!(Decimal::of(number).as_str(), number.to_string());
+        }
+    }
+
+    #[test]
     fn objects_are_flattened_and_arrays_are_kept() {
         let json = br#" {"a":{"b":{"c":1.50},"d":[{"e":1}]},"f":null,"g":{}} "#;
         let object = Object::parse(json).unwrap();

@@ -51,7 +51,12 @@ impl Jsonl {
         let output = |name| {
             let file = open(&directory.join(name))?;
             let length = file.metadata()?.len();
-            Ok::<_, io::Error>(Output { name, file: Arc::new(file), length, waiting: Arc::default() })
+            Ok::<_, io::Error>(Output {
+                name,
+                file: Arc::new(file),
+                length,
+                waiting: Arc::default(),
+            })
         };
         let outputs = [output(NAMES[0])?, output(NAMES[1])?, output(NAMES[2])?];
         sync_directory(directory)?;

@@ -132,10 +132,7 @@ impl Severity {
 ///
 /// # Errors
 /// When the record is not a message of its kind. The sealed record stays what it is in the archive.
-pub fn line<'i, 'f>(
-    item: &'i Item,
-    flat: &'f mut Flat,
-) -> Result<Option<Line<'i, 'f>>, Malformed> {
+pub fn line<'i, 'f>(item: &'i Item, flat: &'f mut Flat) -> Result<Option<Line<'i, 'f>>, Malformed> {
     match item {
         Item::Record(record) => match &record.entry {
             Entry::Log(log) => log_line(Whence::Sealed(record), log, flat).map(Some),
@@ -362,7 +359,10 @@ fn unverified_line<'i, 'f>(unverified: &'i Unverified, flat: &'f mut Flat) -> Li
     Line { job, level, timestamp_ns, provenance: Some(provenance), flat }
 }
 
-fn host_line<'f>(message: &HostMessage, flat: &'f mut Flat) -> Result<Line<'static, 'f>, Malformed> {
+fn host_line<'f>(
+    message: &HostMessage,
+    flat: &'f mut Flat,
+) -> Result<Line<'static, 'f>, Malformed> {
     let object = Object::parse(&message.json).ok_or(Malformed)?;
     let level = object.text("level").and_then(|text| Severity::of(0, &text));
     let level = level.unwrap_or(Severity::Information);

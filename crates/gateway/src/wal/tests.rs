@@ -32,7 +32,7 @@ fn group(number: u64) -> Vec<Entry> {
 
 fn number_of(group: &Group) -> u64 {
     let payload = &group.entries[0].payload;
-    u64::from_be_bytes(payload.as_slice().try_into().unwrap())
+    u64::from_be_bytes(payload[..].try_into().unwrap())
 }
 
 /// The numbers of all groups that are in the log, in order, checked on the way: what is read is

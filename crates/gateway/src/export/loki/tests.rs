@@ -214,7 +214,7 @@ fn large_batches_become_several_requests_of_small_parts() {
 
 #[test]
 fn label_values_are_quoted_as_go_quotes_them() {
-    let labels = Labels::from([("a", "q\"b\\s\nn\u{1}é".to_owned())]);
+    let labels = [("a", "q\"b\\s\nn\u{1}é".into())];
     assert_eq!(selector(&labels), r#"{a="q\"b\\s\nn\u0001é"}"#);
 }
 

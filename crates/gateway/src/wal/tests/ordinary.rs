@@ -60,7 +60,7 @@ fn every_kind_of_entry_round_trips() {
     let mut entries: Vec<Entry> = kinds.into_iter().map(|kind| entry(kind, b"payload")).collect();
     entries[3].origin.kind = LedgerKind::Telemetry;
     entries[4].payload.clear();
-    entries[5].payload = vec![0xff; 100_000];
+    entries[5].payload = vec![0xff; 100_000].into();
     let at = wal.append(&entries).unwrap();
     assert_eq!(wal.reader().read(at).unwrap().unwrap().entries, entries);
 }
