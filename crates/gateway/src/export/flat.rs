@@ -42,7 +42,9 @@ impl Flat {
     /// Without fields again.
     pub(crate) fn clear(&mut self) {
         self.out.truncate(1);
+        self.out.shrink_to(KEPT_BYTES);
         self.fields.clear();
+        self.fields.shrink_to(KEPT_FIELDS);
         self.taken = 0;
     }
 
@@ -280,6 +282,9 @@ fn is_provenance(name: &str) -> bool {
     )
 }
 
+/// Memory that an unusual line took is given back.
+const KEPT_BYTES: usize = 64 * 1024;
+const KEPT_FIELDS: usize = 1024;
 const CLASH: &str = "attributes.";
 /// Ends the recursion into objects; what is deeper stays as it is.
 const NAME_BYTES_MAX: usize = 256;

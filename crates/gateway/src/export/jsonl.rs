@@ -194,7 +194,9 @@ impl Output {
         });
         writing.await.unwrap_or_else(|error| Err(io::Error::other(error)))?;
         self.length += self.waiting.len() as u64;
-        Arc::make_mut(&mut self.waiting).clear();
+        let waiting = Arc::make_mut(&mut self.waiting);
+        waiting.clear();
+        waiting.shrink_to(KEPT_BYTES);
         Ok(())
     }
 
@@ -230,6 +232,8 @@ fn open(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
+/// What is kept between batches: a batch of the usual lines.
+const KEPT_BYTES: usize = 8 << 20;
 const NAMES: [&str; 3] = ["logs.jsonl", "metrics.jsonl", "traces.jsonl"];
 
 #[cfg(test)]
