@@ -1,8 +1,9 @@
 //! `lucarne audit prove`: one record, with everything that somebody else needs to check it.
 //!
-//! The proof leads to the smallest stored checkpoint that covers the record, and reads the archive
-//! from the record to there and no further. It is written only when it holds: what is missing or
-//! does not verify is said instead.
+//! The proof leads to the smallest stored checkpoint that covers the record and that the policy's
+//! witnesses vouch for, or to the smallest of all where there is none, and reads the archive from
+//! the record to there and no further. It is written only when it holds: what is missing or does
+//! not verify is said instead.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -28,7 +29,8 @@ use archived::{Found, Ledger};
 
 /// Prove to somebody else that a record was sealed, and where it stands in its ledger
 ///
-/// Prints a proof of the record against the smallest stored checkpoint that covers it, in the form
+/// Prints a proof of the record against the smallest stored checkpoint that covers it, with the
+/// quorum of witnesses that the policy asks for where there is such a one, in the form
 /// that other tools know (c2sp.org/tlog-proof). It tells nothing of what the record says. --bundle
 /// writes a file that does: payload, salt, statement, checkpoint and evidence, for `lucarne audit
 /// check-proof` on a machine that has nothing else but the policy.
@@ -85,7 +87,7 @@ pub(super) fn run_to(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> 
     let attested = epochs::attest(&archive, &id.instance, id.epoch, &policy)?.map_err(|cause| {
         Failure::new(Exit::No, format!("{}/{}: {cause}", id.instance, id.epoch))
     })?;
-    let found = ledger.prove(args.seq, &attested.keys, &policy.audit.log_prefix)?;
+    let found = ledger.prove(args.seq, &attested.keys, &policy.audit)?;
     let proof = tlog_proof(&found);
     if let Some(path) = &args.to {
         write_file(path, proof.to_string().as_bytes())?;

@@ -6,8 +6,8 @@
 
 use lucarne_archive::name::{CheckpointName, EpochFile, EpochName};
 use lucarne_archive::{Archive, ArchiveError, Directory, Name};
-use lucarne_ledger::audit::AttestedKeys;
 use lucarne_ledger::audit::finding::SeqRange;
+use lucarne_ledger::audit::{AttestedKeys, Policy};
 use lucarne_ledger::batch::{self, Content, EpochKey, VerifiedBatch, split_context};
 use lucarne_ledger::checkpoint::{Checkpoint, origin};
 use lucarne_ledger::hash::Hash;
@@ -16,6 +16,7 @@ use lucarne_ledger::note::NoteKey;
 use lucarne_ledger::proof::{Inclusion, InclusionProver};
 use lucarne_ledger::proof_bundle::{BundledContent, BundledRecord, Opening, ProofBundle, Stamp};
 use lucarne_ledger::record::{NO_CONTEXT, Stream};
+use lucarne_ledger::trust_policy::TrustPolicy;
 
 use crate::commands::audit::catalogue::{Catalogue, Files, unreadable};
 use crate::commands::audit::payloads::Payloads;
@@ -29,6 +30,13 @@ pub(super) struct Ledger<'a> {
     payloads: &'a Payloads,
     id: LedgerId,
     files: Files,
+}
+
+/// A checkpoint of the archive.
+struct Stored {
+    name: CheckpointName,
+    note: String,
+    head: Checkpoint,
 }
 
 /// A record that is proven.
@@ -84,14 +92,28 @@ impl<'a> Ledger<'a> {
         &self.id
     }
 
-    /// Proves the record against the smallest checkpoint that covers it.
+    /// Proves the record against the smallest checkpoint that covers it and that the policy's
+    /// witnesses vouch for; where nothing leads to such a one, against the smallest of all.
     pub(super) fn prove(
         &self,
         seq: u64,
         keys: &AttestedKeys,
-        log_prefix: &str,
+        policy: &Policy,
     ) -> Result<Found, Failure> {
-        let (name, checkpoint, head) = self.covering(seq, keys, log_prefix)?;
+        let (smallest, witnessed) = self.covering(seq, keys, policy)?;
+        let witnessed = witnessed.map(|stored| self.prove_against(stored, seq, keys));
+        match witnessed {
+            Some(Ok(found)) => Ok(found),
+            Some(Err(_)) | None => self.prove_against(smallest, seq, keys),
+        }
+    }
+
+    fn prove_against(
+        &self,
+        Stored { name, note: checkpoint, head }: Stored,
+        seq: u64,
+        keys: &AttestedKeys,
+    ) -> Result<Found, Failure> {
         let mut walk = Walk::new(self, &keys.statement, seq, head.size);
         for name in Segments::new(self.archive, &self.id, &self.files, seq) {
             let name = name?;
@@ -152,21 +174,31 @@ impl<'a> Ledger<'a> {
     }
 
     /// The smallest checkpoint that covers the record and that the epoch's keys have signed; of one
-    /// size, the cosigned one, whose name comes first.
+    /// size, the cosigned one, whose name comes first. Beside it the smallest that has the quorum
+    /// of the policy, if that is another one.
     fn covering(
         &self,
         seq: u64,
         keys: &AttestedKeys,
-        log_prefix: &str,
-    ) -> Result<(CheckpointName, String, Checkpoint), Failure> {
-        let log = origin(log_prefix, &self.id);
+        policy: &Policy,
+    ) -> Result<(Stored, Option<Stored>), Failure> {
+        let log = origin(&policy.log_prefix, &self.id);
         let note_keys =
             [&keys.statement.key, &keys.checkpoint].map(|key| NoteKey::new(&log, key.clone()));
-        let mut refused = None;
+        let has_quorum = |note: &str| {
+            let judged = |trusted: &TrustPolicy| trusted.judge(note, &note_keys);
+            policy.witnesses.as_ref().is_none_or(|it| judged(it).is_ok_and(|said| said.is_quorum()))
+        };
+        let (mut refused, mut smallest) = (None, None);
         let prefix = format!("checkpoints/{}/", self.id);
         for name in self.archive.list(&prefix).map_err(|error| unreadable(&error))? {
             let name = match name {
-                Ok(Name::Checkpoint(name)) if name.size > seq => name,
+                // Behind the first only what witnesses have signed is worth reading.
+                Ok(Name::Checkpoint(name))
+                    if name.size > seq && (name.cosigned || smallest.is_none()) =>
+                {
+                    name
+                }
                 Ok(_) | Err(ArchiveError::Stray { .. }) => continue,
                 Err(error) => return Err(unreadable(&error)),
             };
@@ -177,9 +209,21 @@ impl<'a> Ledger<'a> {
                 Ok((_, head)) if (head.size, head.root) != (name.size, name.root) => {
                     refused = Some(format!("{}: not what its name says", Name::Checkpoint(name)));
                 }
-                Ok((note, head)) => return Ok((name, note, head)),
+                Ok((note, head)) => {
+                    let quorum = has_quorum(&note);
+                    let stored = Stored { name, note, head };
+                    match smallest.take() {
+                        None if quorum => return Ok((stored, None)),
+                        None => smallest = Some(stored),
+                        Some(first) if quorum => return Ok((first, Some(stored))),
+                        Some(first) => smallest = Some(first),
+                    }
+                }
                 Err(why) => refused = Some(format!("{}: {why}", Name::Checkpoint(name))),
             }
+        }
+        if let Some(smallest) = smallest {
+            return Ok((smallest, None));
         }
         Err(match refused {
             Some(why) => Failure::new(Exit::No, format!("checkpoint is not accepted: {why}")),

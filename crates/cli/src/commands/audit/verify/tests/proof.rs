@@ -2,6 +2,10 @@
 
 use std::path::PathBuf;
 
+use lucarne_archive::Name;
+use lucarne_archive::name::CheckpointName;
+use lucarne_ledger::checkpoint::Checkpoint;
+use lucarne_ledger::cosignature::Cosigner;
 use lucarne_ledger::key::{Ed25519Key, Signer};
 use lucarne_ledger::note::NoteKey;
 use lucarne_ledger::proof_bundle::ProofBundle;
@@ -263,6 +267,42 @@ fn a_checkpoint_under_the_name_of_another_is_passed_over() {
     let (exit, text) = prove(&site, size(first), &[]).expect_err("no other covers it");
     assert_eq!(exit, Exit::No);
     assert!(text.contains("not what its name says"), "{text}");
+}
+
+/// Stores a checkpoint of the site once more, with the line of a witness.
+fn cosign(site: &Site, path: &Path, cosigner: &Cosigner) {
+    let note = fs::read_to_string(path).unwrap();
+    let text = note.split_inclusive("\n\n").next().unwrap().trim_end_matches("\n\n");
+    let head = Checkpoint::parse(&format!("{text}\n")).unwrap();
+    let line = cosigner.cosign(&head, 1_779_703_300).unwrap();
+    let name = path.strip_prefix(site.archive()).unwrap().to_str().unwrap().parse();
+    let Ok(Name::Checkpoint(name)) = name else { panic!("{}", path.display()) };
+    let name = Name::Checkpoint(CheckpointName { cosigned: true, ..name });
+    fs::write(site.archive().join(name.to_string()), note + &line).unwrap();
+}
+
+#[test]
+fn a_proof_leads_to_what_the_witnesses_of_the_policy_have_signed() {
+    let site = Site::new();
+    let [witness, other] = [5, 6].map(|seed| Cosigner::ed25519("w.example", &[seed; 32]).unwrap());
+    let checkpoints = site.checkpoints("audit");
+    let [_, second, last] = &checkpoints[..] else { panic!("{checkpoints:?}") };
+    let size = || json(prove(&site, 1, &["--output", "json"])).1["size"].clone();
+    cosign(&site, second, &other);
+    cosign(&site, last, &witness);
+    assert_eq!(size(), 3, "the policy names no witness");
+    let named = format!("witness w {} http://h/\n  quorum w", witness.verifier());
+    append(&site.policy(), &format!("witnesses: |\n  {named}\n"));
+    assert_eq!(size(), 9, "not that of a witness whom nobody named");
+    let (_, text) = judge(&site, "audit", 1, &[]).unwrap();
+    assert!(text.contains("  - witnesses: cosigned by w"), "{text}");
+    // Where nothing leads there, a proof without witnesses is better than none.
+    fs::remove_file(&site.seals("audit")[2]).unwrap();
+    assert_eq!(size(), 3);
+}
+
+fn append(path: &Path, more: &str) {
+    fs::write(path, fs::read_to_string(path).unwrap() + more).unwrap();
 }
 
 #[test]
