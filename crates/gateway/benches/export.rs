@@ -82,7 +82,7 @@ fn items(instance: &Instance) -> Vec<Item> {
     let scope = message(|out| out.bytes(1, b"workflow"));
     let mut origin = None;
     let item = |index: u16| {
-        if index % BATCH == 0 {
+        if index.is_multiple_of(BATCH) {
             origin = Some(Arc::new(self::origin(instance, u64::from(index))));
         }
         let (resource, scope) = (resource.clone(), scope.clone());
@@ -117,7 +117,7 @@ fn log(index: u64) -> Bytes {
     let execution = format!("exec-abcd-{index:09}");
     message(|out| {
         out.fixed64(1, TIME_NS + index * 1_000_003);
-        out.varint(2, if index % 16 == 0 { 17 } else { 9 });
+        out.varint(2, if index.is_multiple_of(16) { 17 } else { 9 });
         out.message(5, |any| any.bytes(1, b"workflow completed"));
         for (key, value) in [("executionId", &*execution)].into_iter().chain(TEXTS) {
             text(6, key, value, out);

@@ -31,7 +31,7 @@ pub struct Batch {
     /// The checkpoint of its end.
     pub note: String,
     /// Payloads that the outer layer rewrote for export, by sequence number.
-    pub copies: Vec<(u64, Vec<u8>)>,
+    pub copies: Vec<(u64, Bytes)>,
 }
 
 /// A batch that did not verify.
@@ -112,7 +112,7 @@ impl Delivery {
             (BATCH, 4) => Self::Batch(Batch {
                 bytes: bytes.slice_ref(reader.bytes()?),
                 note: reader.text()?.to_owned(),
-                copies: copies(&mut reader)?,
+                copies: copies(bytes, &mut reader)?,
             }),
             (REFUSED, 8) => Self::Refused(Refused {
                 instance: reader.text()?.to_owned(),
@@ -137,14 +137,14 @@ impl Delivery {
     }
 }
 
-fn copies(reader: &mut Reader<'_>) -> Result<Vec<(u64, Vec<u8>)>, CborError> {
+fn copies(bytes: &Bytes, reader: &mut Reader<'_>) -> Result<Vec<(u64, Bytes)>, CborError> {
     let count = reader.array()?;
     let mut copies = Vec::new();
     for _ in 0..count {
         if reader.array()? != 2 {
             return Err(CborError::Value);
         }
-        copies.push((reader.uint()?, reader.bytes()?.to_vec()));
+        copies.push((reader.uint()?, bytes.slice_ref(reader.bytes()?)));
     }
     Ok(copies)
 }
@@ -158,7 +158,7 @@ mod tests {
         let batch = Delivery::Batch(Batch {
             bytes: vec![1; 300].into(),
             note: "note\n".into(),
-            copies: vec![(7, vec![2; 5])],
+            copies: vec![(7, vec![2; 5].into())],
         });
         let refused = Refused {
             instance: "i".into(),

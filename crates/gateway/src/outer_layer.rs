@@ -9,6 +9,7 @@ mod control;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use lucarne_ledger::batch::{Content, Record, VerifiedBatch, split_context};
 use lucarne_ledger::canary;
 use lucarne_ledger::identity::LedgerKind;
@@ -57,7 +58,7 @@ pub struct Screened {
     pub withheld: Vec<Hole>,
     /// Copies for export of what was withheld, by sequence number: payloads with their context
     /// index.
-    pub copies: Vec<(u64, Vec<u8>)>,
+    pub copies: Vec<(u64, Bytes)>,
 }
 
 /// One withheld record. It never holds the value.
@@ -179,7 +180,7 @@ impl OuterLayer {
                 time_ms: now_ms,
             };
             *authority = Some(withholding.sign(&self.key)?);
-            copies.extend(copy.map(|copy| (seq, [index, &copy[..]].concat())));
+            copies.extend(copy.map(|copy| (seq, [index, &copy[..]].concat().into())));
             withheld.push(Hole { seq, rule, key });
         }
         let batch = batch.withhold(|position| authorities.get_mut(position).and_then(Option::take));

@@ -71,6 +71,11 @@ impl Held {
         Self { roll, next: ordinal, slots: slots.into_iter() }
     }
 
+    /// Whether what is left begins at this place.
+    const fn goes_on(&self, roll: u64, ordinal: usize) -> bool {
+        self.roll == roll && self.next == ordinal
+    }
+
     /// The next items, and whether that was the last of them.
     fn give(&mut self, items_max: usize) -> (Vec<Item>, bool) {
         let mut items = Vec::with_capacity(items_max.min(self.slots.len()));
@@ -101,8 +106,7 @@ impl LogSource {
 
     /// The roll in hand if it goes on at `ordinal`; else it is read again.
     fn hold(&mut self, roll: u64, ordinal: usize) -> Result<Held, SourceError> {
-        let goes_on = |held: &Held| held.roll == roll && held.next == ordinal;
-        if let Some(held) = self.held.take().filter(goes_on) {
+        if let Some(held) = self.held.take().filter(|held| held.goes_on(roll, ordinal)) {
             return Ok(held);
         }
         Ok(Held::new(roll, self.load(roll)?, ordinal))
@@ -219,7 +223,7 @@ impl LogSource {
             seal: name,
         });
         for (seq, record) in (statement.first..).zip(verified.records()) {
-            let copy = batch.copies.iter().find(|(at, _)| *at == seq).map(|(_, copy)| &copy[..]);
+            let copy = batch.copies.iter().find(|(at, _)| *at == seq).map(|(_, copy)| copy);
             let entry = entry(&verified, record, &bytes, copy);
             let record = entry.map(|entry| Record {
                 origin: Arc::clone(&origin),
@@ -359,10 +363,10 @@ fn entry(
     batch: &VerifiedBatch<'_>,
     record: &Sealed<'_>,
     bytes: &Bytes,
-    copy: Option<&[u8]>,
+    copy: Option<&Bytes>,
 ) -> Option<Entry> {
     let payload = match (copy, record.content) {
-        (Some(copy), _) => Bytes::copy_from_slice(copy),
+        (Some(copy), _) => copy.clone(),
         (None, Content::Present { payload, .. }) => bytes.slice_ref(payload),
         (None, Content::Withheld { .. } | Content::Encrypted) => return None,
     };
@@ -449,19 +453,23 @@ mod tests {
             .collect();
         for (from, step) in (0..=9).flat_map(|from| (1..=9).map(move |step| (from, step))) {
             let expected: Vec<Item> = slots.iter().skip(from).flatten().cloned().collect();
-            let (mut held, mut items) = (Held::new(0, slots.clone(), from), Vec::new());
+            let (mut kept, mut items) = (Held::new(7, slots.clone(), from), Vec::new());
             loop {
-                let (more, was_last) = held.give(step);
+                // What follows is the same when the roll is read again.
+                let mut again = Held::new(7, slots.clone(), kept.next);
+                let (more, was_last) = kept.give(step);
+                assert_eq!(again.give(step), (more.clone(), was_last));
+                assert!(kept.goes_on(7, again.next), "{from} {step}");
                 assert!(more.len() == step || was_last, "{from} {step}");
                 items.extend(more);
                 if was_last {
                     break;
                 }
-                // What follows is the same when the roll is read again.
-                held = Held::new(0, slots.clone(), held.next);
             }
             assert_eq!(items, expected, "{from} {step}");
         }
+        let held = Held::new(7, slots.clone(), 2);
+        assert_eq!([held.goes_on(7, 1), held.goes_on(7, 3), held.goes_on(8, 2)], [false; 3]);
         assert_eq!(Held::new(0, slots, 2).give(2), (vec![message(2), message(3)], false));
     }
 

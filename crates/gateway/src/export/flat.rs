@@ -34,7 +34,9 @@ struct Field {
 
 impl Default for Flat {
     fn default() -> Self {
-        Self { out: vec![b'{'], fields: Vec::new(), taken: 0 }
+        let mut out = Vec::with_capacity(512);
+        out.push(b'{');
+        Self { out, fields: Vec::with_capacity(24), taken: 0 }
     }
 }
 
@@ -191,7 +193,7 @@ fn hash(name: &[u8]) -> u64 {
 }
 
 const fn bit(hash: u64) -> u64 {
-    1 << (hash % 64)
+    1 << (hash >> 26 & 63)
 }
 
 /// A number in decimal, without an allocation.
@@ -337,6 +339,17 @@ mod tests {
         names.dedup();
         assert_eq!((names.len(), object.0.len()), (1000, 1000));
         assert_eq!(object.number("attributes.1f"), Some(32), "the first that differs");
+    }
+
+    #[test]
+    fn memory_that_an_unusual_line_took_is_given_back() {
+        let mut flat = Flat::default();
+        for number in 0..2 * KEPT_FIELDS {
+            flat.text(&number.to_string(), &"x".repeat(64));
+        }
+        flat.clear();
+        assert!(flat.out.capacity() <= KEPT_BYTES, "{}", flat.out.capacity());
+        assert!(flat.fields.capacity() <= KEPT_FIELDS, "{}", flat.fields.capacity());
     }
 
     #[test]

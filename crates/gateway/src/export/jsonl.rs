@@ -94,6 +94,7 @@ impl Jsonl {
                 Err(Malformed) => self.tally.skipped += 1,
             }
         }
+        self.flat.clear();
     }
 
     /// Writes what is rendered, and syncs it.
@@ -166,10 +167,10 @@ impl Jsonl {
         match signal {
             Signal::Logs => {}
             Signal::Metrics => {
-                let lines = line::metric::lines(whence, telemetry)?;
+                let lines = line::metric::lines(whence, telemetry, &mut self.flat)?;
                 lines.iter().for_each(|line| metrics.push(line));
             }
-            Signal::Traces => traces.push(&line::span::line(whence, telemetry)?),
+            Signal::Traces => traces.push(line::span::line(whence, telemetry, &mut self.flat)?),
         }
         Ok(())
     }

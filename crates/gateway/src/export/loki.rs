@@ -39,7 +39,7 @@ pub enum LokiFormat {
     JsonGzip,
 }
 
-/// What the labels of a stream say.
+/// What the labels of a stream say. Streams are sent in the order of these fields.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub(super) struct Stream<'i> {
     job: &'static str,

@@ -44,6 +44,17 @@ async fn each_signal_has_its_file() {
 }
 
 #[tokio::test]
+async fn memory_that_an_unusual_batch_took_is_given_back() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut files = open(directory.path());
+    files.outputs[0].push(&vec![b' '; 2 * KEPT_BYTES]);
+    files.advance().await.unwrap();
+    let [logs, ..] = &files.outputs;
+    assert_eq!(logs.length, 2 * KEPT_BYTES as u64 + 1);
+    assert!(logs.waiting.capacity() <= KEPT_BYTES, "{}", logs.waiting.capacity());
+}
+
+#[tokio::test]
 async fn after_a_crash_nothing_is_there_twice_or_torn() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("logs.jsonl");

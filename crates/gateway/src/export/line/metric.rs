@@ -12,19 +12,23 @@ use crate::export::{Telemetry, Whence};
 ///
 /// # Errors
 /// When the record is not a `Metric`.
-pub(crate) fn lines(record: Whence<'_>, metric: &Telemetry) -> Result<Vec<Vec<u8>>, Malformed> {
+pub(crate) fn lines(
+    record: Whence<'_>,
+    metric: &Telemetry,
+    flat: &mut Flat,
+) -> Result<Vec<Vec<u8>>, Malformed> {
     let message = Metric::parse(&metric.message)?;
-    let (name, unit) = (message.name, message.unit);
-    points(message)?.into_iter().map(|point| line(record, name, unit, point)).collect()
+    let about = (message.name, message.unit);
+    points(message)?.into_iter().map(|point| line(record, about, point, flat)).collect()
 }
 
 fn line(
     record: Whence<'_>,
-    name: &str,
-    unit: &str,
+    (name, unit): (&str, &str),
     point: Point<'_>,
+    flat: &mut Flat,
 ) -> Result<Vec<u8>, Malformed> {
-    let mut flat = Flat::default();
+    flat.clear();
     let time_ns = if point.time_ns == 0 { record.time_ns() } else { point.time_ns };
     flat.time("timestamp", time_ns);
     flat.text("metric", name);
@@ -40,11 +44,11 @@ fn line(
     if point.start_ns != 0 {
         flat.time("startTimestamp", point.start_ns);
     }
-    sample(&mut flat, &point.sample);
-    mark_unsealed(record, &mut flat);
+    sample(flat, &point.sample);
+    mark_unsealed(record, flat);
     point.attributes.into_iter().try_for_each(|entry| flat.attribute("", entry))?;
     if let Some(provenance) = record.provenance() {
-        provenance.write(&mut flat);
+        provenance.write(flat);
     }
     Ok(flat.finish().to_vec())
 }

@@ -10,9 +10,13 @@ use crate::export::{Telemetry, Whence};
 ///
 /// # Errors
 /// When the record is not a `Span`.
-pub(crate) fn line(record: Whence<'_>, span: &Telemetry) -> Result<Vec<u8>, Malformed> {
+pub(crate) fn line<'f>(
+    record: Whence<'_>,
+    span: &Telemetry,
+    flat: &'f mut Flat,
+) -> Result<&'f [u8], Malformed> {
     let message = Span::parse(&span.message)?;
-    let mut flat = Flat::default();
+    flat.clear();
     flat.time("timestamp", message.start_time_unix_nano);
     flat.hex("traceId", message.trace_id);
     flat.hex("spanId", message.span_id);
@@ -29,13 +33,13 @@ pub(crate) fn line(record: Whence<'_>, span: &Telemetry) -> Result<Vec<u8>, Malf
     let nanos = message.end_time_unix_nano.saturating_sub(message.start_time_unix_nano);
     flat.field("durationMs", |out| milliseconds(nanos, out));
     flat.text("status", status(message.status.as_ref().map_or(0, |status| status.code)));
-    mark_unsealed(record, &mut flat);
+    mark_unsealed(record, flat);
     message.attributes().try_for_each(|entry| flat.attribute("", entry?))?;
     Resource::parse(&span.resource)?.attributes().try_for_each(|e| flat.attribute("", e?))?;
     if let Some(provenance) = record.provenance() {
-        provenance.write(&mut flat);
+        provenance.write(flat);
     }
-    Ok(flat.finish().to_vec())
+    Ok(flat.finish())
 }
 
 /// A decimal number of milliseconds without trailing zeros.

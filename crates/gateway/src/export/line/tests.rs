@@ -127,12 +127,58 @@ fn levels_have_the_names_of_the_seeds() {
 }
 
 #[test]
+fn what_a_record_says_itself_counts_before_its_attributes() {
+    let said = [("level", "Debug"), ("timestamp", "2024-05-27T16:00:02Z")];
+    let graded = parsed(&log_with(17, "", &said));
+    assert_eq!((graded.level, graded.timestamp_ns), (Severity::Error, TIME_NS + 2_000_000_000));
+    let message = message(|out| {
+        out.fixed64(1, TIME_NS);
+        said.iter().for_each(|(key, value)| text(6, key, value, out));
+    });
+    let timed = parsed(&record(LedgerKind::Telemetry, 1, Entry::Log(telemetry(message))));
+    assert_eq!((timed.level, timed.timestamp_ns), (Severity::Debug, TIME_NS));
+}
+
+#[test]
+fn a_line_that_failed_half_way_leaves_nothing_to_the_next() {
+    let Item::Record(good) = samples::log(1, 9) else { unreachable!() };
+    let Entry::Log(log) = &good.entry else { unreachable!() };
+    let torn = Telemetry { resource: Bytes::from_static(&[0x0a, 0xff]), ..log.clone() };
+    let bad = Item::Record(Record { entry: Entry::Log(torn), ..good.clone() });
+    let mut flat = Flat::default();
+    assert_eq!(line(&bad, &mut flat).err(), Some(Malformed));
+    let good = Item::Record(good);
+    assert_eq!(line(&good, &mut flat).unwrap().unwrap().into_text(), parsed(&good).text);
+}
+
+#[test]
+fn neither_a_map_nor_an_escape_hides_a_name_of_the_gateway() {
+    let message = message(|out| {
+        out.message(6, |entry| {
+            entry.bytes(1, b"lucarne");
+            entry.message(2, |any| any.message(6, |map| text(1, "sealed", "x", map)));
+        });
+    });
+    let line = parsed(&record(LedgerKind::Telemetry, 1, Entry::Log(telemetry(message))));
+    assert_eq!(object(&line.whole)["attributes.lucarne.sealed"], "x");
+    assert_eq!(object(&line.whole).get("lucarne.sealed"), None);
+    let json = Bytes::from_static(br#"{"\u006aob":"forged","tee_se\u0061l":"s"}"#);
+    let entry = Entry::Audit { json, record_hash: "bb".into() };
+    let whole = object(&parsed(&record(LedgerKind::Audit, 5, entry)).whole);
+    assert_eq!((&whole["job"], &whole["tee_seal"]), (&json!("tee-audit"), &json!("a.seal")));
+    assert_eq!(whole["attributes.job"], "forged");
+}
+
+#[test]
 fn a_record_cannot_say_where_it_comes_from() {
     let forged = [
         ("tee_instance_id", "other"),
         ("signature_valid", "x"),
         ("job", "j"),
+        ("tee_batch_seq", "q"),
+        ("tee_cert_thumbprint", "p"),
         ("tee_seal", "s"),
+        ("tee_record_index", "i"),
         ("lucarne.sealed", "x"),
         ("level", "Odd"),
         ("timestamp", "2024-05-27T16:00:02Z"),
@@ -145,7 +191,9 @@ fn a_record_cannot_say_where_it_comes_from() {
         json!({
             "timestamp": "2024-05-27T16:00:02.000000000Z", "level": "Information",
             "attributes.tee_instance_id": "other", "attributes.signature_valid": "x",
-            "attributes.job": "j", "attributes.tee_seal": "s", "attributes.lucarne.sealed": "x",
+            "attributes.job": "j", "attributes.tee_batch_seq": "q",
+            "attributes.tee_cert_thumbprint": "p", "attributes.tee_seal": "s",
+            "attributes.tee_record_index": "i", "attributes.lucarne.sealed": "x",
             "attributes.level": "Odd", "attributes.timestamp": "2024-05-27T16:00:02Z",
             "service.name": "credit-engine", "job": "tee-processengine",
             "tee_instance_id": "nitro-001-us-east", "signature_valid": true, "tee_batch_seq": 42,
@@ -273,7 +321,7 @@ fn a_span_and_the_points_of_a_metric_are_lines_too() {
         value
     };
     assert_eq!(
-        object(&span::line(Whence::Sealed(&item), span).unwrap()),
+        object(span::line(Whence::Sealed(&item), span, &mut Flat::default()).unwrap()),
         with_common(json!({
             "timestamp": "2024-05-27T16:00:00.000000000Z", "traceId": "11".repeat(16),
             "spanId": "22".repeat(8), "parentSpanId": "33".repeat(8), "name": "node",
@@ -285,7 +333,7 @@ fn a_span_and_the_points_of_a_metric_are_lines_too() {
     );
     let Item::Record(item) = samples::histogram() else { unreachable!() };
     let Entry::Metric(metric) = &item.entry else { unreachable!() };
-    let lines: Vec<Value> = metric::lines(Whence::Sealed(&item), metric)
+    let lines: Vec<Value> = metric::lines(Whence::Sealed(&item), metric, &mut Flat::default())
         .unwrap()
         .iter()
         .map(|line| object(line))
