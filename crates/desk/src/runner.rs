@@ -228,8 +228,9 @@ impl<S: Seat> Runner<S> {
     }
 
     fn begun(&self, job: &Job, again: bool) -> Input {
-        let (step, attempt, by) = (job.place, job.attempt, self.owner.clone());
-        stepped(job.record.id, RunEvent::Begun { step, attempt, again, by })
+        let (step, attempt) = (job.place, job.attempt);
+        let (by, over) = (self.owner.clone(), job.by.clone());
+        stepped(job.record.id, RunEvent::Begun { step, attempt, again, by, over })
     }
 
     async fn end(

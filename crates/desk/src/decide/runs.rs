@@ -114,6 +114,12 @@ impl Course<'_> {
         let record = self.state.runs.get(&run).ok_or(Refusal::Unknown)?.clone();
         let mut next = record.run.clone();
         next.apply(event).map_err(|_| Refusal::NotNext)?;
+        // Of several processes that have seen one gone, one takes its step over.
+        if let RunEvent::Begun { over, .. } = event
+            && record.run.begun_by() != over.as_deref()
+        {
+            return Err(Refusal::NotNext);
+        }
         let (id, incident) = (record.id, record.incident);
         if let RunEvent::Begun { step, .. } = event
             && let Some(this) = record.step(*step)

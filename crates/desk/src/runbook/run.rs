@@ -42,6 +42,9 @@ pub enum RunEvent {
         again: bool,
         /// The process that does it.
         by: String,
+        /// The process that it takes the step over from, since nothing was heard of that one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        over: Option<String>,
     },
     /// It did, or failed.
     Ended {
@@ -213,6 +216,14 @@ impl Run {
         }
     }
 
+    /// The process that has begun the step that is next, and may be doing it yet.
+    pub fn begun_by(&self) -> Option<&str> {
+        match &self.at {
+            Place::Within { by, .. } => Some(by),
+            _ => None,
+        }
+    }
+
     /// The process that may be doing yet what is to be undone.
     pub fn cut_off(&self) -> Option<&str> {
         self.cut_off.as_deref()
@@ -224,7 +235,7 @@ impl Run {
     /// When it cannot have happened here; the run stays as it is.
     pub fn apply(&mut self, event: &RunEvent) -> Result<(), NotNext> {
         match (event, self.at.clone()) {
-            (RunEvent::Begun { step, attempt, again, by }, at)
+            (RunEvent::Begun { step, attempt, again, by, .. }, at)
                 if self.may_begin(*step, *attempt, &at) =>
             {
                 let (step, attempt, again) = (*step, *attempt, *again);

@@ -159,7 +159,7 @@ fn reads(runbook: &Runbook, step: usize) -> bool {
 }
 
 fn begun(step: usize, attempt: u8, again: bool) -> RunEvent {
-    RunEvent::Begun { step, attempt, again, by: "desk/1".to_owned() }
+    RunEvent::Begun { step, attempt, again, by: "desk/1".to_owned(), over: None }
 }
 
 /// Drives a run to its end; before the `kill`th event the driver forgets everything but the log.

@@ -399,7 +399,7 @@ actions:
     site.world.says("/t1/free", 200, "");
     site.start("responder-a", THROTTLED, &[("tenant", "t1")]);
     let by = "desk-2/1".to_owned();
-    let event = RunEvent::Begun { step: 0, attempt: 0, again: true, by };
+    let event = RunEvent::Begun { step: 0, attempt: 0, again: true, by, over: None };
     let begun = Input::Step { run: RunId(1), event };
     site.core.0.lock().unwrap().input(begun);
     assert_eq!(site.abort(), None);
@@ -411,6 +411,24 @@ actions:
         ("aborted", vec!["/t1/free".to_owned()])
     );
     site.check();
+}
+
+#[tokio::test]
+async fn of_several_desks_that_have_seen_one_gone_one_takes_its_step_over() {
+    let site = Site::new(Kind::Other, &[("tenant", "t1")], "{}").await;
+    site.start("responder-a", THROTTLED, &[("tenant", "t1")]);
+    let begin = |by: &str, over: Option<&str>| {
+        let (by, over) = (by.to_owned(), over.map(str::to_owned));
+        let event = RunEvent::Begun { step: 0, attempt: 0, again: true, by, over };
+        let mut core = site.core.0.lock().unwrap();
+        core.input(Input::Step { run: RunId(1), event });
+        core.refused().cloned()
+    };
+    assert_eq!(begin("desk-1/1", None), None);
+    assert_eq!(begin("desk-2/1", None), Some(Refusal::NotNext), "it has not seen the first");
+    assert_eq!(begin("desk-2/1", Some("desk-1/1")), None);
+    assert_eq!(begin("desk-3/1", Some("desk-1/1")), Some(Refusal::NotNext), "the second was first");
+    assert_eq!(begin("desk-3/1", Some("desk-2/1")), None);
 }
 
 #[tokio::test]

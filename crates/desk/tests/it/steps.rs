@@ -137,6 +137,11 @@ impl Counter {
             if runs.iter().all(|run| run["standing"] == "done") {
                 return;
             }
+            if let Some(run) = runs.iter().find(|run| run["standing"] == "failed") {
+                let name = run["name"].as_str().expect("a name");
+                let answer = ann.get(&format!("/v1/runs/{name}")).await;
+                panic!("{answer:?}");
+            }
             for run in runs.iter().filter(|run| run["standing"] == "in_doubt") {
                 let name = run["name"].as_str().expect("a name").to_owned();
                 let step = run["step"].as_str().expect("a step").to_owned();
