@@ -79,8 +79,8 @@ impl Loki {
         let mut parts = Vec::new();
         for (stream, mut entries) in streams {
             entries.places.sort_by_key(|(timestamp_ns, _)| *timestamp_ns);
-            let chunks = entries.places.chunks(ENTRIES_PER_PART);
-            parts.extend(chunks.map(|places| self.part(&stream.labels(), &entries.bytes, places)));
+            let (labels, chunks) = (stream.labels(), entries.places.chunks(ENTRIES_PER_PART));
+            parts.extend(chunks.map(|places| self.part(&labels, &entries.bytes, places)));
         }
         gather("", format, parts)
     }
