@@ -561,6 +561,13 @@ pub enum Fact {
         /// For which incident.
         incident: IncidentId,
     },
+    /// A run failed or is in doubt, and people are told.
+    RunStands {
+        /// Which.
+        run: RunId,
+        /// For which incident.
+        incident: IncidentId,
+    },
     /// A step of a run asks people.
     RunAsked {
         /// Which run.

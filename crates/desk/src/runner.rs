@@ -9,6 +9,7 @@ pub mod bags;
 mod diagnose;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -180,12 +181,10 @@ impl<S: Seat> Runner<S> {
                 let job = Job { record, incident, place, attempt, key, by, now, asked };
                 self.step(&job).await
             }
-            Next::Undo { step, .. }
-                if self.is_anothers(record.run.cut_off(), &record, step, now) =>
-            {
+            Next::Undo { step, by, .. } if self.is_anothers(by.as_deref(), &record, step, now) => {
                 Ok(false)
             }
-            Next::Undo { step, key } => self.undo(&record, step, &key.to_string()).await,
+            Next::Undo { step, key, by } => self.undo(&record, step, &key.to_string(), by).await,
             Next::InDoubt { .. } | Next::Done | Next::Aborted | Next::Failed { .. } => Ok(false),
         }
     }
@@ -209,7 +208,7 @@ impl<S: Seat> Runner<S> {
                     return Ok(false);
                 }
                 let over = job.by.is_some() && job.now.since(job.record.since) >= *ms;
-                if over { self.end(job, Some("waited"), Vec::new()).await } else { Ok(false) }
+                if over { self.end(job, Ok("waited"), Vec::new()).await } else { Ok(false) }
             }
         }
     }
@@ -236,11 +235,12 @@ impl<S: Seat> Runner<S> {
     async fn end(
         &self,
         job: &Job,
-        answer: Option<&str>,
+        came: Result<&str, &str>,
         mut inputs: Vec<Input>,
     ) -> Result<bool, Unavailable> {
-        let answer = answer.map(|answer| self.scrubber.scrub(answer));
-        inputs.push(stepped(job.record.id, RunEvent::Ended { step: job.place, answer }));
+        let scrub = |text: &str| self.scrubber.scrub(text);
+        let ended = RunEvent::ended(job.place, came.map(scrub).map_err(scrub));
+        inputs.push(stepped(job.record.id, ended));
         let refused = self.ask(inputs).await?;
         Ok(refused.last().is_some_and(Option::is_none))
     }
@@ -258,8 +258,8 @@ impl<S: Seat> Runner<S> {
     }
 
     async fn at_once(&self, job: &Job) -> Result<bool, Unavailable> {
-        let (step, answer) = (job.place, Some(self.scrubber.scrub("done")));
-        let ended = stepped(job.record.id, RunEvent::Ended { step, answer });
+        let ended = RunEvent::ended(job.place, Ok(self.scrubber.scrub("done")));
+        let ended = stepped(job.record.id, ended);
         let refused = self.ask(vec![self.begun(job, true), ended]).await?;
         Ok(refused.iter().all(Option::is_none))
     }
@@ -276,7 +276,8 @@ impl<S: Seat> Runner<S> {
             Some(at) => at.perform(&names, &job.key, patience).await,
             None => Err(ActionError::Unknown),
         };
-        self.end(job, done.as_deref().ok(), Vec::new()).await
+        let done = done.map_err(|error| error.to_string());
+        self.end(job, said(&done), Vec::new()).await
     }
 
     // Whether the process that began a step is another one, and may be doing it yet.
@@ -285,16 +286,22 @@ impl<S: Seat> Runner<S> {
         other && !self.alone && !record.lease_is_over(place, now)
     }
 
-    async fn undo(&self, record: &Record, place: usize, key: &str) -> Result<bool, Unavailable> {
+    async fn undo(
+        &self,
+        record: &Record,
+        place: usize,
+        key: &str,
+        over: Option<String>,
+    ) -> Result<bool, Unavailable> {
         let Some(action) = record.action(place, true) else { return Ok(false) };
         let at = self.catalogue.actions.get(&action.name);
         let own = OWN.contains(&action.name.as_str());
         let again = own || at.is_some_and(|at| at.idempotent);
         let (run, by) = (record.id, self.owner.clone());
-        let undoing = stepped(run, RunEvent::Undoing { step: place, again, by });
-        let undone = |done| stepped(run, RunEvent::Undone { step: place, done });
+        let undoing = stepped(run, RunEvent::Undoing { step: place, again, by, over });
+        let undone = |came| stepped(run, RunEvent::undone(place, came));
         if own {
-            let refused = self.ask(vec![undoing, undone(true)]).await?;
+            let refused = self.ask(vec![undoing, undone(Ok(()))]).await?;
             return Ok(refused.iter().all(Option::is_none));
         }
         if self.ask(vec![undoing]).await?.iter().any(Option::is_some) {
@@ -303,10 +310,12 @@ impl<S: Seat> Runner<S> {
         let timeout_ms = record.step(place).map_or(0, |step| step.timeout_ms);
         let patience = Duration::from_millis(timeout_ms);
         let done = match at {
-            Some(at) => at.perform(&self.names(record, place), key, patience).await.is_ok(),
-            None => false,
+            Some(at) => at.perform(&self.names(record, place), key, patience).await,
+            None => Err(ActionError::Unknown),
         };
-        let refused = self.ask(vec![undone(done)]).await?;
+        let came = done.map(drop).map_err(|error| self.scrubber.scrub(&error.to_string()));
+        let done = came.is_ok();
+        let refused = self.ask(vec![undone(came)]).await?;
         Ok(done && refused.iter().all(Option::is_none))
     }
 
@@ -336,13 +345,12 @@ impl<S: Seat> Runner<S> {
             }
             None => (Err("the catalogue names no collector".to_owned()), None, source.to_owned()),
         };
+        let why = came.as_ref().err().map_or("what came has no answer where one is", |why| why);
+        let word = word.ok_or_else(|| why.to_owned());
         let kept = self.keep(&job.record, item, &Kept { came, tool });
         let collected = Input::Collected { incident: job.incident.id, item: item.to_owned() };
-        match (kept, word) {
-            (true, Some(word)) => self.end(job, Some(&word), vec![collected]).await,
-            (false, Some(word)) => self.end(job, Some(&word), Vec::new()).await,
-            (_, None) => self.end(job, None, Vec::new()).await,
-        }
+        let collected = if kept && word.is_ok() { vec![collected] } else { Vec::new() };
+        self.end(job, said(&word), collected).await
     }
 
     // Whether there is something to preserve.
@@ -355,16 +363,18 @@ impl<S: Seat> Runner<S> {
         if !self.begin(job, true).await? {
             return Ok(false);
         }
-        let Some(bags) = &self.bags else { return self.end(job, None, Vec::new()).await };
+        let Some(bags) = &self.bags else {
+            return self.end(job, Err("this desk has no folder for evidence"), Vec::new()).await;
+        };
         if !seal {
-            return self.end(job, Some("kept"), Vec::new()).await;
+            return self.end(job, Ok("kept"), Vec::new()).await;
         }
         match bags.seal(&job.record, &job.incident, items, job.now, &self.scrubber) {
             Ok(bundle) => {
                 let sealed = Input::Sealed { incident: job.incident.id, bundle };
-                self.end(job, Some(&bundle.to_string()), vec![sealed]).await
+                self.end(job, Ok(&bundle.to_string()), vec![sealed]).await
             }
-            Err(_) => self.end(job, None, Vec::new()).await,
+            Err(error) => self.end(job, Err(&causes(&error)), Vec::new()).await,
         }
     }
 
@@ -375,10 +385,10 @@ impl<S: Seat> Runner<S> {
         let late = job.now.since(job.record.since) > step.timeout_ms;
         match job.asked {
             Some(Standing::Approved | Standing::Executed) => {
-                self.end(job, Some("approved"), Vec::new()).await
+                self.end(job, Ok("approved"), Vec::new()).await
             }
             Some(Standing::Open) if !late => Ok(false),
-            _ => self.end(job, None, Vec::new()).await,
+            asked => self.end(job, Err(not_approved(asked)), Vec::new()).await,
         }
     }
 
@@ -416,22 +426,24 @@ impl<S: Seat> Runner<S> {
             watching.said = Some(sample.outcome);
         }
         let item = format!("checks/{}.json", step.id);
-        let said = json!({ "probe": probe, "expect": expect, "said": sample.transcript });
-        let kept = Kept { came: Ok(said.to_string().into_bytes()), tool: format!("probe {probe}") };
+        let seen = json!({ "probe": probe, "expect": expect, "said": sample.transcript });
+        let kept = Kept { came: Ok(seen.to_string().into_bytes()), tool: format!("probe {probe}") };
         self.keep(&job.record, &item, &kept);
         let late = job.now.since(job.record.since) >= step.timeout_ms && job.by.is_some();
         let soaked = watching.green.is_some_and(|since| job.now.since(since) >= soak_ms);
         let answer = match sample.outcome {
-            Outcome::Pass if soaked => Some(Some(sample.answer)),
-            Outcome::Skipped => Some(Some(sample.answer)),
-            Outcome::Fail if late || sample.decisive => Some(None),
-            Outcome::Pass if late => Some(None),
+            Outcome::Pass if soaked => Some(Ok(sample.answer)),
+            Outcome::Skipped => Some(Ok(sample.answer)),
+            Outcome::Fail if late || sample.decisive => {
+                Some(Err(format!("expected {expect}, saw {}", sample.answer)))
+            }
+            Outcome::Pass if late => Some(Err("not for long enough".to_owned())),
             Outcome::Pass | Outcome::Fail => None,
         };
         match answer {
             Some(answer) => {
                 self.watching().remove(&at);
-                self.end(job, answer.as_deref(), inputs).await
+                self.end(job, said(&answer), inputs).await
             }
             None => {
                 self.watching().insert(at, watching);
@@ -505,6 +517,24 @@ fn standings(state: &State, run: RunId) -> Vec<(usize, Standing)> {
     let asked = state.run(run).map(|record| record.asked.clone()).unwrap_or_default();
     let standing = |(place, id)| Some((place, state.request(id)?.standing));
     asked.into_iter().filter_map(standing).collect()
+}
+
+const fn not_approved(asked: Option<Standing>) -> &'static str {
+    match asked {
+        Some(Standing::Rejected) => "somebody said no",
+        Some(Standing::Void) => "what was asked for was edited",
+        Some(Standing::Open | Standing::Expired) => "too few people agreed in time",
+        Some(Standing::Approved | Standing::Executed) | None => "nobody was asked",
+    }
+}
+
+fn causes(error: &dyn Error) -> String {
+    let all = std::iter::successors(Some(error), |error| (*error).source());
+    all.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+fn said(came: &Result<String, String>) -> Result<&str, &str> {
+    came.as_deref().map_err(String::as_str)
 }
 
 const fn stepped(run: RunId, event: RunEvent) -> Input {

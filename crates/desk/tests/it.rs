@@ -45,6 +45,8 @@ mod runs;
 mod schema;
 #[path = "it/served.rs"]
 mod served;
+#[path = "it/standstill.rs"]
+mod standstill;
 #[path = "it/steps.rs"]
 mod steps;
 #[path = "it/storm.rs"]

@@ -115,7 +115,7 @@ impl Course<'_> {
         let mut next = record.run.clone();
         next.apply(event).map_err(|_| Refusal::NotNext)?;
         // Of several processes that have seen one gone, one takes its step over.
-        if let RunEvent::Begun { over, .. } = event
+        if let RunEvent::Begun { over, .. } | RunEvent::Undoing { over, .. } = event
             && record.run.begun_by() != over.as_deref()
         {
             return Err(Refusal::NotNext);
@@ -357,6 +357,20 @@ impl Course<'_> {
                 return;
             }
             self.shift(incident, hop);
+        }
+    }
+
+    pub(super) fn look_at_runs(&mut self) {
+        let is_open = |incident| {
+            self.state.incidents.get(&incident).is_some_and(|found| found.phase.is_open())
+        };
+        let stands = self.state.runs.values().filter(|record| {
+            !record.told && is_open(record.incident) && record.needs_people(self.at)
+        });
+        for (run, incident) in stands.map(|record| (record.id, record.incident)).collect::<Vec<_>>()
+        {
+            self.fact(Fact::RunStands { run, incident });
+            self.tell(incident, Notice::RunWaits { run });
         }
     }
 

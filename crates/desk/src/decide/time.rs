@@ -30,6 +30,7 @@ impl Course<'_> {
         self.end_policies();
         self.look_at_actions();
         self.look_at_measures();
+        self.look_at_runs();
         let open: Vec<IncidentId> = self.state.incidents.keys().copied().collect();
         for incident in open {
             self.pass(incident);

@@ -55,6 +55,7 @@ impl Touched {
                 | Fact::Stepped { run, .. }
                 | Fact::RunBlocked { run, .. }
                 | Fact::RunUnblocked { run, .. }
+                | Fact::RunStands { run, .. }
                 | Fact::RunAsked { run, .. }
                 | Fact::MeasureOverdue { run, .. },
             ) => {
@@ -156,6 +157,7 @@ fn about_fact(fact: &Fact) -> Option<IncidentId> {
         | Fact::Stepped { incident, .. }
         | Fact::RunBlocked { incident, .. }
         | Fact::RunUnblocked { incident, .. }
+        | Fact::RunStands { incident, .. }
         | Fact::ChecksAdded { incident, .. } => Some(*incident),
         Fact::Deferred { .. }
         | Fact::Done(_)
@@ -212,7 +214,7 @@ pub fn notices(state: &State, action: &Action, now: Moment, channels: &[String])
     let Some(incident) = state.incident(action.incident) else { return Vec::new() };
     let make = |channel: &String| {
         let key = format!("{}/{channel}", action.id);
-        let told = notification(incident, notice, now, key.clone());
+        let told = notification(state, incident, notice, now, key.clone());
         let body = serde_json::to_string(&told).unwrap_or_default();
         let (queue, incident) = (format!("notify/{channel}"), action.incident);
         NewWork { queue, key, incident, body, made_ms: now.wall_ms }
@@ -220,7 +222,13 @@ pub fn notices(state: &State, action: &Action, now: Moment, channels: &[String])
     channels.iter().map(make).collect()
 }
 
-fn notification(incident: &Incident, notice: &Notice, now: Moment, key: String) -> Notification {
+fn notification(
+    state: &State,
+    incident: &Incident,
+    notice: &Notice,
+    now: Moment,
+    key: String,
+) -> Notification {
     let (event, role) = match notice {
         Notice::Opened => ("opened", None),
         Notice::Redecided => ("redecided", None),
@@ -236,8 +244,9 @@ fn notification(incident: &Incident, notice: &Notice, now: Moment, key: String) 
     };
     let whom = role.as_ref().map(|role| format!(" to {role}")).unwrap_or_default();
     let rule = incident.rule.as_ref().map(|rule| format!(" ({rule})")).unwrap_or_default();
+    let detail = detail(state, notice).map(|text| format!(": {text}")).unwrap_or_default();
     let summary = format!(
-        "{} {} {}: {event}{whom}, {}{rule}, {}",
+        "{} {} {}: {event}{whom}, {}{rule}, {}{detail}",
         incident.severity,
         incident.id,
         incident.kind,
@@ -257,3 +266,23 @@ fn notification(incident: &Incident, notice: &Notice, now: Moment, key: String) 
         at_ms: now.wall_ms,
     }
 }
+
+// What a notice says beside what it is about, short enough for a subject and for a pager.
+fn detail(state: &State, notice: &Notice) -> Option<String> {
+    let text = match notice {
+        Notice::Said { text, .. } => text.as_str().to_owned(),
+        Notice::MeasureOverdue { action, .. } => action.clone(),
+        Notice::RunWaits { run } => {
+            let view = state.run(*run)?.view();
+            let step = view.step.unwrap_or_default();
+            let why = view.blocked.or_else(|| Some(view.failures.get(step)?.to_string()));
+            let why = why.map(|why| format!(": {why}")).unwrap_or_default();
+            format!("{run} is {} at {step}{why}", view.standing)
+        }
+        _ => return None,
+    };
+    Some(text.chars().take(DETAIL_CHARS_MAX).collect())
+}
+
+/// With what stands before it, below the 998 bytes of a line of mail (RFC 5322, section 2.1.1).
+const DETAIL_CHARS_MAX: usize = 160;

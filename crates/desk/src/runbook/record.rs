@@ -37,6 +37,8 @@ pub struct Record {
     pub run: Run,
     /// Why it waits for people.
     pub blocked: Option<Refusal>,
+    // whether people know that it failed or is in doubt
+    pub(crate) told: bool,
     // by the place of the step that is to be allowed
     pub(crate) asked: BTreeMap<usize, RequestId>,
     /// What it changed and has not undone, by the place of the step.
@@ -98,6 +100,7 @@ impl Starting {
             since: at,
             run: Run::new(self.runbook, id),
             blocked: None,
+            told: false,
             asked: BTreeMap::new(),
             measures: BTreeMap::new(),
         }
@@ -129,6 +132,8 @@ pub struct RunView<'a> {
     pub inputs: &'a BTreeMap<String, Scrubbed>,
     /// What its steps answered.
     pub answers: &'a BTreeMap<String, Scrubbed>,
+    /// Why steps failed or could not be undone, of which nothing better was heard since.
+    pub failures: &'a BTreeMap<String, Scrubbed>,
     /// What it changed and has not undone, by step.
     pub measures: BTreeMap<&'a str, Measure>,
 }
@@ -165,6 +170,15 @@ impl Record {
         self.run.unheard().is_some_and(|place| !self.lease_is_over(place, now))
     }
 
+    /// Whether it failed or nobody knows how far it is: only people can let it go on.
+    pub fn needs_people(&self, now: Moment) -> bool {
+        match self.run.next() {
+            Next::Failed { .. } => true,
+            Next::InDoubt { .. } => !self.may_be_at_work(now),
+            Next::Do { .. } | Next::Undo { .. } | Next::Done | Next::Aborted => false,
+        }
+    }
+
     /// It as it is looked up.
     pub fn view(&self) -> RunView<'_> {
         let runbook = self.run.runbook();
@@ -190,6 +204,7 @@ impl Record {
             asked: self.asked.iter().map(|(at, asked)| (name(*at), asked.to_string())).collect(),
             inputs: &self.inputs,
             answers: self.run.answers(),
+            failures: self.run.failures(),
             measures: self.measures.iter().map(|(at, measure)| (name(*at), *measure)).collect(),
         }
     }
@@ -201,8 +216,10 @@ impl Record {
                 self.run.apply(event).ok();
                 self.since = at;
                 self.blocked = None;
+                self.told = false;
                 self.measure(event, at);
             }
+            Fact::RunStands { .. } => self.told = true,
             Fact::RunBlocked { why, .. } => self.blocked = Some(why.clone()),
             Fact::RunUnblocked { .. } => self.blocked = None,
             Fact::RunAsked { step, request, .. } => {
@@ -219,14 +236,14 @@ impl Record {
 
     fn measure(&mut self, event: &RunEvent, at: Moment) {
         match event {
-            RunEvent::Ended { step, answer: Some(_) } => {
+            RunEvent::Ended { step, answer: Some(_), .. } => {
                 let work = self.step(*step).map(|step| &step.work);
                 if let Some(Work::Act { undo: Some(_), expires_ms, .. }) = work {
                     let measure = Measure { since: at, expires_ms: *expires_ms, told: false };
                     self.measures.insert(*step, measure);
                 }
             }
-            RunEvent::Undone { step, done: true } => {
+            RunEvent::Undone { step, done: true, .. } => {
                 self.measures.remove(step);
             }
             _ => {}

@@ -52,6 +52,9 @@ pub enum RunEvent {
         step: usize,
         /// What it answered; nothing when it failed.
         answer: Option<Scrubbed>,
+        /// Why it failed, as far as anybody knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Scrubbed>,
     },
     /// Somebody stopped the run.
     Aborted,
@@ -70,6 +73,9 @@ pub enum RunEvent {
         again: bool,
         /// The process that does it.
         by: String,
+        /// The process that it takes this over from, since nothing was heard of that one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        over: Option<String>,
     },
     /// It was undone, or not.
     Undone {
@@ -77,7 +83,25 @@ pub enum RunEvent {
         step: usize,
         /// Whether.
         done: bool,
+        /// Why not, as far as anybody knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Scrubbed>,
     },
+}
+
+impl RunEvent {
+    /// A step did what it answers, or failed for this reason.
+    pub fn ended(step: usize, came: Result<Scrubbed, Scrubbed>) -> Self {
+        match came {
+            Ok(answer) => Self::Ended { step, answer: Some(answer), why: None },
+            Err(why) => Self::Ended { step, answer: None, why: Some(why) },
+        }
+    }
+
+    /// A step was undone, or not for this reason.
+    pub fn undone(step: usize, came: Result<(), Scrubbed>) -> Self {
+        Self::Undone { step, done: came.is_ok(), why: came.err() }
+    }
 }
 
 /// How a person lets a run go on that failed or is in doubt.
@@ -117,6 +141,8 @@ pub enum Next {
         step: usize,
         /// SHA-256 as above.
         key: Digest,
+        /// The process that has begun to undo it, or was doing it when the run was aborted.
+        by: Option<String>,
     },
     /// All done.
     Done,
@@ -150,16 +176,26 @@ pub struct Run {
     id: RunId,
     at: Place,
     answers: BTreeMap<String, Scrubbed>,
+    // of steps whose last word is that they failed or could not be undone
+    failures: BTreeMap<String, Scrubbed>,
     // steps that changed something and can be undone, in order
     changed: Vec<usize>,
-    // the last of them while it is being undone; whether that may be begun again
-    undoing: Option<(usize, bool)>,
+    // the last of them while it is being undone
+    undoing: Option<Undoing>,
     stuck: bool,
     aborted: bool,
     // the step that waits for an approval that is asked for anew
     back: Option<(usize, u8)>,
     // the process that was doing a step when the run was aborted
     cut_off: Option<String>,
+}
+
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+struct Undoing {
+    step: usize,
+    again: bool,
+    by: String,
 }
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -188,6 +224,7 @@ impl Run {
             id,
             at: Place::Before { step: 0, attempt: 0 },
             answers: BTreeMap::new(),
+            failures: BTreeMap::new(),
             changed: Vec::new(),
             undoing: None,
             stuck: false,
@@ -207,26 +244,29 @@ impl Run {
         &self.answers
     }
 
+    /// Why steps failed or could not be undone that nothing better was heard of since.
+    pub const fn failures(&self) -> &BTreeMap<String, Scrubbed> {
+        &self.failures
+    }
+
     /// The step that a process has begun to do or to undo, may be doing yet, and that is not to
     /// be begun a second time.
     pub fn unheard(&self) -> Option<usize> {
         match &self.at {
             Place::Within { step, again: false, .. } => Some(*step),
-            _ => self.undoing.filter(|(_, again)| !again && !self.stuck).map(|(step, _)| step),
+            _ => {
+                let undoing = self.undoing.as_ref();
+                undoing.filter(|at| !at.again && !self.stuck).map(|at| at.step)
+            }
         }
     }
 
-    /// The process that has begun the step that is next, and may be doing it yet.
+    /// The process that has begun to do or to undo what is next, and may be at it yet.
     pub fn begun_by(&self) -> Option<&str> {
         match &self.at {
             Place::Within { by, .. } => Some(by),
-            _ => None,
+            _ => self.undoing.as_ref().map(|at| at.by.as_str()).or(self.cut_off.as_deref()),
         }
-    }
-
-    /// The process that may be doing yet what is to be undone.
-    pub fn cut_off(&self) -> Option<&str> {
-        self.cut_off.as_deref()
     }
 
     /// Takes in what happened.
@@ -241,10 +281,11 @@ impl Run {
                 let (step, attempt, again) = (*step, *attempt, *again);
                 self.at = Place::Within { step, attempt, again, by: by.clone() };
             }
-            (RunEvent::Ended { step, answer }, Place::Within { step: at, attempt, .. })
-                if *step == at =>
+            (RunEvent::Ended { step, answer, why }, Place::Within { step: at, attempt, .. })
+                if *step == at && (answer.is_none() || why.is_none()) =>
             {
                 self.end(at, attempt, answer.clone());
+                self.note(at, why.clone());
             }
             (
                 RunEvent::Aborted,
@@ -260,14 +301,17 @@ impl Run {
                 self.back = Some((at, attempt));
                 self.at = Place::Before { step: *step, attempt: 0 };
             }
-            (RunEvent::Undoing { step, again, .. }, _) if self.may_undo(*step) => {
+            (RunEvent::Undoing { step, again, by, .. }, _) if self.may_undo(*step) => {
                 self.cut_off = None;
-                self.undoing = Some((*step, *again));
+                self.undoing = Some(Undoing { step: *step, again: *again, by: by.clone() });
             }
-            (RunEvent::Undone { step, done }, _)
-                if self.undoing.is_some_and(|(at, _)| at == *step) && !self.stuck =>
+            (RunEvent::Undone { step, done, why }, _)
+                if self.undoing.as_ref().is_some_and(|at| at.step == *step)
+                    && !self.stuck
+                    && (!done || why.is_none()) =>
             {
                 self.undone(*done);
+                self.note(*step, why.clone());
             }
             _ => return Err(NotNext),
         }
@@ -298,10 +342,11 @@ impl Run {
 
     fn next_undo(&self) -> Next {
         let Some(step) = self.changed.last().copied() else { return Next::Aborted };
-        if self.stuck || self.undoing.is_some_and(|(_, again)| !again) {
+        if self.stuck || self.undoing.as_ref().is_some_and(|at| !at.again) {
             return Next::InDoubt { step };
         }
-        Next::Undo { step, key: self.key(step, 0, "undo") }
+        let by = self.begun_by().map(str::to_owned);
+        Next::Undo { step, key: self.key(step, 0, "undo"), by }
     }
 
     fn may_begin(&self, step: usize, attempt: u8, at: &Place) -> bool {
@@ -351,10 +396,20 @@ impl Run {
         match how {
             // The key of the attempt that did nothing is used again.
             Resume::Again => self.at = Place::Before { step, attempt },
-            Resume::Done => self.end(step, attempt, Some(Scrubbed::assertion("done".to_owned()))),
+            Resume::Done => {
+                self.end(step, attempt, Some(Scrubbed::assertion("done".to_owned())));
+                self.note(step, None);
+            }
             Resume::Skip => self.at = self.behind(step),
         }
         Ok(())
+    }
+
+    // The last word of a step: why it failed, or that there is nothing to say.
+    fn note(&mut self, step: usize, why: Option<Scrubbed>) {
+        let Some(this) = self.runbook.steps.get(step) else { return };
+        self.failures.remove(&this.id);
+        self.failures.extend(why.map(|why| (this.id.clone(), why)));
     }
 
     fn undone(&mut self, done: bool) {

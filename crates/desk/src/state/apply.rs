@@ -246,6 +246,7 @@ impl State {
             | Fact::Stepped { .. }
             | Fact::RunBlocked { .. }
             | Fact::RunUnblocked { .. }
+            | Fact::RunStands { .. }
             | Fact::RunAsked { .. }
             | Fact::MeasureOverdue { .. }
             | Fact::ChecksAdded { .. } => self.follow_run(fact, at),
@@ -294,6 +295,7 @@ impl State {
         let (Fact::Stepped { run, .. }
         | Fact::RunBlocked { run, .. }
         | Fact::RunUnblocked { run, .. }
+        | Fact::RunStands { run, .. }
         | Fact::RunAsked { run, .. }
         | Fact::MeasureOverdue { run, .. }) = fact
         else {

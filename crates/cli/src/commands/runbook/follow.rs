@@ -99,10 +99,15 @@ fn stands(desk: &Desk, run: &Value) -> Result<String, Failure> {
         let action = asked["action"]["name"].as_str().unwrap_or("an action");
         return Ok(format!("{line}, which asks for {action} by REQ-{}", asked["id"]));
     }
-    Ok(match run["blocked"].as_str() {
+    Ok(match why(run, step) {
         Some(why) => format!("{line}: {why}"),
         None => line,
     })
+}
+
+// Why it waits for people, failed or could not be undone.
+fn why<'a>(run: &'a Value, step: &str) -> Option<&'a str> {
+    run["blocked"].as_str().or_else(|| run["failures"][step].as_str())
 }
 
 /// Often enough for somebody who watches.
@@ -113,6 +118,18 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_step_that_it_stands_at_says_why() {
+        let run = |blocked: Value| {
+            let failures = json!({ "look": "answered 500", "isolate": "answered 503" });
+            json!({ "blocked": blocked, "failures": failures })
+        };
+        assert_eq!(why(&run(Value::Null), "isolate"), Some("answered 503"));
+        assert_eq!(why(&run(json!("quorum_not_met")), "isolate"), Some("quorum_not_met"));
+        assert_eq!(why(&run(Value::Null), "tell"), None);
+        assert_eq!(why(&json!({ "blocked": null }), "tell"), None, "a desk of before");
+    }
 
     #[test]
     fn a_run_stands_still_when_it_is_over_or_people_must_act() {

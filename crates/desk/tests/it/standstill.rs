@@ -1,0 +1,193 @@
+//! Runs that only people can let go on: each says why, and they are told once.
+
+use lucarne_desk::decision::{Notice, What};
+use lucarne_desk::engine::{Notification, notices};
+use lucarne_desk::event::{Event, Fact, Input};
+use lucarne_desk::refusal::Refusal;
+use lucarne_desk::runbook::run::{Resume, RunEvent, RunId};
+use lucarne_desk::signal::Kind;
+
+use crate::clock::SECOND;
+use crate::world::Site;
+
+const STEPS: &str = "
+runbook: steps
+title: looks, isolates and restarts
+kinds: [other]
+inputs: [instance]
+steps:
+  - {id: look, phase: diagnosing, timeout_seconds: 10,
+     do: {query: {source: http, text: status, evidence: status}}}
+  - {id: isolate, phase: containing, timeout_seconds: 10, retries: 1,
+     do: {act: {action: isolate, effect: reversible, undo: release}}}
+  - {id: tell, phase: containing, timeout_seconds: 10,
+     do: {notify: {to: [on-call], text: 'it is isolated'}}}
+  - {id: keep, phase: preserving, timeout_seconds: 10,
+     do: {preserve: {items: [status], seal: true}}}
+  - {id: ready, phase: validating, timeout_seconds: 20,
+     do: {check: {probe: ready, expect: '200'}}}
+";
+
+const CATALOGUE: &str = "
+collectors: {status: {answer: /status, from: {http: {url: AT/status}}}}
+actions:
+  isolate: {idempotent: true, by: {http: {url: AT/isolate, method: POST}}}
+  release: {idempotent: true, by: {http: {url: AT/release, method: POST}}}
+probes: {ready: {by: {ready: {url: AT/ready}}}}
+";
+
+async fn site() -> Site {
+    let site = Site::new(Kind::Other, &[("instance", "i1")], CATALOGUE).await;
+    for path in ["/isolate", "/release", "/ready"] {
+        site.world.says(path, 200, "");
+    }
+    site.world.says("/status", 200, "{\"status\":\"up\"}");
+    site
+}
+
+// Why steps failed, as the run says it.
+fn failures(site: &Site) -> Vec<(String, String)> {
+    let scene = site.core.0.lock().unwrap();
+    let view = scene.desk().state().run(RunId(1)).unwrap().view();
+    view.failures.iter().map(|(step, why)| (step.clone(), why.to_string())).collect()
+}
+
+fn pairs(of: &[(&str, &str)]) -> Vec<(String, String)> {
+    of.iter().map(|(step, why)| ((*step).to_owned(), (*why).to_owned())).collect()
+}
+
+fn waits(site: &Site) -> usize {
+    let scene = site.core.0.lock().unwrap();
+    scene.notices().into_iter().filter(|it| matches!(it, Notice::RunWaits { .. })).count()
+}
+
+// What a channel is told of the last notice of this kind, as things stand.
+fn summary(site: &Site, is: impl Fn(&Notice) -> bool) -> String {
+    let scene = site.core.0.lock().unwrap();
+    let issued = scene.log.iter().rev().find_map(|entry| match &entry.event {
+        Event::Fact(Fact::Issued(action)) => match &action.what {
+            What::Tell(notice) if is(notice) => Some(action.clone()),
+            _ => None,
+        },
+        _ => None,
+    });
+    let state = scene.desk().state();
+    let work = notices(state, &issued.unwrap(), scene.now(), &["ops".to_owned()]);
+    serde_json::from_str::<Notification>(&work[0].body).unwrap().summary
+}
+
+#[tokio::test]
+async fn a_run_that_failed_says_why_and_people_are_told_once() {
+    let site = site().await;
+    site.world.says("/isolate", 503, "");
+    site.start("responder-a", STEPS, &[("instance", "i1")]);
+    site.until(3).await;
+    assert_eq!(site.stands(), ("failed".to_owned(), "isolate".to_owned()));
+    assert_eq!(site.world.changed().len(), 2, "it was tried again");
+    assert_eq!(failures(&site), pairs(&[("isolate", "answered 503")]));
+    site.until(9).await;
+    assert_eq!(waits(&site), 1);
+    let told = summary(&site, |it| matches!(it, Notice::RunWaits { .. }));
+    assert!(told.starts_with("SEV2 INC-1 other: run_waits"), "{told}");
+    assert!(told.ends_with(": RUN-1 is failed at isolate: answered 503"), "{told}");
+    // It fails again, and they are told again.
+    assert_eq!(site.resume(Some(Resume::Again)), None);
+    site.until(12).await;
+    assert_eq!(waits(&site), 2);
+    // What a person says was done has failed no longer.
+    assert_eq!(site.resume(Some(Resume::Done)), None);
+    assert_eq!(failures(&site), []);
+    site.until(15).await;
+    assert_eq!((site.stands().0.as_str(), waits(&site)), ("done", 2));
+    let told = summary(&site, |it| matches!(it, Notice::Said { .. }));
+    assert!(told.ends_with(": it is isolated"), "{told}");
+    site.check();
+}
+
+#[tokio::test]
+async fn every_kind_of_step_says_why_it_failed() {
+    let site = site().await;
+    site.world.says("/status", 200, "{\"other\":1}");
+    site.start("responder-a", STEPS, &[("instance", "i1")]);
+    site.until(1).await;
+    let missing = ("look", "what came has no answer where one is");
+    assert_eq!(failures(&site), pairs(&[missing]));
+    site.world.says("/status", 500, "");
+    assert_eq!(site.resume(Some(Resume::Again)), None);
+    site.until(2).await;
+    let refused = ("look", "answered 500");
+    assert_eq!(failures(&site), pairs(&[refused]));
+    // A file is where the bag has to be.
+    std::fs::write(site.dir.path().join("INC-1-RUN-1.bag"), "").unwrap();
+    assert_eq!(site.resume(Some(Resume::Skip)), None);
+    site.until(3).await;
+    assert_eq!(site.stands(), ("failed".to_owned(), "keep".to_owned()));
+    let bag = ("keep", "folder of evidence cannot be used: Not a directory (os error 20)");
+    assert_eq!(failures(&site), pairs(&[bag, refused]));
+    std::fs::remove_file(site.dir.path().join("INC-1-RUN-1.bag")).unwrap();
+    site.world.says("/ready", 503, "");
+    assert_eq!(site.resume(Some(Resume::Again)), None);
+    site.until(40).await;
+    let check = ("ready", "expected 200, saw 503");
+    assert_eq!(failures(&site), pairs(&[refused, check]), "the bag is sealed");
+    // What cannot be undone says so too.
+    site.world.says("/release", 502, "");
+    assert_eq!(site.abort(), None);
+    site.until(42).await;
+    assert_eq!(site.stands(), ("in_doubt".to_owned(), "isolate".to_owned()));
+    let undo = ("isolate", "answered 502");
+    assert_eq!(failures(&site), pairs(&[undo, refused, check]));
+    site.world.says("/release", 200, "");
+    assert_eq!(site.resume(Some(Resume::Again)), None);
+    site.until(43).await;
+    assert_eq!(site.stands().0, "aborted");
+    assert_eq!(failures(&site), pairs(&[refused, check]));
+    site.check();
+}
+
+#[tokio::test]
+async fn a_run_in_doubt_is_told_of_when_nobody_can_be_at_it_any_longer() {
+    let site = site().await;
+    let source = STEPS.replace(", retries: 1", "");
+    site.start("responder-a", &source, &[("instance", "i1")]);
+    let begin = |step: usize, again: bool| {
+        let by = "desk-2/1".to_owned();
+        let event = RunEvent::Begun { step, attempt: 0, again, by, over: None };
+        site.core.0.lock().unwrap().input(Input::Step { run: RunId(1), event });
+    };
+    begin(0, false);
+    let until = |second: u64| {
+        site.core.0.lock().unwrap().until(second * SECOND);
+        waits(&site)
+    };
+    assert_eq!([until(24), until(26), until(60)], [0, 1, 1], "its 10 s and 15 more");
+    site.check();
+}
+
+#[tokio::test]
+async fn of_several_desks_one_undoes_a_step() {
+    let mut site = site().await;
+    site.runner.alone = false;
+    site.world.says("/ready", 503, "");
+    site.start("responder-a", STEPS, &[("instance", "i1")]);
+    site.until(1).await;
+    assert_eq!(site.abort(), None);
+    let undo = |by: &str, over: Option<&str>| {
+        let (by, over) = (by.to_owned(), over.map(str::to_owned));
+        let event = RunEvent::Undoing { step: 1, again: true, by, over };
+        let mut scene = site.core.0.lock().unwrap();
+        scene.input(Input::Step { run: RunId(1), event });
+        scene.refused().cloned()
+    };
+    // The check was being looked at by the first desk when the run was aborted.
+    assert_eq!(undo("desk-2/1", None), Some(Refusal::NotNext));
+    assert_eq!(undo("desk-2/1", Some("desk-1/1")), None);
+    assert_eq!(undo("desk-3/1", Some("desk-1/1")), Some(Refusal::NotNext));
+    let before = site.world.changed();
+    site.until(25).await;
+    assert_eq!(site.world.changed(), before, "the second desk may be undoing it yet");
+    site.until(28).await;
+    assert_eq!(site.world.changed().last().map(String::as_str), Some("/release"));
+    assert_eq!(site.stands().0, "aborted");
+    site.check();
+}
