@@ -32,7 +32,7 @@ pub use manifest::Manifest;
 pub use reader::{Group, NotAPosition, Position, WalReader};
 
 use error::failed;
-use frames::{End, FrameFile, HEADER_BYTES, Tail};
+use frames::{End, FrameFile, HEADER_BYTES, Scanned, Tail};
 
 /// How much the log may hold.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -358,19 +358,24 @@ fn recover_rolls(
     let accept = &mut |body: &[u8]| entry::decode(&Bytes::copy_from_slice(body)).is_some();
     for &number in sealed {
         let path = roll_path(directory, number);
-        let whole = frames::scan(&**disk, &path, ROLL_MAGIC, number, Tail::Whole, accept)?;
-        recovered.rolls.push(RollSummary { number, bytes: whole.bytes, groups: whole.frames });
+        let scanned = frames::scan(&**disk, &path, ROLL_MAGIC, number, Tail::Whole, accept)?;
+        if let Scanned::UpTo(End { bytes, frames: groups, .. }) = scanned {
+            recovered.rolls.push(RollSummary { number, bytes, groups });
+        }
     }
     let path = roll_path(directory, last);
-    let end = frames::scan(&**disk, &path, ROLL_MAGIC, last, Tail::MayBeTorn, accept)?;
-    let End { bytes, frames: groups, torn_bytes } = end;
-    recovered.torn_bytes = torn_bytes;
-    let current = if bytes == 0 {
-        // It died while the roll began: not even its header is whole.
-        begin_roll(disk, directory, last)?
-    } else {
-        FrameFile::resume(&**disk, &path, last, end)?
-    };
+    let (current, groups) =
+        match frames::scan(&**disk, &path, ROLL_MAGIC, last, Tail::MayBeTorn, accept)? {
+            // It died while the roll began.
+            Scanned::Begun { torn_bytes } => {
+                recovered.torn_bytes = torn_bytes;
+                (begin_roll(disk, directory, last)?, 0)
+            }
+            Scanned::UpTo(end) => {
+                recovered.torn_bytes = end.torn_bytes;
+                (FrameFile::resume(&**disk, &path, last, end)?, end.frames)
+            }
+        };
     recovered.rolls.push(RollSummary { number: last, bytes: current.end(), groups });
     Ok((current, recovered))
 }
@@ -401,7 +406,7 @@ fn roll_path(directory: &Path, number: u64) -> PathBuf {
 const LOCK: &str = ".lock";
 const ROLL_SUFFIX: &str = ".wal";
 const GROUP_BYTES_KEPT: usize = 2 << 20; // a few ordinary batches
-const ROLL_MAGIC: &[u8; 8] = b"LUCWAL02";
+const ROLL_MAGIC: &[u8; 8] = b"LUCWAL03";
 /// Eight times what a segment takes: a roll is sealed long before, and recovery may hold one in
 /// memory.
 const ROLL_BYTES_MAX: u64 = 64 << 20;

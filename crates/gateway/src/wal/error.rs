@@ -68,6 +68,11 @@ pub enum WalError {
         /// Where it begins.
         offset: u64,
     },
+    /// A file of another version of the log.
+    OtherVersion {
+        /// Which file.
+        path: PathBuf,
+    },
     /// A roll that is not archived is not there.
     Missing {
         /// The first such roll.
@@ -159,6 +164,10 @@ impl fmt::Display for WalError {
             }
             Self::Corrupt { path, offset } => {
                 write!(f, "write-ahead log is damaged: {} at byte {offset}", path.display())
+            }
+            Self::OtherVersion { path } => {
+                let path = path.display();
+                write!(f, "another version of this program wrote {path}: let it archive the log")
             }
             Self::Missing { roll } => write!(f, "roll {roll} is neither there nor archived"),
             Self::Stray { path } => write!(f, "not part of the log: {}", path.display()),

@@ -1,12 +1,13 @@
 //! Files of frames that are there after a crash whole or not at all: rolls and the manifest.
 //!
 //! ```text
-//! header: magic 8 bytes || be64 number of the file
-//! frame:  "LWG2" || be32 length || be64 index || be32 CRC-32 || body
+//! header: magic 8 bytes || be64 number of the file || mark 8 bytes || be32 CRC-32
+//! frame:  mark || be32 length || be64 index || be32 CRC-32 || body
 //! ```
-//! The checksum covers file number, length, index and body. It is there for what a crash leaves and
-//! for rot, not against somebody who writes to the disk: whether a batch is what was sealed is told
-//! by its tree and its signatures.
+//! The checksum of a frame covers mark, length, index and body. It is there for what a crash leaves
+//! and for rot, not against somebody who writes to the disk: whether a batch is what was sealed is
+//! told by its tree and its signatures. The mark is drawn by lot for each file, so that no payload,
+//! whoever composed it, looks like a frame.
 //!
 //! A frame is written only after the one before it is durable. So an invalid frame at the end of
 //! the last file is one that was never finished and is cut off; when a valid frame follows it, or
@@ -15,6 +16,7 @@
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::rand;
 use crc32fast::Hasher;
 use lucarne_archive::disk::{Disk, DiskFile};
 
@@ -26,6 +28,7 @@ pub(super) struct FrameFile {
     path: PathBuf,
     file: Box<dyn DiskFile>,
     number: u64,
+    mark: Mark,
     /// Durable bytes.
     end: u64,
     /// Durable frames.
@@ -33,10 +36,28 @@ pub(super) struct FrameFile {
     broken: bool,
 }
 
-/// What a scan found at the end of a file.
+/// What begins each frame of one file, and of no other.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) struct Mark(pub(super) [u8; MARK_BYTES]);
+
+/// What a scan found.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Scanned {
+    /// A file that has only begun: not even its header is whole.
+    Begun {
+        /// Its bytes.
+        torn_bytes: u64,
+    },
+    /// A file with its header.
+    UpTo(End),
+}
+
+/// The end of a file.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(super) struct End {
-    /// Bytes up to the end of the last whole frame; 0 when not even the header is whole.
+    /// What its frames begin with.
+    mark: Mark,
+    /// Bytes up to the end of the last whole frame.
     pub(super) bytes: u64,
     /// Whole frames.
     pub(super) frames: u64,
@@ -53,6 +74,14 @@ pub(super) enum Tail {
     Whole,
 }
 
+impl Mark {
+    fn by_lot() -> io::Result<Self> {
+        let mut mark = [0; MARK_BYTES];
+        rand::fill(&mut mark).map_err(|_| io::Error::other("the system gives no randomness"))?;
+        Ok(Self(mark))
+    }
+}
+
 impl FrameFile {
     /// A new file with its header, durable but for its name.
     pub(super) fn create(
@@ -61,14 +90,15 @@ impl FrameFile {
         magic: &[u8; 8],
         number: u64,
     ) -> Result<Self, WalError> {
-        let written = disk.create(path).and_then(|mut file| {
-            file.write_all(&header(magic, number))?;
+        let written = Mark::by_lot().and_then(|mark| {
+            let mut file = disk.create(path)?;
+            file.write_all(&header(magic, number, mark))?;
             file.sync()?;
-            Ok(file)
+            Ok((file, mark))
         });
-        let file = written.map_err(failed(Step::Roll, path))?;
+        let (file, mark) = written.map_err(failed(Step::Roll, path))?;
         let path = path.to_owned();
-        Ok(Self { path, file, number, end: HEADER_BYTES, frames: 0, broken: false })
+        Ok(Self { path, file, number, mark, end: HEADER_BYTES as u64, frames: 0, broken: false })
     }
 
     /// Goes on with a file behind its last whole frame. What is there is durable on return.
@@ -88,8 +118,8 @@ impl FrameFile {
             Ok(file)
         });
         let file = opened.map_err(failed(Step::Open, path))?;
-        let (path, End { bytes, frames, .. }) = (path.to_owned(), end);
-        Ok(Self { path, file, number, end: bytes, frames, broken: false })
+        let (path, End { mark, bytes, frames, .. }) = (path.to_owned(), end);
+        Ok(Self { path, file, number, mark, end: bytes, frames, broken: false })
     }
 
     /// Appends one frame, durable on return, and says where it begins.
@@ -97,7 +127,7 @@ impl FrameFile {
         if self.broken {
             return Err(WalError::Stopped);
         }
-        let head = frame_head(self.number, self.frames, body)?;
+        let head = frame_head(self.mark, self.frames, body)?;
         let written = self.file.write_all(&head).and_then(|()| self.file.write_all(body));
         if let Err(source) = written {
             return Err(self.undo(source));
@@ -152,7 +182,7 @@ pub(super) fn scan(
     number: u64,
     tail: Tail,
     accept: &mut dyn FnMut(&[u8]) -> bool,
-) -> Result<End, WalError> {
+) -> Result<Scanned, WalError> {
     let mut file = disk.read(path).map_err(failed(Step::Open, path))?;
     let mut bytes = Vec::new();
     let limit = FILE_BYTES_MAX + 1;
@@ -161,40 +191,54 @@ pub(super) fn scan(
     if bytes.len() as u64 == limit {
         return Err(corrupt(FILE_BYTES_MAX));
     }
-    let Some(mut rest) = bytes.strip_prefix(&header(magic, number)) else {
+    if is_other_version(magic, &bytes) {
+        return Err(WalError::OtherVersion { path: path.to_owned() });
+    }
+    let Some((mark, mut rest)) = parse_header(magic, number, &bytes) else {
         // Nothing is appended before the header is durable.
-        let begun = tail == Tail::MayBeTorn && bytes.len() as u64 <= HEADER_BYTES;
+        let begun = tail == Tail::MayBeTorn && bytes.len() <= HEADER_BYTES;
         let torn_bytes = bytes.len() as u64;
-        return if begun { Ok(End { bytes: 0, frames: 0, torn_bytes }) } else { Err(corrupt(0)) };
+        return if begun { Ok(Scanned::Begun { torn_bytes }) } else { Err(corrupt(0)) };
     };
     let mut frames = 0;
     let offset_of = |rest: &[u8]| (bytes.len() - rest.len()) as u64;
-    while let Some((index, body, after)) = parse(number, rest) {
+    while let Some((index, body, after)) = parse(mark, rest) {
         if index != frames || !accept(body) {
             return Err(corrupt(offset_of(rest)));
         }
         frames += 1;
         rest = after;
     }
-    let end = End { bytes: offset_of(rest), frames, torn_bytes: rest.len() as u64 };
+    let end = End { mark, bytes: offset_of(rest), frames, torn_bytes: rest.len() as u64 };
     match tail {
-        _ if rest.is_empty() => Ok(end),
-        Tail::MayBeTorn if !is_followed(number, rest) => Ok(end),
+        _ if rest.is_empty() => Ok(Scanned::UpTo(end)),
+        Tail::MayBeTorn if !is_followed(mark, rest) => Ok(Scanned::UpTo(end)),
         Tail::MayBeTorn | Tail::Whole => Err(corrupt(end.bytes)),
     }
 }
 
+/// What the frames of an open file begin with; `None` when it is not this file.
+pub(super) fn read_mark(
+    magic: &[u8; 8],
+    number: u64,
+    source: &mut dyn Read,
+) -> io::Result<Option<Mark>> {
+    let mut head = Vec::with_capacity(HEADER_BYTES);
+    source.take(HEADER_BYTES as u64).read_to_end(&mut head)?;
+    Ok(parse_header(magic, number, &head).map(|(mark, _)| mark))
+}
+
 /// The body of one frame out of an open file; `None` when none begins here.
-pub(super) fn read_frame(number: u64, source: &mut dyn Read) -> io::Result<Option<Vec<u8>>> {
+pub(super) fn read_frame(mark: Mark, source: &mut dyn Read) -> io::Result<Option<Vec<u8>>> {
     let mut head = Vec::with_capacity(FRAME_HEAD_BYTES);
     (&mut *source).take(FRAME_HEAD_BYTES as u64).read_to_end(&mut head)?;
-    let Some((head, _)) = parse_head(&head) else { return Ok(None) };
+    let Some((head, _)) = parse_head(mark, &head) else { return Ok(None) };
     if u64::from(head.length) > BODY_BYTES_MAX {
         return Ok(None);
     }
     let mut body = Vec::with_capacity(head.length as usize);
     source.take(u64::from(head.length)).read_to_end(&mut body)?;
-    Ok(Some(body).filter(|body| head.is_of(number, body)))
+    Ok(Some(body).filter(|body| head.is_of(mark, body)))
 }
 
 /// Bytes that a body takes on the disk.
@@ -203,25 +247,19 @@ pub(super) const fn framed_bytes(body: &[u8]) -> u64 {
 }
 
 /// Whether a valid frame lies anywhere behind the first byte.
-fn is_followed(number: u64, bytes: &[u8]) -> bool {
+fn is_followed(mark: Mark, bytes: &[u8]) -> bool {
     let behind = bytes.get(1..).unwrap_or_default();
-    let candidates = behind.windows(FRAME_MAGIC.len()).enumerate();
-    let mut tried = 0;
-    for (at, _) in candidates.filter(|(_, window)| window == FRAME_MAGIC) {
-        tried += 1;
-        // Beyond that somebody is playing with us, and a person should look.
-        if tried > CANDIDATES_MAX || parse(number, behind.get(at..).unwrap_or_default()).is_some() {
-            return true;
-        }
-    }
-    false
+    let begins = |at: &usize| behind.get(*at..).is_some_and(|rest| rest.starts_with(&mark.0));
+    (0..behind.len())
+        .filter(begins)
+        .any(|at| parse(mark, behind.get(at..).unwrap_or_default()).is_some())
 }
 
 /// Index, body and what follows, if a valid frame begins here.
-fn parse(number: u64, bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
-    let (head, rest) = parse_head(bytes)?;
+fn parse(mark: Mark, bytes: &[u8]) -> Option<(u64, &[u8], &[u8])> {
+    let (head, rest) = parse_head(mark, bytes)?;
     let (body, rest) = rest.split_at_checked(usize::try_from(head.length).ok()?)?;
-    head.is_of(number, body).then_some((head.index, body, rest))
+    head.is_of(mark, body).then_some((head.index, body, rest))
 }
 
 /// What stands before the body of a frame.
@@ -232,13 +270,13 @@ struct Head {
 }
 
 impl Head {
-    fn is_of(&self, number: u64, body: &[u8]) -> bool {
-        body.len() == self.length as usize && checksum(number, self.index, body) == self.sum
+    fn is_of(&self, mark: Mark, body: &[u8]) -> bool {
+        body.len() == self.length as usize && checksum(mark, self.index, body) == self.sum
     }
 }
 
-fn parse_head(bytes: &[u8]) -> Option<(Head, &[u8])> {
-    let rest = bytes.strip_prefix(FRAME_MAGIC)?;
+fn parse_head(mark: Mark, bytes: &[u8]) -> Option<(Head, &[u8])> {
+    let rest = bytes.strip_prefix(&mark.0)?;
     let (length, rest) = rest.split_first_chunk()?;
     let (index, rest) = rest.split_first_chunk()?;
     let (sum, rest) = rest.split_first_chunk()?;
@@ -247,37 +285,50 @@ fn parse_head(bytes: &[u8]) -> Option<(Head, &[u8])> {
     Some((Head { length, index, sum }, rest))
 }
 
-fn frame_head(number: u64, index: u64, body: &[u8]) -> Result<Vec<u8>, WalError> {
+fn frame_head(mark: Mark, index: u64, body: &[u8]) -> Result<Vec<u8>, WalError> {
     let length = u32::try_from(body.len()).ok().filter(|&l| u64::from(l) <= BODY_BYTES_MAX);
     let length = length.ok_or(WalError::TooLarge { got: body.len() as u64 })?;
     let mut out = Vec::with_capacity(FRAME_HEAD_BYTES);
-    out.extend_from_slice(FRAME_MAGIC);
+    out.extend_from_slice(&mark.0);
     out.extend_from_slice(&length.to_be_bytes());
     out.extend_from_slice(&index.to_be_bytes());
-    out.extend_from_slice(&checksum(number, index, body).to_be_bytes());
+    out.extend_from_slice(&checksum(mark, index, body).to_be_bytes());
     Ok(out)
 }
 
-fn checksum(number: u64, index: u64, body: &[u8]) -> u32 {
+fn checksum(mark: Mark, index: u64, body: &[u8]) -> u32 {
     let mut sum = Hasher::new();
-    sum.update(&number.to_be_bytes());
+    sum.update(&mark.0);
     sum.update(&index.to_be_bytes());
     sum.update(&(body.len() as u64).to_be_bytes());
     sum.update(body);
     sum.finalize()
 }
 
-fn header(magic: &[u8; 8], number: u64) -> [u8; 16] {
-    let mut out = [0; 16];
-    let (head, tail) = out.split_at_mut(8);
-    head.copy_from_slice(magic);
-    tail.copy_from_slice(&number.to_be_bytes());
+fn header(magic: &[u8; 8], number: u64, mark: Mark) -> Vec<u8> {
+    let mut out = [&magic[..], &number.to_be_bytes(), &mark.0].concat();
+    let sum = crc32fast::hash(&out);
+    out.extend_from_slice(&sum.to_be_bytes());
     out
 }
 
-const FRAME_MAGIC: &[u8; 4] = b"LWG2";
-pub(super) const HEADER_BYTES: u64 = 16;
-const FRAME_HEAD_BYTES: usize = 4 + 4 + 8 + 4;
+/// The mark and what follows, if this is the header of the file.
+fn parse_header<'a>(magic: &[u8; 8], number: u64, bytes: &'a [u8]) -> Option<(Mark, &'a [u8])> {
+    let rest = bytes.strip_prefix(magic)?.strip_prefix(&number.to_be_bytes())?;
+    let mark = Mark(*rest.first_chunk()?);
+    Some((mark, bytes.strip_prefix(header(magic, number, mark).as_slice())?))
+}
+
+/// Whether the magic differs only in the two digits of its version.
+fn is_other_version(magic: &[u8; 8], bytes: &[u8]) -> bool {
+    let (name, version) = magic.split_at(MAGIC_NAME_BYTES);
+    let theirs = bytes.strip_prefix(name).and_then(|rest| rest.get(..version.len()));
+    theirs.is_some_and(|it| it != version && it.iter().all(u8::is_ascii_digit))
+}
+
+const MARK_BYTES: usize = 8;
+const MAGIC_NAME_BYTES: usize = 6;
+pub(super) const HEADER_BYTES: usize = 8 + 8 + MARK_BYTES + 4;
+const FRAME_HEAD_BYTES: usize = MARK_BYTES + 4 + 8 + 4;
 const BODY_BYTES_MAX: u64 = 32 << 20; // the largest group
 const FILE_BYTES_MAX: u64 = 128 << 20; // a full roll and one group beyond, held to recover
-const CANDIDATES_MAX: usize = 1000; // in a torn group the magic occurs by chance once in 4 GiB

@@ -19,7 +19,7 @@ pub fn fuzz_wal_group(bytes: &[u8]) {
 pub fn fuzz_wal_frames(bytes: &[u8]) {
     let mut rest = bytes;
     let mut left = bytes.len();
-    while let Ok(Some(body)) = frames::read_frame(FILE_NUMBER, &mut rest) {
+    while let Ok(Some(body)) = frames::read_frame(MARK, &mut rest) {
         assert_eq!(frames::framed_bytes(&body), (left - rest.len()) as u64);
         left = rest.len();
     }
@@ -33,5 +33,5 @@ pub fn fuzz_wal_manifest(body: &[u8]) {
     }
 }
 
-/// The corpus was written for a file of this number.
-const FILE_NUMBER: u64 = 3;
+/// The corpus was written for a file with this mark.
+const MARK: frames::Mark = frames::Mark(*b"LUCARNE3");

@@ -12,7 +12,7 @@ use lucarne_archive::disk::Disk;
 use lucarne_archive::name::Name;
 
 use super::error::{Step, WalError, failed};
-use super::frames::{self, FrameFile, Tail};
+use super::frames::{self, FrameFile, Scanned, Tail};
 
 /// What is archived.
 #[derive(Debug)]
@@ -38,13 +38,14 @@ impl Manifest {
         let mut rolls = BTreeMap::new();
         let mut file = None;
         if is_there(FILE) {
-            let end = frames::scan(&*disk, &path, MAGIC, 0, Tail::MayBeTorn, &mut |body| {
+            let scanned = frames::scan(&*disk, &path, MAGIC, 0, Tail::MayBeTorn, &mut |body| {
                 accept(&mut rolls, body)
             })?;
-            if end.bytes == 0 {
-                disk.remove(&path).map_err(failed(Step::Open, &path))?;
-            } else {
-                file = Some(FrameFile::resume(&*disk, &path, 0, end)?);
+            match scanned {
+                Scanned::Begun { .. } => {
+                    disk.remove(&path).map_err(failed(Step::Open, &path))?;
+                }
+                Scanned::UpTo(end) => file = Some(FrameFile::resume(&*disk, &path, 0, end)?),
             }
         }
         let file = match file {
@@ -158,4 +159,4 @@ pub(super) fn decode(body: &[u8]) -> Option<(u64, Vec<Name>)> {
 
 const FILE: &str = "manifest";
 const NEW_FILE: &str = "manifest.new";
-const MAGIC: &[u8; 8] = b"LUCMAN02";
+const MAGIC: &[u8; 8] = b"LUCMAN03";

@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use super::entry::{self, Entry};
 use super::error::{Step, WalError, failed};
-use super::{HEADER_BYTES, Shared, frames, roll_path};
+use super::{HEADER_BYTES, ROLL_MAGIC, Shared, frames, roll_path};
 
 /// A place between two groups.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -95,7 +95,7 @@ impl WalReader {
     /// Where the next group after `from` begins.
     fn place(&self, from: Position) -> Result<Option<Position>, WalError> {
         let committed = self.shared.committed();
-        let mut at = Position { offset: from.offset.max(HEADER_BYTES), ..from };
+        let mut at = Position { offset: from.offset.max(HEADER_BYTES as u64), ..from };
         loop {
             let Some(&end) = committed.get(&at.roll) else {
                 return Err(WalError::Removed { roll: at.roll });
@@ -109,7 +109,7 @@ impl WalReader {
             if committed.last_key_value().is_none_or(|(&last, _)| last == at.roll) {
                 return Ok(None);
             }
-            at = Position { roll: at.roll.saturating_add(1), offset: HEADER_BYTES };
+            at = Position { roll: at.roll.saturating_add(1), offset: HEADER_BYTES as u64 };
         }
     }
 
@@ -117,8 +117,11 @@ impl WalReader {
         let Position { roll, offset } = at;
         let path = roll_path(&self.shared.directory, roll);
         let frame = self.shared.disk.read(&path).and_then(|mut file| {
+            let Some(mark) = frames::read_mark(ROLL_MAGIC, roll, &mut file)? else {
+                return Ok(None);
+            };
             file.seek(SeekFrom::Start(offset))?;
-            frames::read_frame(roll, &mut file)
+            frames::read_frame(mark, &mut file)
         });
         let frame = frame.map_err(|error| match self.shared.committed().contains_key(&roll) {
             true => failed(Step::Read, &path)(error),

@@ -30,11 +30,11 @@ fn every_flipped_byte_of_a_sealed_roll_is_damage() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
         fs::write(&rolls[0], &bytes).unwrap();
-        let second = (whole.len() - 16) / 2 + 16;
-        let begins = if at < 16 {
+        let second = (whole.len() - HEADER_BYTES) / 2 + HEADER_BYTES;
+        let begins = if at < HEADER_BYTES {
             0
         } else if at < second {
-            16
+            HEADER_BYTES
         } else {
             second
         };
@@ -49,14 +49,14 @@ fn in_the_last_roll_only_the_last_group_may_be_unfinished() {
     let folder = tempfile::tempdir().unwrap();
     let rolls = three_rolls(folder.path());
     let whole = fs::read(&rolls[2]).unwrap();
-    let second = (whole.len() - 16) / 2 + 16;
+    let second = (whole.len() - HEADER_BYTES) / 2 + HEADER_BYTES;
     for at in 0..whole.len() {
         let mut bytes = whole.clone();
         bytes[at] ^= 0x10;
         fs::write(&rolls[2], &bytes).unwrap();
         let found = open(folder.path());
         if at < second {
-            let begins = if at < 16 { 0 } else { 16 };
+            let begins = if at < HEADER_BYTES { 0 } else { HEADER_BYTES };
             let damaged =
                 format!("write-ahead log is damaged: {} at byte {begins}", rolls[2].display());
             assert_eq!(found, Err(damaged), "byte {at}");
@@ -71,7 +71,7 @@ fn every_cut_of_the_last_roll_leaves_whole_groups() {
     let folder = tempfile::tempdir().unwrap();
     let rolls = three_rolls(folder.path());
     let whole = fs::read(&rolls[2]).unwrap();
-    let second = (whole.len() - 16) / 2 + 16;
+    let second = (whole.len() - HEADER_BYTES) / 2 + HEADER_BYTES;
     for length in 0..=whole.len() {
         fs::write(&rolls[2], &whole[..length]).unwrap();
         let groups = 4 + u64::from(length >= second) + u64::from(length == whole.len());
@@ -80,6 +80,46 @@ fn every_cut_of_the_last_roll_leaves_whole_groups() {
         let (again, none) = open(folder.path()).unwrap();
         assert_eq!((again, none), (found, 0), "after {torn} torn bytes were cut off");
     }
+}
+
+#[test]
+fn a_payload_that_looks_like_groups_hides_nothing_and_keeps_nothing_shut() {
+    // The frames of another log, and those of the log before this format, many times.
+    let other = tempfile::tempdir().unwrap();
+    let theirs = fs::read(&three_rolls(other.path())[2]).unwrap();
+    let frames = &theirs[HEADER_BYTES..];
+    let payload = [frames.repeat(20), b"LWG2\0\0\0\0".repeat(2000)].concat();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut wal, _) = Wal::open(folder.path(), LIMITS).unwrap();
+    wal.append(&group(0)).unwrap();
+    let before = wal.current.end();
+    wal.append(&[entry(Kind::Batch, &payload)]).unwrap();
+    let roll = roll_path(folder.path(), 0);
+    drop(wal);
+    let whole = fs::read(&roll).unwrap();
+    // Behind all that the payload holds, and before.
+    for length in [whole.len() - 1, whole.len() - 5000, usize::try_from(before).unwrap() + 90] {
+        fs::write(&roll, &whole[..length]).unwrap();
+        assert_eq!(open(folder.path()), Ok((vec![0], length as u64 - before)));
+    }
+}
+
+#[test]
+fn a_log_of_another_version_is_called_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let rolls = three_rolls(folder.path());
+    for file in [rolls[0].clone(), rolls[2].clone(), folder.path().join("manifest")] {
+        let ours = fs::read(&file).unwrap();
+        let mut theirs = ours.clone();
+        theirs[7] = b'2';
+        fs::write(&file, &theirs).unwrap();
+        let path = file.display();
+        let expected =
+            format!("another version of this program wrote {path}: let it archive the log");
+        assert_eq!(open(folder.path()), Err(expected));
+        fs::write(&file, &ours).unwrap();
+    }
+    assert_eq!(open(folder.path()), Ok((vec![0, 1, 2, 3, 4, 5], 0)), "nothing was changed");
 }
 
 #[test]
@@ -125,7 +165,7 @@ fn a_damaged_manifest_is_not_read_over() {
     let mut bytes = fs::read(&path).unwrap();
     bytes[70] ^= 1;
     fs::write(&path, &bytes).unwrap();
-    let expected = format!("write-ahead log is damaged: {} at byte 16", path.display());
+    let expected = format!("write-ahead log is damaged: {} at byte 28", path.display());
     assert_eq!(open(folder.path()), Err(expected));
 }
 

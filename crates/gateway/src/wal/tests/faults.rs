@@ -244,7 +244,7 @@ fn a_full_disk_leaves_nothing_behind_and_passes() {
     let path = roll_path(Path::new(DIRECTORY), 0);
     assert_eq!(error.to_string(), format!("no space to append to {}", path.display()));
     assert!(error.is_retryable());
-    assert_eq!(wal.append(&group(1)).unwrap(), Position { roll: 0, offset: 16 });
+    assert_eq!(wal.append(&group(1)).unwrap(), Position { roll: 0, offset: 28 });
     assert_eq!(check_wal(&wal), [1]);
 }
 

@@ -10,13 +10,13 @@ fn open(folder: &Path) -> (Wal, Recovered) {
 fn groups_come_back_in_order_and_across_rolls() {
     let folder = tempfile::tempdir().unwrap();
     let (mut wal, recovered) = open(folder.path());
-    let empty = RollSummary { number: 0, bytes: 16, groups: 0 };
+    let empty = RollSummary { number: 0, bytes: 28, groups: 0 };
     assert_eq!(recovered, Recovered { rolls: vec![empty], torn_bytes: 0 });
-    assert_eq!(wal.append(&group(0)).unwrap(), Position { roll: 0, offset: 16 });
+    assert_eq!(wal.append(&group(0)).unwrap(), Position { roll: 0, offset: 28 });
     wal.append(&group(1)).unwrap();
     assert_eq!(wal.seal_roll().unwrap(), Some(0));
     assert_eq!(wal.seal_roll().unwrap(), None, "an empty roll goes on");
-    assert_eq!(wal.append(&group(2)).unwrap(), Position { roll: 1, offset: 16 });
+    assert_eq!(wal.append(&group(2)).unwrap(), Position { roll: 1, offset: 28 });
     assert_eq!(check_wal(&wal), [0, 1, 2]);
     let rolls: Vec<Vec<u64>> = [0, 1]
         .map(|roll| wal.reader().read_roll(roll).map(|group| number_of(&group.unwrap())).collect())
@@ -80,7 +80,7 @@ fn a_reader_waits_at_the_end_and_goes_on() {
     assert_eq!(reader.read(first.next).unwrap(), None);
     wal.append(&group(1)).unwrap();
     let second = reader.read(first.next).unwrap().unwrap();
-    assert_eq!((number_of(&second), second.at), (1, Position { roll: 1, offset: 16 }));
+    assert_eq!((number_of(&second), second.at), (1, Position { roll: 1, offset: 28 }));
 }
 
 #[test]
@@ -108,7 +108,7 @@ fn rolls_go_only_when_archived_and_in_order() {
     assert_eq!(shown(wal.remove_roll(2)), "roll 2 cannot be removed before roll 2");
     drop(wal);
     let (wal, recovered) = open(folder.path());
-    assert_eq!(recovered.rolls, [RollSummary { number: 2, bytes: 16, groups: 0 }]);
+    assert_eq!(recovered.rolls, [RollSummary { number: 2, bytes: 28, groups: 0 }]);
     assert_eq!(wal.manifest().archived_through(), Some(1));
     assert_eq!(wal.manifest().names(0), Some(&[name(1), name(2)][..]));
     assert_eq!(wal.manifest().names(1), Some(&[][..]));
@@ -145,11 +145,11 @@ fn a_full_log_says_so_and_takes_more_once_a_roll_is_gone() {
     wal.append(&big).unwrap();
     let error = wal.append(&big).unwrap_err();
     assert!(error.is_retryable());
-    assert_eq!(error.to_string(), "write-ahead log is full: 1336 of 1000 bytes");
+    assert_eq!(error.to_string(), "write-ahead log is full: 1356 of 1000 bytes");
     wal.seal_roll().unwrap();
     wal.record(0, &[]).unwrap();
     wal.remove_roll(0).unwrap();
-    assert_eq!(wal.append(&big).unwrap(), Position { roll: 1, offset: 16 });
+    assert_eq!(wal.append(&big).unwrap(), Position { roll: 1, offset: 28 });
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn positions_are_groups_and_have_one_spelling() {
     let folder = tempfile::tempdir().unwrap();
     let (mut wal, _) = open(folder.path());
     wal.append(&group(0)).unwrap();
-    for offset in [17, 60, 1 << 40] {
+    for offset in [29, 60, 1 << 40] {
         let error = wal.reader().read(Position { roll: 0, offset }).unwrap_err();
         assert_eq!(error.to_string(), format!("no group begins at byte {offset} of roll 0"));
     }
