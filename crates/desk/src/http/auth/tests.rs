@@ -290,6 +290,34 @@ async fn keys_of_a_file_are_as_good_and_none_are_none() {
     assert!(provider.caller(&signer.token(&claims()), NOW).await.is_ok());
 }
 
+#[tokio::test(start_paused = true)]
+async fn keys_are_asked_for_again_and_are_good_for_a_day_and_no_longer() {
+    let (old, new) = (Signer::p256("2026-05"), Signer::p256("2026-06"));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    let show = |signer: &Signer| {
+        std::fs::write(&path, json!({ "keys": [signer.jwk()] }).to_string()).unwrap();
+    };
+    show(&old);
+    let provider = provider(KeysAt::File(path.clone()));
+    let (taken_back, other) = (old.token(&claims()), new.token(&claims()));
+    assert!(provider.caller(&taken_back, NOW).await.is_ok());
+    show(&new);
+    tokio::time::advance(KEYS_FRESH).await;
+    assert!(provider.caller(&taken_back, NOW).await.is_ok(), "fresh yet");
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(refused(&provider, &taken_back).await, AuthRefusal::Key, "it was taken back");
+    assert!(provider.caller(&other, NOW).await.is_ok());
+    std::fs::remove_file(&path).unwrap();
+    tokio::time::advance(KEYS_GOOD).await;
+    assert!(provider.caller(&other, NOW).await.is_ok(), "the provider may be away for a day");
+    tokio::time::advance(Duration::from_millis(1)).await;
+    assert_eq!(refused(&provider, &other).await, AuthRefusal::Key, "and no longer");
+    show(&new);
+    tokio::time::advance(ASK_PAUSE).await;
+    assert!(provider.caller(&other, NOW).await.is_ok(), "it is back");
+}
+
 #[test]
 fn a_set_passes_over_what_does_not_sign_and_has_each_name_once() {
     let signer = Signer::p256("a");
