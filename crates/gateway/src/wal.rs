@@ -101,8 +101,9 @@ impl Wal {
     /// Opens the log in `directory`, makes it if only it is missing, and recovers from whatever
     /// happened.
     ///
-    /// # Errors `Locked`, `Corrupt` when something durable is not as it was written, `Missing` when
-    /// a roll is gone that is not archived, or a failing disk.
+    /// # Errors `Locked`, `Corrupt` when something durable is not as it was written, `OtherFormat`
+    /// when another build wrote it, `Missing` when a roll is gone that is not archived, or a failing
+    /// disk.
     pub fn open(directory: &Path, limits: Limits) -> Result<(Self, Recovered), WalError> {
         Self::open_on(Arc::new(RealDisk), directory, limits)
     }
@@ -359,9 +360,10 @@ fn recover_rolls(
     for &number in sealed {
         let path = roll_path(directory, number);
         let scanned = frames::scan(&**disk, &path, ROLL_MAGIC, number, Tail::Whole, accept)?;
-        if let Scanned::UpTo(End { bytes, frames: groups, .. }) = scanned {
-            recovered.rolls.push(RollSummary { number, bytes, groups });
-        }
+        let Scanned::UpTo(End { bytes, frames: groups, .. }) = scanned else {
+            return Err(WalError::Corrupt { path, offset: 0 });
+        };
+        recovered.rolls.push(RollSummary { number, bytes, groups });
     }
     let path = roll_path(directory, last);
     let (current, groups) =

@@ -68,8 +68,8 @@ pub enum WalError {
         /// Where it begins.
         offset: u64,
     },
-    /// A file of another version of the log.
-    OtherVersion {
+    /// A file that a build with another format of the log wrote.
+    OtherFormat {
         /// Which file.
         path: PathBuf,
     },
@@ -165,9 +165,9 @@ impl fmt::Display for WalError {
             Self::Corrupt { path, offset } => {
                 write!(f, "write-ahead log is damaged: {} at byte {offset}", path.display())
             }
-            Self::OtherVersion { path } => {
+            Self::OtherFormat { path } => {
                 let path = path.display();
-                write!(f, "another version of this program wrote {path}: let it archive the log")
+                write!(f, "{path} is of another format: only the build that wrote it can read it")
             }
             Self::Missing { roll } => write!(f, "roll {roll} is neither there nor archived"),
             Self::Stray { path } => write!(f, "not part of the log: {}", path.display()),

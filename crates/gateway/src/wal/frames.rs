@@ -191,8 +191,8 @@ pub(super) fn scan(
     if bytes.len() as u64 == limit {
         return Err(corrupt(FILE_BYTES_MAX));
     }
-    if is_other_version(magic, &bytes) {
-        return Err(WalError::OtherVersion { path: path.to_owned() });
+    if is_other_format(magic, number, &bytes) {
+        return Err(WalError::OtherFormat { path: path.to_owned() });
     }
     let Some((mark, mut rest)) = parse_header(magic, number, &bytes) else {
         // Nothing is appended before the header is durable.
@@ -319,11 +319,16 @@ fn parse_header<'a>(magic: &[u8; 8], number: u64, bytes: &'a [u8]) -> Option<(Ma
     Some((mark, bytes.strip_prefix(header(magic, number, mark).as_slice())?))
 }
 
-/// Whether the magic differs only in the two digits of its version.
-fn is_other_version(magic: &[u8; 8], bytes: &[u8]) -> bool {
+/// Whether the magic differs only in the two digits of its version, and not by rot.
+fn is_other_format(magic: &[u8; 8], number: u64, bytes: &[u8]) -> bool {
     let (name, version) = magic.split_at(MAGIC_NAME_BYTES);
-    let theirs = bytes.strip_prefix(name).and_then(|rest| rest.get(..version.len()));
-    theirs.is_some_and(|it| it != version && it.iter().all(u8::is_ascii_digit))
+    let Some((theirs, rest)) = bytes.strip_prefix(name).and_then(|it| it.split_first_chunk::<2>())
+    else {
+        return false;
+    };
+    let digits = theirs != version && theirs.iter().all(u8::is_ascii_digit);
+    let rotten = [&magic[..], rest].concat();
+    digits && parse_header(magic, number, &rotten).is_none()
 }
 
 const MARK_BYTES: usize = 8;

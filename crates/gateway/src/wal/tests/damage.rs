@@ -105,19 +105,31 @@ fn a_payload_that_looks_like_groups_hides_nothing_and_keeps_nothing_shut() {
 }
 
 #[test]
-fn a_log_of_another_version_is_called_so() {
+fn a_log_of_another_format_is_called_so_and_rot_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let rolls = three_rolls(folder.path());
-    for file in [rolls[0].clone(), rolls[2].clone(), folder.path().join("manifest")] {
-        let ours = fs::read(&file).unwrap();
-        let mut theirs = ours.clone();
-        theirs[7] = b'2';
-        fs::write(&file, &theirs).unwrap();
+    let (mut wal, _) = Wal::open(folder.path(), LIMITS).unwrap();
+    wal.record(0, &[name(0)]).unwrap();
+    drop(wal);
+    let manifest = folder.path().join("manifest");
+    for (file, magic) in [(&rolls[0], "LUCWAL02"), (&rolls[2], "LUCWAL02"), (&manifest, "LUCMAN02")]
+    {
+        let ours = fs::read(file).unwrap();
+        // As it was: no mark and no checksum in the header.
+        let theirs = [magic.as_bytes(), &ours[8..16], b"LWG2 and so on"].concat();
+        fs::write(file, &theirs).unwrap();
         let path = file.display();
         let expected =
-            format!("another version of this program wrote {path}: let it archive the log");
+            format!("{path} is of another format: only the build that wrote it can read it");
         assert_eq!(open(folder.path()), Err(expected));
-        fs::write(&file, &ours).unwrap();
+        let mut rotten = ours.clone();
+        rotten[7] = b'2';
+        fs::write(file, &rotten).unwrap();
+        assert_eq!(
+            open(folder.path()),
+            Err(format!("write-ahead log is damaged: {path} at byte 0"))
+        );
+        fs::write(file, &ours).unwrap();
     }
     assert_eq!(open(folder.path()), Ok((vec![0, 1, 2, 3, 4, 5], 0)), "nothing was changed");
 }
