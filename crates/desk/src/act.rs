@@ -91,7 +91,20 @@ impl fmt::Display for ActionError {
     }
 }
 
-impl std::error::Error for ActionError {}
+impl std::error::Error for ActionError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            // Their own words are this one's.
+            Self::Exchange(cause) => cause.source(),
+            Self::Program(cause) => cause.source(),
+            Self::Status(_)
+            | Self::Exit(_)
+            | Self::Secret
+            | Self::Unknown
+            | Self::NotIdempotent => None,
+        }
+    }
+}
 
 impl Action for Call {
     async fn perform(

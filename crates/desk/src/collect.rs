@@ -247,9 +247,10 @@ impl Sql {
         }
         let url =
             std::fs::read_to_string(&self.postgres_file).map_err(|error| error.to_string())?;
+        // The words of a database may quote its rows; its code does not.
         let failed = |error: tokio_postgres::Error| {
-            let cause = error.as_db_error().map(ToString::to_string);
-            cause.unwrap_or_else(|| error.to_string())
+            let code = error.code().map(|code| format!("the database says {}", code.code()));
+            code.unwrap_or_else(|| error.to_string())
         };
         let (mut client, connection) =
             tokio_postgres::connect(url.trim(), NoTls).await.map_err(failed)?;

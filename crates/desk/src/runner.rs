@@ -143,7 +143,7 @@ impl<S: Seat> Runner<S> {
             } else {
                 Err(ActionError::NotIdempotent)
             };
-            let failed = done.err().map(|error| self.scrubber.scrub(&error.to_string()));
+            let failed = done.err().map(|error| self.scrubber.scrub(&causes(&error)));
             self.ask(vec![Input::Result { action: action.id, failed }]).await?;
         }
         Ok(())
@@ -181,10 +181,8 @@ impl<S: Seat> Runner<S> {
                 let job = Job { record, incident, place, attempt, key, by, now, asked };
                 self.step(&job).await
             }
-            Next::Undo { step, by, .. } if self.is_anothers(by.as_deref(), &record, step, now) => {
-                Ok(false)
-            }
-            Next::Undo { step, key, by } => self.undo(&record, step, &key.to_string(), by).await,
+            Next::Undo { .. } if self.is_anothers(&record, now) => Ok(false),
+            Next::Undo { step, key } => self.undo(&record, step, &key.to_string()).await,
             Next::InDoubt { .. } | Next::Done | Next::Aborted | Next::Failed { .. } => Ok(false),
         }
     }
@@ -219,7 +217,7 @@ impl<S: Seat> Runner<S> {
         if by == Some(self.owner.as_str()) {
             return Ok(true);
         }
-        if self.is_anothers(by, &job.record, job.place, job.now) {
+        if self.is_anothers(&job.record, job.now) {
             return Ok(false);
         }
         let refused = self.ask(vec![self.begun(job, again)]).await?;
@@ -239,7 +237,7 @@ impl<S: Seat> Runner<S> {
         mut inputs: Vec<Input>,
     ) -> Result<bool, Unavailable> {
         let scrub = |text: &str| self.scrubber.scrub(text);
-        let ended = RunEvent::ended(job.place, came.map(scrub).map_err(scrub));
+        let ended = RunEvent::ended(job.place, came.map(scrub).map_err(scrub), &self.owner);
         inputs.push(stepped(job.record.id, ended));
         let refused = self.ask(inputs).await?;
         Ok(refused.last().is_some_and(Option::is_none))
@@ -258,7 +256,7 @@ impl<S: Seat> Runner<S> {
     }
 
     async fn at_once(&self, job: &Job) -> Result<bool, Unavailable> {
-        let ended = RunEvent::ended(job.place, Ok(self.scrubber.scrub("done")));
+        let ended = RunEvent::ended(job.place, Ok(self.scrubber.scrub("done")), &self.owner);
         let ended = stepped(job.record.id, ended);
         let refused = self.ask(vec![self.begun(job, true), ended]).await?;
         Ok(refused.iter().all(Option::is_none))
@@ -276,30 +274,27 @@ impl<S: Seat> Runner<S> {
             Some(at) => at.perform(&names, &job.key, patience).await,
             None => Err(ActionError::Unknown),
         };
-        let done = done.map_err(|error| error.to_string());
+        let done = done.map_err(|error| causes(&error));
         self.end(job, said(&done), Vec::new()).await
     }
 
-    // Whether the process that began a step is another one, and may be doing it yet.
-    fn is_anothers(&self, by: Option<&str>, record: &Record, place: usize, now: Moment) -> bool {
-        let other = by.is_some_and(|by| by != self.owner);
-        other && !self.alone && !record.lease_is_over(place, now)
+    // Whether the process that began what is next, or what was cut off, is another one, and may be
+    // at it yet.
+    fn is_anothers(&self, record: &Record, now: Moment) -> bool {
+        record.run.at_work().is_some_and(|(place, by)| {
+            by != self.owner && !self.alone && !record.lease_is_over(place, now)
+        })
     }
 
-    async fn undo(
-        &self,
-        record: &Record,
-        place: usize,
-        key: &str,
-        over: Option<String>,
-    ) -> Result<bool, Unavailable> {
+    async fn undo(&self, record: &Record, place: usize, key: &str) -> Result<bool, Unavailable> {
         let Some(action) = record.action(place, true) else { return Ok(false) };
         let at = self.catalogue.actions.get(&action.name);
         let own = OWN.contains(&action.name.as_str());
         let again = own || at.is_some_and(|at| at.idempotent);
         let (run, by) = (record.id, self.owner.clone());
+        let over = record.run.at_work().map(|(_, by)| by.to_owned());
         let undoing = stepped(run, RunEvent::Undoing { step: place, again, by, over });
-        let undone = |came| stepped(run, RunEvent::undone(place, came));
+        let undone = |came| stepped(run, RunEvent::undone(place, came, &self.owner));
         if own {
             let refused = self.ask(vec![undoing, undone(Ok(()))]).await?;
             return Ok(refused.iter().all(Option::is_none));
@@ -313,7 +308,7 @@ impl<S: Seat> Runner<S> {
             Some(at) => at.perform(&self.names(record, place), key, patience).await,
             None => Err(ActionError::Unknown),
         };
-        let came = done.map(drop).map_err(|error| self.scrubber.scrub(&error.to_string()));
+        let came = done.map(drop).map_err(|error| self.scrubber.scrub(&causes(&error)));
         let done = came.is_ok();
         let refused = self.ask(vec![undone(came)]).await?;
         Ok(done && refused.iter().all(Option::is_none))
@@ -345,7 +340,8 @@ impl<S: Seat> Runner<S> {
             }
             None => (Err("the catalogue names no collector".to_owned()), None, source.to_owned()),
         };
-        let why = came.as_ref().err().map_or("what came has no answer where one is", |why| why);
+        let why =
+            came.as_ref().err().map_or("`answer` of the catalogue points at nothing", |why| why);
         let word = word.ok_or_else(|| why.to_owned());
         let kept = self.keep(&job.record, item, &Kept { came, tool });
         let collected = Input::Collected { incident: job.incident.id, item: item.to_owned() };
@@ -553,3 +549,19 @@ const IDLE: Duration = Duration::from_millis(200);
 const TROUBLE: Duration = Duration::from_secs(1);
 /// Runs that are driven at once; more wait.
 const RUNS_AT_ONCE: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_nobody_agreed_is_told_apart() {
+        let said = |asked| not_approved(asked);
+        assert_eq!(said(Some(Standing::Rejected)), "somebody said no");
+        assert_eq!(said(Some(Standing::Void)), "what was asked for was edited");
+        for asked in [Standing::Open, Standing::Expired] {
+            assert_eq!(said(Some(asked)), "too few people agreed in time");
+        }
+        assert_eq!(said(None), "nobody was asked");
+    }
+}

@@ -114,10 +114,10 @@ impl Course<'_> {
         let record = self.state.runs.get(&run).ok_or(Refusal::Unknown)?.clone();
         let mut next = record.run.clone();
         next.apply(event).map_err(|_| Refusal::NotNext)?;
-        // Of several processes that have seen one gone, one takes its step over.
-        if let RunEvent::Begun { over, .. } | RunEvent::Undoing { over, .. } = event
-            && record.run.begun_by() != over.as_deref()
-        {
+        // Of several processes that have seen one gone, one takes its step over; what the one that
+        // was gone says of it afterwards is no longer its to say.
+        let at_work = record.run.at_work().map(|(_, by)| by);
+        if event.of().is_some_and(|of| of != at_work) {
             return Err(Refusal::NotNext);
         }
         let (id, incident) = (record.id, record.incident);
@@ -361,11 +361,18 @@ impl Course<'_> {
     }
 
     pub(super) fn look_at_runs(&mut self) {
-        let is_open = |incident| {
-            self.state.incidents.get(&incident).is_some_and(|found| found.phase.is_open())
+        // What is closed by people is over for them; what is resolved or merged may have left a
+        // measure standing.
+        let is_over = |incident| {
+            self.state.incidents.get(&incident).is_none_or(|found| {
+                matches!(
+                    found.phase,
+                    Phase::Closed | Phase::FalsePositive | Phase::Suppressed | Phase::Cancelled
+                )
+            })
         };
         let stands = self.state.runs.values().filter(|record| {
-            !record.told && is_open(record.incident) && record.needs_people(self.at)
+            !record.told && !is_over(record.incident) && record.needs_people(self.at)
         });
         for (run, incident) in stands.map(|record| (record.id, record.incident)).collect::<Vec<_>>()
         {

@@ -262,7 +262,7 @@ fn notification(
         kind: incident.kind.to_string(),
         phase: incident.phase.to_string(),
         verdict: incident.verdict.as_str().to_owned(),
-        summary,
+        summary: line(&summary),
         at_ms: now.wall_ms,
     }
 }
@@ -281,8 +281,17 @@ fn detail(state: &State, notice: &Notice) -> Option<String> {
         }
         _ => return None,
     };
-    Some(text.chars().take(DETAIL_CHARS_MAX).collect())
+    Some(text)
 }
 
-/// With what stands before it, below the 998 bytes of a line of mail (RFC 5322, section 2.1.1).
-const DETAIL_CHARS_MAX: usize = 160;
+// One line, whatever it is made of.
+fn line(text: &str) -> String {
+    let line = |text: &str| text.replace(char::is_control, " ");
+    match text.char_indices().nth(SUMMARY_CHARS_MAX) {
+        None => line(text),
+        Some((end, _)) => line(text.get(..end).unwrap_or_default()) + "…",
+    }
+}
+
+/// What a pager shows; a subject of mail has 998 bytes (RFC 5322, section 2.1.1).
+const SUMMARY_CHARS_MAX: usize = 300;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::run::{Next, Run, RunEvent, RunId, resolve};
+use super::run::{Next, Resume, Run, RunEvent, RunId, resolve};
 use super::{Runbook, Step, Work};
 use crate::approval::{ActionSpec, RequestId};
 use crate::digest::Digest;
@@ -75,7 +75,8 @@ impl Starting {
         Some(Self { runbook, inputs: inputs.clone(), by: by.clone() })
     }
 
-    /// Whether it is given exactly what the runbook names, and no argument looks like a secret.
+    /// Whether it is given exactly what the runbook names, and nothing that it says looks like a
+    /// secret.
     pub(crate) fn check(&self) -> Result<(), Refusal> {
         let mut named: Vec<&String> = self.runbook.inputs.iter().collect();
         named.sort();
@@ -83,8 +84,11 @@ impl Starting {
             return Err(Refusal::Inputs);
         }
         let clean = |step: &Step| {
-            let args = arguments(step, &self.inputs);
-            let text = serde_json::to_string(&args).unwrap_or_default();
+            let mut texts = arguments(step, &self.inputs);
+            if let Work::Notify { text, .. } = &step.work {
+                texts.insert(String::new(), Scrubbed::assertion(text.clone()));
+            }
+            let text = serde_json::to_string(&texts).unwrap_or_default();
             serde_json::from_str::<BTreeMap<String, Scrubbed>>(&text).is_ok()
         };
         if self.runbook.steps.iter().all(clean) { Ok(()) } else { Err(Refusal::BadRunbook) }
@@ -212,12 +216,12 @@ impl Record {
     pub(crate) fn follow(&mut self, fact: &Fact, at: Moment) {
         match fact {
             Fact::Stepped { event, .. } => {
+                self.measure(event, at);
                 // The core has looked before it wrote this.
                 self.run.apply(event).ok();
                 self.since = at;
                 self.blocked = None;
                 self.told = false;
-                self.measure(event, at);
             }
             Fact::RunStands { .. } => self.told = true,
             Fact::RunBlocked { why, .. } => self.blocked = Some(why.clone()),
@@ -234,19 +238,25 @@ impl Record {
         }
     }
 
+    // What it changed, or no longer: what somebody says was done counts as what was done.
     fn measure(&mut self, event: &RunEvent, at: Moment) {
-        match event {
-            RunEvent::Ended { step, answer: Some(_), .. } => {
-                let work = self.step(*step).map(|step| &step.work);
-                if let Some(Work::Act { undo: Some(_), expires_ms, .. }) = work {
-                    let measure = Measure { since: at, expires_ms: *expires_ms, told: false };
-                    self.measures.insert(*step, measure);
-                }
+        let (step, undone) = match (event, self.run.next()) {
+            (RunEvent::Ended { step, answer: Some(_), .. }, _) => (*step, false),
+            (RunEvent::Undone { step, done: true, .. }, _) => (*step, true),
+            (RunEvent::Resumed(Resume::Done), Next::InDoubt { step }) => {
+                (step, !self.run.is_within())
             }
-            RunEvent::Undone { step, done: true, .. } => {
-                self.measures.remove(step);
-            }
-            _ => {}
+            (RunEvent::Resumed(Resume::Done), Next::Failed { step }) => (step, false),
+            _ => return,
+        };
+        if undone {
+            self.measures.remove(&step);
+            return;
+        }
+        let work = self.step(step).map(|step| &step.work);
+        if let Some(Work::Act { undo: Some(_), expires_ms, .. }) = work {
+            let measure = Measure { since: at, expires_ms: *expires_ms, told: false };
+            self.measures.insert(step, measure);
         }
     }
 }

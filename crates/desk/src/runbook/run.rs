@@ -55,6 +55,9 @@ pub enum RunEvent {
         /// Why it failed, as far as anybody knows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<Scrubbed>,
+        /// The process that says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
     /// Somebody stopped the run.
     Aborted,
@@ -86,21 +89,34 @@ pub enum RunEvent {
         /// Why not, as far as anybody knows.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         why: Option<Scrubbed>,
+        /// The process that says so.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        by: Option<String>,
     },
 }
 
 impl RunEvent {
-    /// A step did what it answers, or failed for this reason.
-    pub fn ended(step: usize, came: Result<Scrubbed, Scrubbed>) -> Self {
-        match came {
-            Ok(answer) => Self::Ended { step, answer: Some(answer), why: None },
-            Err(why) => Self::Ended { step, answer: None, why: Some(why) },
-        }
+    /// A step did what it answers, or failed for this reason, says the process that did it.
+    pub fn ended(step: usize, came: Result<Scrubbed, Scrubbed>, by: &str) -> Self {
+        let (answer, why) = match came {
+            Ok(answer) => (Some(answer), None),
+            Err(why) => (None, Some(why)),
+        };
+        Self::Ended { step, answer, why, by: Some(by.to_owned()) }
     }
 
-    /// A step was undone, or not for this reason.
-    pub fn undone(step: usize, came: Result<(), Scrubbed>) -> Self {
-        Self::Undone { step, done: came.is_ok(), why: came.err() }
+    /// A step was undone, or not for this reason, says the process that tried.
+    pub fn undone(step: usize, came: Result<(), Scrubbed>, by: &str) -> Self {
+        Self::Undone { step, done: came.is_ok(), why: came.err(), by: Some(by.to_owned()) }
+    }
+
+    /// Whom it takes to be at work, when it says so.
+    pub fn of(&self) -> Option<Option<&str>> {
+        match self {
+            Self::Begun { over, .. } | Self::Undoing { over, .. } => Some(over.as_deref()),
+            Self::Ended { by, .. } | Self::Undone { by, .. } => by.as_deref().map(Some),
+            Self::Aborted | Self::Resumed(_) | Self::Returned { .. } => None,
+        }
     }
 }
 
@@ -141,8 +157,6 @@ pub enum Next {
         step: usize,
         /// SHA-256 as above.
         key: Digest,
-        /// The process that has begun to undo it, or was doing it when the run was aborted.
-        by: Option<String>,
     },
     /// All done.
     Done,
@@ -186,8 +200,8 @@ pub struct Run {
     aborted: bool,
     // the step that waits for an approval that is asked for anew
     back: Option<(usize, u8)>,
-    // the process that was doing a step when the run was aborted
-    cut_off: Option<String>,
+    // the step that a process was doing when the run was aborted, and the process
+    cut_off: Option<(usize, String)>,
 }
 
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -261,12 +275,20 @@ impl Run {
         }
     }
 
-    /// The process that has begun to do or to undo what is next, and may be at it yet.
-    pub fn begun_by(&self) -> Option<&str> {
+    /// The step that a process has begun to do or to undo, and may be at yet, and the process.
+    pub fn at_work(&self) -> Option<(usize, &str)> {
         match &self.at {
-            Place::Within { by, .. } => Some(by),
-            _ => self.undoing.as_ref().map(|at| at.by.as_str()).or(self.cut_off.as_deref()),
+            Place::Within { step, by, .. } => Some((*step, by)),
+            _ => {
+                let undoing = self.undoing.as_ref().map(|at| (at.step, at.by.as_str()));
+                undoing.or(self.cut_off.as_ref().map(|(step, by)| (*step, by.as_str())))
+            }
         }
+    }
+
+    /// Whether a step was begun to be done, and not to be undone.
+    pub const fn is_within(&self) -> bool {
+        matches!(self.at, Place::Within { .. })
     }
 
     /// Takes in what happened.
@@ -279,11 +301,13 @@ impl Run {
                 if self.may_begin(*step, *attempt, &at) =>
             {
                 let (step, attempt, again) = (*step, *attempt, *again);
+                self.note(step, None);
                 self.at = Place::Within { step, attempt, again, by: by.clone() };
             }
-            (RunEvent::Ended { step, answer, why }, Place::Within { step: at, attempt, .. })
-                if *step == at && (answer.is_none() || why.is_none()) =>
-            {
+            (
+                RunEvent::Ended { step, answer, why, .. },
+                Place::Within { step: at, attempt, .. },
+            ) if *step == at && (answer.is_none() || why.is_none()) => {
                 self.end(at, attempt, answer.clone());
                 self.note(at, why.clone());
             }
@@ -303,9 +327,10 @@ impl Run {
             }
             (RunEvent::Undoing { step, again, by, .. }, _) if self.may_undo(*step) => {
                 self.cut_off = None;
+                self.note(*step, None);
                 self.undoing = Some(Undoing { step: *step, again: *again, by: by.clone() });
             }
-            (RunEvent::Undone { step, done, why }, _)
+            (RunEvent::Undone { step, done, why, .. }, _)
                 if self.undoing.as_ref().is_some_and(|at| at.step == *step)
                     && !self.stuck
                     && (!done || why.is_none()) =>
@@ -345,8 +370,7 @@ impl Run {
         if self.stuck || self.undoing.as_ref().is_some_and(|at| !at.again) {
             return Next::InDoubt { step };
         }
-        let by = self.begun_by().map(str::to_owned);
-        Next::Undo { step, key: self.key(step, 0, "undo"), by }
+        Next::Undo { step, key: self.key(step, 0, "undo") }
     }
 
     fn may_begin(&self, step: usize, attempt: u8, at: &Place) -> bool {
@@ -368,7 +392,7 @@ impl Run {
         // It may have been done: what may be done again may be undone without having been done.
         if let Place::Within { step, again: true, by, .. } = &self.at {
             let step = *step;
-            self.cut_off = Some(by.clone());
+            self.cut_off = Some((step, by.clone()));
             self.at = Place::Failed { step };
             if self.runbook.steps.get(step).is_some_and(can_be_undone) {
                 self.changed.push(step);
@@ -383,8 +407,9 @@ impl Run {
             }
             self.stuck = false;
             self.undoing = None;
-            if how != Resume::Again {
-                self.changed.pop();
+            let gone = if how == Resume::Again { None } else { self.changed.pop() };
+            if let Some(step) = gone.filter(|_| how == Resume::Done) {
+                self.note(step, None);
             }
             return Ok(());
         }

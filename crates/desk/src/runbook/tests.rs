@@ -182,7 +182,7 @@ fn drive(
                 let begun = begun(step, attempt, reads(runbook, step));
                 if log.last() == Some(&begun) {
                     *executed.entry(step).or_default() += 1;
-                    RunEvent::ended(step, Ok(text(if bad { "bad" } else { "ok" })))
+                    RunEvent::ended(step, Ok(text(if bad { "bad" } else { "ok" })), "desk/1")
                 } else {
                     begun
                 }
@@ -192,7 +192,7 @@ fn drive(
                 if turns != kill {
                     *executed.entry(step).or_default() += 1;
                 }
-                RunEvent::ended(step, Ok(text("ok")))
+                RunEvent::ended(step, Ok(text("ok")), "desk/1")
             }
             Next::Done => return (log, executed),
             other @ (Next::Undo { .. } | Next::Aborted | Next::Failed { .. }) => {
@@ -224,7 +224,7 @@ fn a_failed_step_is_tried_again_and_an_aborted_run_is_undone() {
     let mut run = Run::new(Arc::clone(&runbook), RunId(1));
     for attempt in 0..2 {
         run.apply(&begun(0, attempt, true)).unwrap();
-        run.apply(&RunEvent::Ended { step: 0, answer: None, why: None }).unwrap();
+        run.apply(&RunEvent::Ended { step: 0, answer: None, why: None, by: None }).unwrap();
     }
     assert_eq!(run.next(), Next::Failed { step: 0 });
     run.apply(&RunEvent::Resumed(Resume::Skip)).unwrap();
@@ -238,11 +238,11 @@ fn a_failed_step_is_tried_again_and_an_aborted_run_is_undone() {
     let undoing = RunEvent::Undoing { step: 2, again: false, by: "desk/1".to_owned(), over: None };
     run.apply(&undoing).unwrap();
     assert_eq!(run.next(), Next::InDoubt { step: 2 }, "killed while it was undone");
-    run.apply(&RunEvent::Undone { step: 2, done: false, why: None }).unwrap();
+    run.apply(&RunEvent::Undone { step: 2, done: false, why: None, by: None }).unwrap();
     assert_eq!(run.next(), Next::InDoubt { step: 2 });
     run.apply(&RunEvent::Resumed(Resume::Again)).unwrap();
     run.apply(&undoing).unwrap();
-    run.apply(&RunEvent::Undone { step: 2, done: true, why: None }).unwrap();
+    run.apply(&RunEvent::Undone { step: 2, done: true, why: None, by: None }).unwrap();
     assert_eq!(run.next(), Next::Aborted);
 }
 
@@ -270,7 +270,7 @@ fn apply_all(run: &mut Run, events: &[RunEvent]) {
 }
 
 fn ended(step: usize) -> RunEvent {
-    RunEvent::ended(step, Ok(text("ok")))
+    RunEvent::ended(step, Ok(text("ok")), "desk/1")
 }
 
 #[test]
@@ -281,7 +281,10 @@ fn what_was_done_before_an_approval_ran_out_is_not_done_again() {
     }
     assert!(matches!(run.next(), Next::Do { step: 3, .. }));
     run.apply(&RunEvent::Returned { step: 1 }).unwrap();
-    apply_all(&mut run, &[begun(1, 0, true), RunEvent::Ended { step: 1, answer: None, why: None }]);
+    apply_all(
+        &mut run,
+        &[begun(1, 0, true), RunEvent::Ended { step: 1, answer: None, why: None, by: None }],
+    );
     assert_eq!(run.next(), Next::Failed { step: 1 }, "nobody agreed");
     apply_all(&mut run, &[RunEvent::Resumed(Resume::Again), begun(1, 0, true), ended(1)]);
     assert!(matches!(run.next(), Next::Do { step: 3, .. }), "the epoch is closed already");
@@ -294,14 +297,15 @@ fn a_step_is_unheard_of_from_its_begin_to_its_end_and_to_the_end_of_its_undoing(
     let mut run = Run::new(Arc::new(Runbook::parse(GOOD).unwrap()), RunId(1));
     apply_all(&mut run, &[begun(0, 0, true)]);
     assert_eq!(run.unheard(), None, "whatever reads may be begun again");
-    run.apply(&RunEvent::Ended { step: 0, answer: Some(text("bad")), why: None }).unwrap();
+    run.apply(&RunEvent::Ended { step: 0, answer: Some(text("bad")), why: None, by: None })
+        .unwrap();
     apply_all(&mut run, &[begun(1, 0, true), ended(1), begun(2, 0, false)]);
     assert_eq!(run.unheard(), Some(2));
     apply_all(&mut run, &[ended(2), begun(3, 0, true), RunEvent::Aborted]);
-    assert_eq!((run.unheard(), run.begun_by()), (None, Some("desk/1")));
+    assert_eq!((run.unheard(), run.at_work()), (None, Some((3, "desk/1"))));
     let undoing = RunEvent::Undoing { step: 2, again: false, by: "desk/2".to_owned(), over: None };
     run.apply(&undoing).unwrap();
-    assert_eq!((run.unheard(), run.begun_by()), (Some(2), Some("desk/2")));
-    run.apply(&RunEvent::Undone { step: 2, done: false, why: None }).unwrap();
+    assert_eq!((run.unheard(), run.at_work()), (Some(2), Some((2, "desk/2"))));
+    run.apply(&RunEvent::Undone { step: 2, done: false, why: None, by: None }).unwrap();
     assert_eq!(run.unheard(), None, "it is known to have failed");
 }

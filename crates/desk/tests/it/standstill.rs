@@ -3,11 +3,12 @@
 use lucarne_desk::decision::{Notice, What};
 use lucarne_desk::engine::{Notification, notices};
 use lucarne_desk::event::{Event, Fact, Input};
+use lucarne_desk::incident::Phase;
 use lucarne_desk::refusal::Refusal;
 use lucarne_desk::runbook::run::{Resume, RunEvent, RunId};
 use lucarne_desk::signal::Kind;
 
-use crate::clock::SECOND;
+use crate::clock::{SECOND, text};
 use crate::world::Site;
 
 const STEPS: &str = "
@@ -54,6 +55,20 @@ fn failures(site: &Site) -> Vec<(String, String)> {
 
 fn pairs(of: &[(&str, &str)]) -> Vec<(String, String)> {
     of.iter().map(|(step, why)| ((*step).to_owned(), (*why).to_owned())).collect()
+}
+
+// What was changed and stands.
+fn measures(site: &Site) -> Vec<String> {
+    let scene = site.core.0.lock().unwrap();
+    let view = scene.desk().state().run(RunId(1)).unwrap().view();
+    view.measures.keys().map(|step| (*step).to_owned()).collect()
+}
+
+// What a process says of the run.
+fn step(site: &Site, event: RunEvent) -> Option<Refusal> {
+    let mut scene = site.core.0.lock().unwrap();
+    scene.input(Input::Step { run: RunId(1), event });
+    scene.refused().cloned()
 }
 
 fn waits(site: &Site) -> usize {
@@ -110,7 +125,7 @@ async fn every_kind_of_step_says_why_it_failed() {
     site.world.says("/status", 200, "{\"other\":1}");
     site.start("responder-a", STEPS, &[("instance", "i1")]);
     site.until(1).await;
-    let missing = ("look", "what came has no answer where one is");
+    let missing = ("look", "`answer` of the catalogue points at nothing");
     assert_eq!(failures(&site), pairs(&[missing]));
     site.world.says("/status", 500, "");
     assert_eq!(site.resume(Some(Resume::Again)), None);
@@ -150,18 +165,127 @@ async fn a_run_in_doubt_is_told_of_when_nobody_can_be_at_it_any_longer() {
     let site = site().await;
     let source = STEPS.replace(", retries: 1", "");
     site.start("responder-a", &source, &[("instance", "i1")]);
-    let begin = |step: usize, again: bool| {
-        let by = "desk-2/1".to_owned();
-        let event = RunEvent::Begun { step, attempt: 0, again, by, over: None };
-        site.core.0.lock().unwrap().input(Input::Step { run: RunId(1), event });
-    };
-    begin(0, false);
+    let by = "desk-2/1".to_owned();
+    step(&site, RunEvent::Begun { step: 0, attempt: 0, again: false, by, over: None });
     let until = |second: u64| {
         site.core.0.lock().unwrap().until(second * SECOND);
         waits(&site)
     };
     assert_eq!([until(24), until(26), until(60)], [0, 1, 1], "its 10 s and 15 more");
     site.check();
+}
+
+#[tokio::test]
+async fn what_is_said_of_a_run_in_doubt_is_not_said_of_an_attempt_before() {
+    let site = site().await;
+    site.world.says("/isolate", 503, "");
+    site.start("responder-a", STEPS, &[("instance", "i1")]);
+    site.until(1).await;
+    assert_eq!(failures(&site), pairs(&[("isolate", "answered 503")]));
+    assert_eq!(site.resume(Some(Resume::Again)), None);
+    let by = "desk-2/1".to_owned();
+    step(&site, RunEvent::Begun { step: 1, attempt: 0, again: false, by, over: None });
+    assert_eq!(failures(&site), []);
+    site.until(30).await;
+    let told = summary(&site, |it| matches!(it, Notice::RunWaits { .. }));
+    assert!(told.ends_with(": RUN-1 is in_doubt at isolate"), "{told}");
+    // It was done, as somebody has seen, and stands until it is undone.
+    assert_eq!(site.resume(Some(Resume::Done)), None);
+    assert_eq!(measures(&site), ["isolate"]);
+}
+
+#[tokio::test]
+async fn what_a_person_undid_is_undone() {
+    let site = site().await;
+    site.world.says("/ready", 503, "");
+    site.world.says("/release", 502, "");
+    site.start("responder-a", STEPS, &[("instance", "i1")]);
+    site.until(1).await;
+    assert_eq!(measures(&site), ["isolate"]);
+    // What is resolved may have left something standing.
+    site.core.0.lock().unwrap().moves(1, Phase::Resolved);
+    assert_eq!(site.abort(), None);
+    site.until(3).await;
+    assert_eq!(failures(&site), pairs(&[("isolate", "answered 502")]));
+    assert_eq!((measures(&site), waits(&site)), (vec!["isolate".to_owned()], 1));
+    assert_eq!(site.resume(Some(Resume::Done)), None);
+    assert_eq!((failures(&site), measures(&site)), (Vec::new(), Vec::new()));
+    assert_eq!(site.stands().0, "aborted");
+}
+
+#[tokio::test]
+async fn who_was_taken_over_has_no_say_in_how_it_ended() {
+    let site = site().await;
+    site.start("responder-a", STEPS, &[("instance", "i1")]);
+    let begun = |attempt: u8, by: &str, over: Option<&str>| {
+        let (by, over) = (by.to_owned(), over.map(str::to_owned));
+        step(&site, RunEvent::Begun { step: 0, attempt, again: true, by, over })
+    };
+    assert_eq!(begun(0, "desk-2/1", None), None);
+    assert_eq!(begun(0, "desk-3/1", Some("desk-2/1")), None);
+    let failed = |by| step(&site, RunEvent::ended(0, Err(text("timed out")), by));
+    let done = |by| step(&site, RunEvent::ended(0, Ok(text("up")), by));
+    assert_eq!(failed("desk-2/1"), Some(Refusal::NotNext));
+    assert_eq!(done("desk-3/1"), None);
+    let begun = |by: &str| RunEvent::Begun {
+        step: 1,
+        attempt: 0,
+        again: true,
+        by: by.to_owned(),
+        over: None,
+    };
+    assert_eq!(step(&site, begun("desk-3/1")), None);
+    assert_eq!(site.abort(), None);
+    let undoing = |by: &str, over: &str| {
+        let (by, over) = (by.to_owned(), Some(over.to_owned()));
+        step(&site, RunEvent::Undoing { step: 1, again: true, by, over })
+    };
+    assert_eq!(undoing("desk-2/1", "desk-3/1"), None);
+    assert_eq!(undoing("desk-3/1", "desk-2/1"), None);
+    let undone = |came, by| step(&site, RunEvent::undone(1, came, by));
+    assert_eq!(undone(Err(text("timed out")), "desk-2/1"), Some(Refusal::NotNext));
+    assert_eq!(undone(Ok(()), "desk-3/1"), None);
+    assert_eq!(site.stands().0, "aborted");
+    site.check();
+}
+
+#[tokio::test]
+async fn what_a_desk_was_cut_off_from_has_its_own_time() {
+    let mut site = site().await;
+    site.runner.alone = false;
+    site.world.says("/ready", 503, "");
+    let slow = STEPS.replace("timeout_seconds: 20,", "timeout_seconds: 600,");
+    site.start("responder-a", &slow, &[("instance", "i1")]);
+    site.until(1).await;
+    site.runner.owner = "desk-2/1".to_owned();
+    assert_eq!(site.stands().1, "ready", "the first desk is at it");
+    assert_eq!(site.abort(), None);
+    site.until(610).await;
+    assert_eq!(site.world.changed(), ["/isolate"]);
+    site.until(620).await;
+    assert_eq!(site.world.changed(), ["/isolate", "/release"]);
+}
+
+#[tokio::test]
+async fn a_runbook_that_says_what_looks_like_a_secret_is_not_begun() {
+    let site = site().await;
+    let source = STEPS.replace("it is isolated", "new token: hunter2hunter2");
+    site.start("responder-a", &source, &[("instance", "i1")]);
+    let refused = site.core.0.lock().unwrap().refused().cloned();
+    assert_eq!(refused, Some(Refusal::BadRunbook));
+    site.check();
+}
+
+#[tokio::test]
+async fn a_summary_is_one_line_and_has_an_end() {
+    let site = site().await;
+    let text = format!("it is{}isolated", "\\n".repeat(400));
+    let source = STEPS.replace("'it is isolated'", &format!("\"{text}\""));
+    site.start("responder-a", &source, &[("instance", "i1")]);
+    site.until(1).await;
+    let told = summary(&site, |it| matches!(it, Notice::Said { .. }));
+    assert_eq!((told.chars().count(), told.contains('\n')), (301, false), "{told}");
+    assert!(told.ends_with('…'), "{told}");
 }
 
 #[tokio::test]
@@ -174,10 +298,7 @@ async fn of_several_desks_one_undoes_a_step() {
     assert_eq!(site.abort(), None);
     let undo = |by: &str, over: Option<&str>| {
         let (by, over) = (by.to_owned(), over.map(str::to_owned));
-        let event = RunEvent::Undoing { step: 1, again: true, by, over };
-        let mut scene = site.core.0.lock().unwrap();
-        scene.input(Input::Step { run: RunId(1), event });
-        scene.refused().cloned()
+        step(&site, RunEvent::Undoing { step: 1, again: true, by, over })
     };
     // The check was being looked at by the first desk when the run was aborted.
     assert_eq!(undo("desk-2/1", None), Some(Refusal::NotNext));

@@ -174,7 +174,7 @@ impl Counter {
                 Event::Input(Input::Resume { .. }) => stepped.settled += 1,
                 Event::Fact(Fact::Stepped { run, incident, event }) => match event {
                     RunEvent::Begun { step, .. } => *begun.entry((*run, *step)).or_default() += 1,
-                    RunEvent::Ended { step, answer, why } => {
+                    RunEvent::Ended { step, answer, why, .. } => {
                         assert!(answer.is_some(), "step {step} of {run} failed: {why:?}");
                         let before = ended.insert((*run, *step), *incident);
                         assert_eq!(before, None, "step {step} of {run} ended twice");
