@@ -90,9 +90,9 @@ impl Catalogue {
             CatalogueError { line, detail: detail.lines().collect::<Vec<_>>().join(", ") }
         });
         let read: Self = read?;
-        match read.rules.iter().find(|rule| !rule.is_whole()) {
-            Some(rule) => {
-                let detail = format!("rule {}: expected either metric or ready", rule.name);
+        match read.rules.iter().find_map(|rule| Some((rule, rule.fault()?))) {
+            Some((rule, fault)) => {
+                let detail = format!("rule {}: {fault}", rule.name);
                 Err(CatalogueError { line: 0, detail })
             }
             None => Ok(read),

@@ -144,7 +144,7 @@ impl Course<'_> {
             Input::Propose { .. } | Input::Grant { .. } | Input::Revert { .. } => {
                 self.policies(input)
             }
-            Input::Result { action, failed } => self.result(*action, failed.is_some()),
+            Input::Result { action, failed } => self.result(*action, failed.as_ref()),
             Input::Request { .. }
             | Input::Edit { .. }
             | Input::Approve { .. }

@@ -90,6 +90,17 @@ pub enum What {
     },
 }
 
+impl What {
+    /// The name of the action; `tell` when somebody is told.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Respond(response) => response.as_str().to_owned(),
+            Self::Execute { action, .. } => action.name.clone(),
+            Self::Tell(_) => "tell".to_owned(),
+        }
+    }
+}
+
 /// What somebody is told.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -111,7 +122,20 @@ pub enum Notice {
     ActionFailed {
         /// Which.
         action: ActionId,
+        /// Its name.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+        /// Why not, as far as anybody knows.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        why: Option<Scrubbed>,
     },
+    /// People are asked to allow an action.
+    Asked {
+        /// By which request.
+        request: RequestId,
+    },
+    /// It was nothing, a test, or is part of another.
+    Ended,
     /// Nothing was heard of an action.
     Overdue {
         /// Which.
@@ -140,5 +164,8 @@ pub enum Notice {
     BrokenGlass {
         /// Whom it concerns.
         role: String,
+        /// The request that says who did what, and why.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request: Option<RequestId>,
     },
 }

@@ -208,6 +208,8 @@ pub struct Incident {
     pub fingerprint: Digest,
     /// How bad it is.
     pub severity: Severity,
+    /// The worst that was found, whatever people made of that since.
+    pub worst: Severity,
     /// Where it stands.
     pub phase: Phase,
     /// Since when it has been there.
@@ -236,6 +238,8 @@ pub struct Incident {
     pub pages: bool,
     /// Roles that were told.
     pub told: BTreeSet<String>,
+    /// Whether anybody was told anything of it.
+    pub spoken: bool,
     /// Who has it in hand, and the last sign of it.
     pub acked: Option<(PersonId, Moment)>,
     /// Whether it comes and goes.

@@ -1,8 +1,8 @@
 //! The outbox: notifications that were written with the entries that ask for them, sent after.
 //!
 //! Each channel sends in order and one at a time. What fails waits longer each time, or as long as
-//! the receiver asks; after a minute without success the fallback gets a copy, and after so many
-//! attempts the piece is dead and visible. A receiver may get a piece twice, under the same key,
+//! the receiver asks, and what is behind it waits as well; the fallback gets a copy of all that has
+//! waited for a minute. After so many attempts a piece is dead and visible. A receiver may get a piece twice, under the same key,
 //! when this process dies between sending and writing down that it did.
 
 pub mod channel;
@@ -54,6 +54,7 @@ impl Sender {
     /// # Errors
     /// When the store refuses.
     pub async fn step(&self) -> Result<bool, StoreError> {
+        self.copy_late().await?;
         let queue = format!("notify/{}", self.channel.name);
         let owner = self.owner.clone();
         let lease = move |store: &mut Store| store.lease(&queue, &owner, wall_ms(), LEASE_MS);
@@ -71,18 +72,15 @@ impl Sender {
         let (standing, due_ms, error) = match sent {
             Sent::Done => (Standing::Done, now_ms, String::new()),
             Sent::Never(error) => (Standing::Dead, now_ms, error),
-            Sent::Later { .. } if work.attempts >= ATTEMPTS_MAX => {
-                (Standing::Dead, now_ms, "tried too often".to_owned())
+            Sent::Later { error, .. } if work.attempts >= ATTEMPTS_MAX => {
+                (Standing::Dead, now_ms, format!("tried too often: {error}"))
             }
             Sent::Later { after_ms, error } => {
                 let least = after_ms.unwrap_or(0).min(RETRY_AFTER_MS_MAX);
                 (Standing::Open, now_ms.saturating_add(backoff_ms(work.attempts).max(least)), error)
             }
         };
-        let late = now_ms.saturating_sub(work.made_ms) >= FALLBACK_AFTER_MS;
-        let copy = self
-            .copy(&work)
-            .filter(|_| standing == Standing::Dead || (late && standing == Standing::Open));
+        let copy = self.copy(&work).filter(|_| standing == Standing::Dead);
         let owner = self.owner.clone();
         self.with(move |store| {
             if let Some(copy) = copy {
@@ -92,6 +90,22 @@ impl Sender {
             store.settle(work.id, &owner, standing, due_ms, &error).map(|_| ())
         })
         .await
+    }
+
+    // Whatever waits here for too long, first or not, is told elsewhere.
+    async fn copy_late(&self) -> Result<(), StoreError> {
+        if self.fallback.is_none() {
+            return Ok(());
+        }
+        let queue = format!("notify/{}", self.channel.name);
+        let before = wall_ms().saturating_sub(FALLBACK_AFTER_MS);
+        let late = move |store: &mut Store| store.without_copy(&queue, COPY, before, COPIES_MAX);
+        let late = self.with(late).await?;
+        let copies: Vec<NewWork> = late.iter().filter_map(|work| self.copy(work)).collect();
+        if copies.is_empty() {
+            return Ok(());
+        }
+        self.with(move |store| store.locked(|store, _| store.add_work(&copies))).await
     }
 
     fn copy(&self, work: &Work) -> Option<NewWork> {
@@ -127,6 +141,8 @@ const fn backoff_ms(attempts: u64) -> u64 {
 }
 
 const COPY: &str = "/fallback";
+/// Copies that are made at once.
+const COPIES_MAX: u64 = 100;
 /// Longer than a send may take.
 const LEASE_MS: u64 = 30_000;
 /// With the longest waits an hour.

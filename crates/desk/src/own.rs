@@ -1,7 +1,8 @@
 //! What the desk says about itself: signals like all others, decided like all others.
 //!
-//! Two things are worth an incident of their own: notifications that do not arrive, and a log that
-//! is not what was sealed. The second is a matter of integrity, and holds, shuts and freezes.
+//! Three things are worth an incident of their own: notifications that do not arrive, a log that
+//! cannot be compared with what was sealed, and one that is not what was sealed. The last is a
+//! matter of integrity, and holds, shuts and freezes.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -22,6 +23,9 @@ use crate::store::{Store, StoreError};
 
 /// The alert about notifications.
 pub const OUTBOX_STUCK: &str = "DeskOutboxStuck";
+
+/// The alert about a log that cannot be swept.
+pub const LOG_UNREAD: &str = "DeskLogUnread";
 
 /// How the desk sees itself.
 #[derive(Debug)]
@@ -53,8 +57,14 @@ pub(crate) fn tampered(
     Signal::new(&draft, scrubber, policy.chosen(draft.kind)).ok()
 }
 
-fn stuck(status: Status, policy: &Policy, scrubber: &Scrubber) -> Option<Signal> {
-    let labels = BTreeMap::from([("alertname".to_owned(), OUTBOX_STUCK.to_owned())]);
+/// The signal that a fault of the desk itself has begun or is over.
+pub(crate) fn fault(
+    alert: &str,
+    status: Status,
+    policy: &Policy,
+    scrubber: &Scrubber,
+) -> Option<Signal> {
+    let labels = BTreeMap::from([("alertname".to_owned(), alert.to_owned())]);
     let draft = empty(Source::Desk, Kind::DeskFault, Vec::new());
     let draft = Draft { labels, status, starts_ms: wall_ms(), ..draft };
     Signal::new(&draft, scrubber, policy.chosen(draft.kind)).ok()
@@ -83,7 +93,7 @@ impl Own {
     async fn say_stuck(&self, stuck_now: bool) -> Result<(), Unavailable> {
         let policy = self.published.read().unwrap_or_else(PoisonError::into_inner).policy.clone();
         let status = if stuck_now { Status::Firing } else { Status::Resolved };
-        let signal = policy.and_then(|policy| stuck(status, &policy, &self.scrubber));
+        let signal = policy.and_then(|it| fault(OUTBOX_STUCK, status, &it, &self.scrubber));
         let signal = signal.ok_or(Unavailable::Store)?;
         self.lanes.ask(Actor::Desk, vec![Input::Signal(signal)]).await.map(|_| ())
     }

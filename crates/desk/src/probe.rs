@@ -255,10 +255,11 @@ impl Comparison {
 }
 
 impl Metric {
-    /// The value now; nothing when there is none, or more than one.
+    /// The value now; nothing when there is none.
     ///
     /// # Errors
-    /// When the server does not answer, or not with an answer.
+    /// When the server does not answer, or not with one value: which of several was meant, nobody
+    /// said.
     pub async fn asked(&self, names: &Names, patience: Duration) -> Result<Option<f64>, Silent> {
         let query = escape(&fill(&self.query, names, Place::Plain), Place::Url);
         let at = self.at.trim_end_matches('/');
@@ -266,8 +267,9 @@ impl Metric {
         let answered = Call::get(url).send(&Names::new(), &[], patience).await;
         let answered = answered.ok().filter(|answered| answered.status == 200).ok_or(Silent)?;
         let answer: Value = serde_json::from_slice(&answered.body).map_err(|_| Silent)?;
-        answer.pointer("/data/result").ok_or(Silent)?;
-        Ok(one_value(&answer))
+        let result = answer.pointer("/data/result").ok_or(Silent)?;
+        let nothing = result.as_array().is_some_and(Vec::is_empty);
+        if nothing { Ok(None) } else { one_value(&answer).map(Some).ok_or(Silent) }
     }
 }
 

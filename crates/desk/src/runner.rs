@@ -17,13 +17,14 @@ use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use self::bags::{Bags, Kept};
+use self::bags::{Bags, BagsError, Kept};
 use crate::act::{Action as _, ActionError};
 use crate::approval::Standing;
 use crate::catalogue::Catalogue;
 use crate::collect::Collector as _;
 use crate::decide::OWN;
 use crate::decision::What;
+use crate::digest::Digest;
 use crate::engine::lanes::{Lanes, Unavailable};
 use crate::event::{Input, Outcome};
 use crate::exchange::Names;
@@ -104,6 +105,7 @@ struct Job {
     by: Option<String>,
     now: Moment,
     asked: Option<Standing>,
+    policy: Digest,
 }
 
 impl<S: Seat> Runner<S> {
@@ -164,9 +166,10 @@ impl<S: Seat> Runner<S> {
         let seen = self.seat.see(move |state, now| {
             let record = state.run(run)?.clone();
             let incident = state.incident(record.incident)?.clone();
-            Some((record, incident, now, BTreeMap::from_iter(standings(state, run))))
+            let asked = BTreeMap::from_iter(standings(state, run));
+            Some((record, incident, now, asked, state.policy().digest()))
         });
-        let Some((record, incident, now, asked)) = seen.await? else { return Ok(false) };
+        let Some((record, incident, now, asked, policy)) = seen.await? else { return Ok(false) };
         if record.blocked.is_some() {
             return Ok(false);
         }
@@ -178,7 +181,7 @@ impl<S: Seat> Runner<S> {
                 });
                 let asked = target.and_then(|target| asked.get(&target).copied());
                 let key = key.to_string();
-                let job = Job { record, incident, place, attempt, key, by, now, asked };
+                let job = Job { record, incident, place, attempt, key, by, now, asked, policy };
                 self.step(&job).await
             }
             Next::Undo { .. } if self.is_anothers(&record, now) => Ok(false),
@@ -343,16 +346,21 @@ impl<S: Seat> Runner<S> {
         let why =
             came.as_ref().err().map_or("`answer` of the catalogue points at nothing", |why| why);
         let word = word.ok_or_else(|| why.to_owned());
-        let kept = self.keep(&job.record, item, &Kept { came, tool });
+        let kept = match self.keep(&job.record, item, &Kept { came, tool }) {
+            Ok(kept) => kept,
+            // What a bag lacks must not look as if nobody had asked for it.
+            Err(error) => return self.end(job, Err(&causes(&error)), Vec::new()).await,
+        };
         let collected = Input::Collected { incident: job.incident.id, item: item.to_owned() };
         let collected = if kept && word.is_ok() { vec![collected] } else { Vec::new() };
         self.end(job, said(&word), collected).await
     }
 
     // Whether there is something to preserve.
-    fn keep(&self, record: &Record, item: &str, kept: &Kept) -> bool {
-        let Some(bags) = &self.bags else { return false };
-        bags.keep(record.id, item, kept, &self.scrubber).is_ok() && kept.came.is_ok()
+    fn keep(&self, record: &Record, item: &str, kept: &Kept) -> Result<bool, BagsError> {
+        let Some(bags) = &self.bags else { return Ok(false) };
+        bags.keep(record.id, item, kept, &self.scrubber)?;
+        Ok(kept.came.is_ok())
     }
 
     async fn preserve(&self, job: &Job, items: &[String], seal: bool) -> Result<bool, Unavailable> {
@@ -365,7 +373,7 @@ impl<S: Seat> Runner<S> {
         if !seal {
             return self.end(job, Ok("kept"), Vec::new()).await;
         }
-        match bags.seal(&job.record, &job.incident, items, job.now, &self.scrubber) {
+        match bags.seal(&job.record, &job.incident, items, job.now, job.policy, &self.scrubber) {
             Ok(bundle) => {
                 let sealed = Input::Sealed { incident: job.incident.id, bundle };
                 self.end(job, Ok(&bundle.to_string()), vec![sealed]).await
@@ -424,7 +432,8 @@ impl<S: Seat> Runner<S> {
         let item = format!("checks/{}.json", step.id);
         let seen = json!({ "probe": probe, "expect": expect, "said": sample.transcript });
         let kept = Kept { came: Ok(seen.to_string().into_bytes()), tool: format!("probe {probe}") };
-        self.keep(&job.record, &item, &kept);
+        // A check goes by what it has seen; what was seen before is kept with the next look.
+        self.keep(&job.record, &item, &kept).ok();
         let late = job.now.since(job.record.since) >= step.timeout_ms && job.by.is_some();
         let soaked = watching.green.is_some_and(|since| job.now.since(since) >= soak_ms);
         let answer = match sample.outcome {

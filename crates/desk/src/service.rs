@@ -119,7 +119,7 @@ pub fn check(path: &Path) -> Result<(), ServiceError> {
         catalogue(runs)?;
         bags(runs, &file.name)?;
     }
-    file.channels.iter().try_for_each(|at| channel(at, &file).map(|_| ()))?;
+    channels(&file)?;
     Ok(())
 }
 
@@ -148,8 +148,7 @@ pub async fn serve(
     ready: impl FnOnce(),
 ) -> Result<(), ServiceError> {
     let (keys, people) = keys(file)?;
-    let channels: Vec<Channel> =
-        file.channels.iter().map(|at| channel(at, file)).collect::<Result<_, _>>()?;
+    let channels: Vec<Channel> = channels(file)?;
     let policy = policy(file)?;
     let at = file.store.clone();
     let [engine_store, api_store, outbox_store, sweeper_store] = open(&at)?;
@@ -385,6 +384,22 @@ fn provider(file: &File) -> Result<Option<Provider>, ConfigError> {
     let want = "an issuer, an audience, an http or https address or a file, and roles";
     let wrong = || ConfigError::Value { key: "provider".to_owned(), want };
     Provider::new(at.clone()).map(Some).ok_or_else(wrong)
+}
+
+fn channels(file: &File) -> Result<Vec<Channel>, ConfigError> {
+    // Nobody is told by channels that are only each other's fallback.
+    let mut reached: BTreeSet<String> = told(file).into_iter().collect();
+    // A fallback's own fallback gets nothing from the first.
+    let direct = file.channels.iter().filter(|at| reached.contains(&at.name));
+    let fallbacks: Vec<String> = direct.filter_map(|at| at.fallback.clone()).collect();
+    reached.extend(fallbacks);
+    match file.channels.iter().find(|at| !reached.contains(&at.name)) {
+        None => file.channels.iter().map(|at| channel(at, file)).collect(),
+        Some(at) => Err(ConfigError::Value {
+            key: format!("channels.{}", at.name),
+            want: "a channel that is told first, or the fallback of one that is",
+        }),
+    }
 }
 
 fn channel(at: &ChannelAt, file: &File) -> Result<Channel, ConfigError> {

@@ -501,7 +501,7 @@ pub fn fingerprint(kind: Kind, labels: &BTreeMap<String, Scrubbed>, chosen: &[St
     Digest::of_parts(std::iter::once(kind.as_str().as_bytes()).chain(parts))
 }
 
-fn is_label_name(name: &str) -> bool {
+pub(crate) fn is_label_name(name: &str) -> bool {
     let good = |(at, b): (usize, u8)| {
         b.is_ascii_alphabetic() || b == b'_' || (at > 0 && b.is_ascii_digit())
     };
@@ -509,7 +509,7 @@ fn is_label_name(name: &str) -> bool {
 }
 
 /// Alertmanager sends a dozen; a signal is not a document.
-const LABELS_MAX: usize = 64;
+pub(crate) const LABELS_MAX: usize = 64;
 /// At five seconds a beat this is two months of silence.
 const MISSES_MAX: u32 = 1_000_000;
 

@@ -60,6 +60,9 @@ pub struct Recorded {
     pub rule: RuleId,
     /// How strong that row is.
     pub strength: u8,
+    /// The worst that was found of it, whatever people made of that since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub worst: Option<Severity>,
 }
 
 /// What triage says.
@@ -118,7 +121,10 @@ pub fn triage(policy: &Policy, inputs: &Inputs) -> Ruling {
     let plain = |row: &&Row| row.when.duplicate.is_none() && row.when.holds(inputs, figures);
     let without = policy.rows.iter().find(plain);
     let repeats = match (&inputs.recorded, without) {
-        (Some(recorded), Some(row)) => row.strength <= recorded.strength,
+        (Some(recorded), Some(row)) => {
+            let found = || rule(policy, inputs, row, None).severity;
+            row.strength <= recorded.strength && recorded.worst.is_none_or(|worst| found() >= worst)
+        }
         (Some(_), None) => true,
         (None, _) => false,
     };

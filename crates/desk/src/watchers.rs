@@ -22,7 +22,7 @@ use crate::probe::Metric;
 use crate::rule::{Change, Rule, Standing, Watch};
 use crate::runner::Seat;
 use crate::scrub::Scrubber;
-use crate::signal::{Draft, Kind, Signal, Source, Status};
+use crate::signal::{Draft, Kind, LABELS_MAX, Signal, Source, Status, is_label_name};
 
 /// A rule as it is written.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
@@ -75,9 +75,17 @@ impl Unready {
 }
 
 impl RuleAt {
-    /// Whether it says what it looks at, and only once.
-    pub const fn is_whole(&self) -> bool {
-        self.metric.is_some() != self.ready.is_some()
+    /// Why it cannot be asked, or what it finds not be told.
+    pub fn fault(&self) -> Option<&'static str> {
+        if self.metric.is_some() == self.ready.is_some() {
+            return Some("expected either metric or ready");
+        }
+        // The alert's name is a label of its own.
+        if self.labels.len() >= LABELS_MAX {
+            return Some("expected fewer labels");
+        }
+        let named = self.labels.keys().all(|name| is_label_name(name));
+        (!named).then_some("expected names of labels as Prometheus has them")
     }
 
     /// What it says of the values that it measures.

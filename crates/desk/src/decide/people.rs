@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::decide::{Asked, Course};
+use crate::decision::Notice;
 use crate::drill;
 use crate::event::{Fact, Input};
 use crate::incident::{Incident, IncidentId, Phase, Severity};
@@ -37,6 +38,7 @@ impl Course<'_> {
         for fact in answer.map_err(refuse)? {
             self.fact(fact);
         }
+        self.tell_end(id, input);
         match input {
             Input::Move { to: Phase::Resolved, .. } => self.resolve(id),
             Input::Move { to: Phase::Cancelled, .. } => self.end_drill(id),
@@ -45,6 +47,18 @@ impl Course<'_> {
             _ => {}
         }
         Ok(())
+    }
+
+    // Whoever was told that it began is told that there is nothing to do.
+    fn tell_end(&mut self, id: IncidentId, input: &Input) {
+        let over = matches!(
+            input,
+            Input::Merge { .. } | Input::Move { to: Phase::FalsePositive | Phase::Cancelled, .. }
+        );
+        let was_told = self.state.incidents.get(&id).is_some_and(|found| found.spoken);
+        if over && was_told {
+            self.tell(id, Notice::Ended);
+        }
     }
 
     // What a drill has set in motion ends with it: it was about nothing.

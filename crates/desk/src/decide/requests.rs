@@ -59,6 +59,8 @@ impl Course<'_> {
         self.fact(Fact::Requested(request));
         if alone {
             self.fact(Fact::Approved(id));
+        } else {
+            self.tell(incident, Notice::Asked { request: id });
         }
         Ok(())
     }
@@ -154,7 +156,11 @@ impl Course<'_> {
         let request = self.draft(old.incident, &action, &old.reason)?;
         self.fact(Fact::Voided(id));
         self.allowed(&request)?;
+        let (id, alone) = (request.id, request.quorum.n == 0);
         self.fact(Fact::Requested(request));
+        if !alone {
+            self.tell(old.incident, Notice::Asked { request: id });
+        }
         Ok(())
     }
 
@@ -223,7 +229,7 @@ impl Course<'_> {
         self.fact(Fact::Approved(id));
         self.fact(Fact::Executed(id));
         self.act(incident, What::Execute { request: id, action }, 1);
-        self.tell(incident, Notice::BrokenGlass { role: CISO.to_owned() });
+        self.tell(incident, Notice::BrokenGlass { role: CISO.to_owned(), request: Some(id) });
         Ok(())
     }
 

@@ -322,6 +322,7 @@ impl Course<'_> {
         let id = request.id;
         self.fact(Fact::Requested(request));
         self.fact(Fact::RunAsked { run: record.id, step: place, request: id });
+        self.tell(record.incident, Notice::Asked { request: id });
     }
 
     // Gates, freezes and holds are state of this desk.

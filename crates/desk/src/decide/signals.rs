@@ -107,7 +107,8 @@ impl Course<'_> {
         let fresh = self.at.since(incident.decided) < cool_down;
         let stands = incident.phase.is_open() || fresh;
         let rule = incident.rule.clone().filter(|_| stands)?;
-        Some(Recorded { incident: incident.id, rule, strength: incident.strength })
+        let (strength, worst) = (incident.strength, Some(incident.worst));
+        Some(Recorded { incident: incident.id, rule, strength, worst })
     }
 
     // The newest incident of a cause, or what it was merged into.
@@ -151,8 +152,10 @@ impl Course<'_> {
             }
         };
         let standing = incident.and_then(|incident| self.state.incidents.get(&incident));
-        let before = standing.map_or(0, |found| found.strength);
-        let stronger = fresh || ruling.strength > before;
+        let stronger = fresh
+            || standing.is_none_or(|found| {
+                ruling.strength > found.strength || ruling.severity < found.worst
+            });
         let latency_ms = self.at.since(received);
         let decision = Decision {
             signal: id,

@@ -146,19 +146,19 @@ impl Course<'_> {
     }
 
     /// What became of an action.
-    pub(super) fn result(&mut self, action: ActionId, failed: bool) -> super::Asked {
+    pub(super) fn result(&mut self, action: ActionId, failed: Option<&Scrubbed>) -> super::Asked {
         let Some(awaited) = self.state.awaited.get(&action).cloned() else {
             return Err((None, Refusal::Unknown));
         };
         let incident = awaited.action.incident;
-        if !failed {
+        let Some(why) = failed else {
             self.fact(Fact::Done(action));
             if matches!(awaited.action.what, What::Respond(_)) {
                 self.fact(Fact::Contained(incident));
                 self.shift(incident, Phase::Preserving);
             }
             return Ok(());
-        }
+        };
         let attempt = awaited.action.attempt;
         // What people approved is done once; trying again needs another approval.
         let held = awaited.action.what == What::Respond(Response::Rollback)
@@ -169,7 +169,8 @@ impl Course<'_> {
         if again {
             self.act(incident, awaited.action.what, attempt + 1);
         } else {
-            self.tell(incident, Notice::ActionFailed { action });
+            let (name, why) = (Some(awaited.action.what.name()), Some(why.clone()));
+            self.tell(incident, Notice::ActionFailed { action, name, why });
         }
         Ok(())
     }

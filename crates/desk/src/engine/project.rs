@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::approval::RequestId;
 use crate::decision::{Action, Notice, What};
+use crate::drill;
 use crate::event::{Entry, Event, Fact, Input};
 use crate::incident::{Incident, IncidentId};
 use crate::moment::Moment;
@@ -236,17 +237,27 @@ fn notification(
         Notice::Flapping => ("flapping", None),
         Notice::Escalated { role } => ("escalated", Some(role.clone())),
         Notice::ActionFailed { .. } => ("action_failed", None),
+        Notice::Asked { .. } => ("asked", None),
+        Notice::Ended => ("ended", None),
         Notice::Overdue { .. } => ("overdue", None),
-        Notice::BrokenGlass { role } => ("broken_glass", Some(role.clone())),
+        Notice::BrokenGlass { role, .. } => ("broken_glass", Some(role.clone())),
         Notice::Said { role, .. } => ("said", Some(role.clone())),
         Notice::MeasureOverdue { owner, .. } => ("measure_overdue", Some(owner.clone())),
         Notice::RunWaits { .. } => ("run_waits", None),
     };
     let whom = role.as_ref().map(|role| format!(" to {role}")).unwrap_or_default();
     let rule = incident.rule.as_ref().map(|rule| format!(" ({rule})")).unwrap_or_default();
-    let detail = detail(state, notice).map(|text| format!(": {text}")).unwrap_or_default();
+    let detail = detail(state, incident, notice).map(|text| format!(": {text}"));
+    let detail = detail.unwrap_or_default();
+    let labels = &incident.labels;
+    let drill = labels.get(drill::LABEL).map_or("", |_| "DRILL ");
+    // What tells this incident from another of its kind.
+    let chosen = state.policy().chosen(incident.kind).iter().map(String::as_str);
+    let about = chosen.chain(["alertname"]).collect::<BTreeSet<_>>();
+    let about = about.into_iter().filter_map(|name| Some(labels.get(name)?.as_str()));
+    let about: String = about.flat_map(|text| [" ", text]).collect();
     let summary = format!(
-        "{} {} {}: {event}{whom}, {}{rule}, {}{detail}",
+        "{drill}{} {} {}{about}: {event}{whom}, {}{rule}, {}{detail}",
         incident.severity,
         incident.id,
         incident.kind,
@@ -268,8 +279,32 @@ fn notification(
 }
 
 // What a notice says beside what it is about, short enough for a subject and for a pager.
-fn detail(state: &State, notice: &Notice) -> Option<String> {
+fn detail(state: &State, incident: &Incident, notice: &Notice) -> Option<String> {
     let text = match notice {
+        Notice::Resolved => {
+            let skipped = incident.checks.iter().filter(|(_, check)| check.skipped);
+            let skipped: Vec<&str> = skipped.map(|(name, _)| name.as_str()).collect();
+            if skipped.is_empty() {
+                return None;
+            }
+            format!("not shown by {}", skipped.join(", "))
+        }
+        Notice::ActionFailed { name, why, .. } => format!("{}: {}", name.as_ref()?, why.as_ref()?),
+        Notice::Overdue { action } => {
+            let awaited = state.awaited().find(|awaited| awaited.id == *action)?;
+            format!("nothing was heard of {}", awaited.what.name())
+        }
+        Notice::Asked { request } => {
+            let asked = state.request(*request)?;
+            let groups = asked.quorum.distinct_groups.join(" and ");
+            let of = if groups.is_empty() { groups } else { format!(" of {groups}") };
+            let (id, by, n) = (asked.id, &asked.by, asked.quorum.n);
+            format!("{id} by {by} needs {n} people{of} for {}", asked.action.name)
+        }
+        Notice::BrokenGlass { request, .. } => {
+            let asked = state.request((*request)?)?;
+            format!("{} did {} alone: {}", asked.by, asked.action.name, asked.reason)
+        }
         Notice::Said { text, .. } => text.as_str().to_owned(),
         Notice::MeasureOverdue { action, .. } => action.clone(),
         Notice::RunWaits { run } => {

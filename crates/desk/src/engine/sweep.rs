@@ -18,6 +18,7 @@ use crate::own;
 use crate::person::Actor;
 use crate::policy::Policy;
 use crate::scrub::Scrubber;
+use crate::signal::Status;
 use crate::store::{Store, StoreError};
 
 /// The batch from which on a store does not hold what was sealed, of those from `from` on; none: it
@@ -84,6 +85,7 @@ impl Sweeper {
         mut stop: watch::Receiver<bool>,
     ) {
         let mut after = if at_once { Duration::ZERO } else { SWEEP_AFTER };
+        let mut unread = false;
         loop {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
@@ -91,19 +93,31 @@ impl Sweeper {
             }
             after = SWEEP_AFTER;
             let policy = published.read().unwrap_or_else(PoisonError::into_inner).policy.clone();
-            let swept = tokio::task::spawn_blocking(move || {
-                let found = policy.map(|policy| self.sweep(&policy));
-                (self, found)
-            });
-            let Ok((sweeper, found)) = swept.await else { return };
-            self = sweeper;
-            let is_told = match found {
-                Some(Ok(Some(found))) => lanes.ask(Actor::Desk, vec![found]).await.is_ok(),
-                Some(Ok(None)) | None => true,
-                Some(Err(_)) => false,
+            let Some(policy) = policy else {
+                after = SWEEP_AGAIN_AFTER;
+                continue;
             };
+            let swept = tokio::task::spawn_blocking(move || {
+                let found = self.sweep(&policy);
+                (self, policy, found)
+            });
+            let Ok((sweeper, policy, found)) = swept.await else { return };
+            self = sweeper;
+            let fault = |status| own::fault(own::LOG_UNREAD, status, &policy, &self.scrubber);
+            let (fails, mut inputs) = match found {
+                Ok(found) => (false, Vec::from_iter(found)),
+                Err(_) => (true, Vec::new()),
+            };
+            if fails != unread {
+                let status = if fails { Status::Firing } else { Status::Resolved };
+                inputs.extend(fault(status).map(Input::Signal));
+            }
+            let is_told = inputs.is_empty() || lanes.ask(Actor::Desk, inputs).await.is_ok();
+            if is_told {
+                unread = fails;
+            }
             // What could not be read or told is not left for an hour.
-            if !is_told {
+            if fails || !is_told {
                 after = SWEEP_AGAIN_AFTER;
             }
         }

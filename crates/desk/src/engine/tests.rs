@@ -8,14 +8,14 @@ use tokio::sync::oneshot;
 
 use super::lanes::{Ask, Lanes, Unavailable};
 use super::sweep::Sweeper;
-use super::{Answer, Engine, EngineError, Identity, Parts, rebuild};
+use super::{Answer, Engine, EngineError, Identity, Parts, Published, rebuild};
 use crate::event::Input;
 use crate::incident::{IncidentId, Severity};
 use crate::intake::empty;
 use crate::metrics::Metrics;
 use crate::person::{Actor, Person, PersonId};
 use crate::policy::{Policy, Profile};
-use crate::signal::{Draft, Fault, Kind, Signal, Source};
+use crate::signal::{Draft, Fault, Kind, Signal, Source, Status};
 use crate::store::database::Value;
 use crate::store::tests::Place;
 use crate::store::{Store, StoreError};
@@ -428,4 +428,54 @@ fn a_full_lane_refuses_and_integrity_comes_first() {
     lanes.close();
     assert_eq!(lanes.push(ask(vec![Input::Tick])), Err(Unavailable::Stopping));
     assert!(lanes.wait(1, Duration::ZERO).is_none());
+}
+
+// The desk may read its log by other ways yet; the sweep cannot.
+#[tokio::test(start_paused = true)]
+async fn a_log_that_cannot_be_swept_is_told_of_once_and_when_it_can_be_again() {
+    let (place, identity) = (Place::file(), tempfile::tempdir().unwrap());
+    let mut desk = Desk::start(&place, &identity).unwrap();
+    let trip = desk.trip("c1", "0.9");
+    desk.ask(vec![trip]).unwrap();
+    desk.engine.seal(0).unwrap();
+    let sweeper = desk.sweeper(&place);
+    let rename = |desk: &mut Desk, from: &str, to: &str| {
+        let sql = format!("ALTER TABLE {from} RENAME TO {to}");
+        desk.store().database.run(&sql, &[]).unwrap();
+    };
+    rename(&mut desk, "entry", "gone");
+    let lanes = Arc::new(Lanes::default());
+    let policy = Some(Arc::new(Policy::shipped(Profile::ResponderDefault)));
+    let published = Arc::new(std::sync::RwLock::new(Published { policy, ..Published::default() }));
+    let (stop, stopped) = tokio::sync::watch::channel(false);
+    let began = tokio::time::Instant::now();
+    let running = tokio::spawn(sweeper.run(Arc::clone(&lanes), published, true, stopped));
+    // An engine that takes everything, on a thread that no virtual clock waits for.
+    let (said, mut heard) = tokio::sync::mpsc::unbounded_channel();
+    let taken = Arc::clone(&lanes);
+    let engine = std::thread::spawn(move || {
+        while let Some(group) = taken.wait(9, Duration::from_secs(20)) {
+            for ask in group {
+                ask.reply.send(Ok(Vec::new())).unwrap();
+                said.send(ask.inputs).unwrap();
+            }
+        }
+    });
+    let mut next = async || {
+        let inputs = heard.recv().await.unwrap();
+        let [Input::Signal(signal)] = inputs.as_slice() else { panic!("{inputs:?}") };
+        (signal.kind, signal.labels["alertname"].as_str().to_owned(), signal.status)
+    };
+    let fault = |status| (Kind::DeskFault, "DeskLogUnread".to_owned(), status);
+    assert_eq!(next().await, fault(Status::Firing));
+    assert!(began.elapsed() < Duration::from_secs(1), "at once, when the start was in part");
+    // It is tried again each minute, and said once.
+    tokio::time::sleep(Duration::from_secs(200)).await;
+    rename(&mut desk, "gone", "entry");
+    assert_eq!(next().await, fault(Status::Resolved));
+    assert!((200..=260).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    stop.send(true).unwrap();
+    running.await.unwrap();
+    lanes.close();
+    engine.join().unwrap();
 }

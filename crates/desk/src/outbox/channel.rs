@@ -106,7 +106,7 @@ fn slack(told: &Notification) -> Value {
 
 fn pager_duty(told: &Notification, routing_key: &str) -> Value {
     let action = match told.event.as_str() {
-        "resolved" => "resolve",
+        "resolved" | "ended" => "resolve",
         _ => "trigger",
     };
     let severity = match told.severity.as_str() {

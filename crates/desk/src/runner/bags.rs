@@ -144,6 +144,7 @@ impl Bags {
         incident: &Incident,
         items: &[String],
         now: Moment,
+        policy: Digest,
         scrubber: &Scrubber,
     ) -> Result<Digest, BagsError> {
         let bag = self.bag(record);
@@ -179,7 +180,7 @@ impl Bags {
             binary_sha256: None,
             tee: "none".to_owned(),
         };
-        Ok(draft.seal(&by, collector, Some(record.run.runbook().digest()), &self.key)?.digest)
+        Ok(draft.seal(&by, collector, Some(policy), &self.key)?.digest)
     }
 }
 

@@ -131,7 +131,10 @@ impl State {
             Fact::Decided(decision) => self.decided(decision, at),
             Fact::Moved { incident, to, reopened, .. } => self.moved(*incident, *to, *reopened, at),
             Fact::Rose { incident, to } | Fact::Fell { incident, to, .. } => {
-                self.with(*incident, |incident| incident.severity = *to);
+                self.with(*incident, |incident| {
+                    incident.severity = *to;
+                    incident.worst = incident.worst.min(*to);
+                });
             }
             Fact::Flapping(incident) => self.with(*incident, |incident| incident.flapping = true),
             Fact::Settled(incident) => self.with(*incident, |incident| incident.flapping = false),
@@ -429,6 +432,7 @@ impl State {
             kind,
             fingerprint,
             severity,
+            worst: severity,
             phase: Phase::Detected,
             entered: at,
             opened: at,
@@ -443,6 +447,7 @@ impl State {
             firing: true,
             pages: false,
             told: BTreeSet::new(),
+            spoken: false,
             acked: None,
             flapping: false,
             reopened: 0,
@@ -477,6 +482,7 @@ impl State {
             return;
         };
         self.with(id, |incident| {
+            incident.worst = incident.worst.min(decision.severity);
             let first = incident.rule.is_none();
             if first || decision.strength >= incident.strength || !incident.phase.is_open() {
                 incident.rule.clone_from(&decision.rule);
@@ -547,11 +553,12 @@ impl State {
             What::Respond(response) => response.is_awaited(),
             What::Execute { .. } => true,
             What::Tell(notice) => {
-                if let Notice::Escalated { role } = notice {
-                    self.with(action.incident, |incident| {
+                self.with(action.incident, |incident| {
+                    incident.spoken = true;
+                    if let Notice::Escalated { role } = notice {
                         incident.told.insert(role.clone());
-                    });
-                }
+                    }
+                });
                 false
             }
         };

@@ -175,6 +175,28 @@ impl Store {
         Ok(Some(work))
     }
 
+    /// Open work of a queue that was made before a time and whose key with this ending is no work,
+    /// the oldest first.
+    ///
+    /// # Errors
+    /// When the database refuses.
+    pub fn without_copy(
+        &mut self,
+        queue: &str,
+        ending: &str,
+        made_before_ms: u64,
+        most: u64,
+    ) -> Result<Vec<Work>, StoreError> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM work WHERE queue = $1 AND standing = 0 AND made_ms <= $2 AND \
+             NOT EXISTS (SELECT 1 FROM work AS copy WHERE copy.key = work.key || $3) \
+             ORDER BY id LIMIT $4"
+        );
+        let values =
+            [Value::text(queue), Value::of(made_before_ms), Value::text(ending), Value::of(most)];
+        self.database.rows(&sql, &values)?.into_iter().map(work).collect()
+    }
+
     /// Ends a lease: done, dead, or due again later. False when the lease was lost.
     ///
     /// # Errors

@@ -192,7 +192,7 @@ fn a_commander_acts_alone_and_is_heard() {
     assert_eq!(scene.refused(), Some(&Refusal::NoReason));
     scene.says("commander", glass("customers wait"));
     assert_eq!(executed(&scene), 1);
-    let told = Notice::BrokenGlass { role: "ciso".to_owned() };
+    let told = Notice::BrokenGlass { role: "ciso".to_owned(), request: Some(RequestId(2)) };
     assert_eq!(scene.notices().last(), Some(&&told));
     assert_eq!(scene.facts(|fact| matches!(fact, Fact::Executed(RequestId(2)))), 1);
     scene.check();

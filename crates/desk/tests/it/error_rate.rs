@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lucarne_desk::approval::RequestId;
 use lucarne_desk::decision::Notice;
 use lucarne_desk::diagnosis::dominant;
 use lucarne_desk::event::{Change as Deployment, Fact, Input, Outcome};
@@ -89,7 +90,10 @@ fn a_spike_is_one_operational_incident_that_ends_by_proof() {
     scene.moves(1, Phase::Validating);
     let ends = validate(&mut scene, &mut watch, value);
     assert_eq!(ends, 32 * MINUTE);
-    assert_eq!(scene.notices(), [&Notice::Opened, &Notice::Resolved]);
+    assert_eq!(
+        scene.notices(),
+        [&Notice::Opened, &Notice::Asked { request: RequestId(1) }, &Notice::Resolved]
+    );
     // Monday 2026-05-25 and five working days.
     let due_ms = T0.wall_ms + 32 * MINUTE + 7 * 24 * 60 * MINUTE;
     let due = Fact::ReviewDue { incident: IncidentId(1), due_ms };

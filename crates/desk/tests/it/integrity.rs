@@ -61,6 +61,29 @@ fn later_reports_of_the_same_gap_are_the_same_incident() {
 }
 
 #[test]
+fn a_worse_finding_of_the_same_cause_is_no_duplicate() {
+    let mut scene = Scene::new();
+    let found = |scene: &mut Scene, fault| {
+        scene.input(Input::Signal(integrity(Kind::Attestation, fault, INSTANCE)));
+        let verdict = scene.last().verdict;
+        (verdict, scene.incidents(), scene.incident(1).severity)
+    };
+    let (first, again) = (Verdict::Legitimate, Verdict::Duplicate);
+    assert_eq!(found(&mut scene, Fault::Unavailable), (first, 1, Severity::Sev2));
+    assert_eq!(found(&mut scene, Fault::Unavailable), (again, 1, Severity::Sev2));
+    let told = scene.ladder().len();
+    assert_eq!(found(&mut scene, Fault::RoleChanged), (first, 1, Severity::Sev1));
+    assert!(scene.ladder().len() > told, "who is told of it at once is told");
+    assert_eq!(found(&mut scene, Fault::RoleChanged), (again, 1, Severity::Sev1));
+    assert_eq!(found(&mut scene, Fault::Unavailable), (again, 1, Severity::Sev1));
+    // What a person has looked at and lowered is not raised again by the same.
+    let (incident, reason) = (IncidentId(1), text("looked at it"));
+    scene.says("responder-a", Input::Lower { incident, to: Severity::Sev2, reason });
+    assert_eq!(found(&mut scene, Fault::RoleChanged), (again, 1, Severity::Sev2));
+    scene.check();
+}
+
+#[test]
 fn a_resolved_alert_neither_opens_nor_ends_it() {
     let mut scene = broken();
     let lost = Draft {

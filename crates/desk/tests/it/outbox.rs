@@ -2,6 +2,7 @@
 //! order, or shows as dead; a fallback is used, and the desk says so about itself.
 
 use std::collections::VecDeque;
+use std::error::Error as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -285,14 +286,18 @@ async fn after_a_minute_a_fallback_has_a_copy_and_the_desk_says_that_it_is_stuck
     assert!(store.settle(young.id, "test", done, 0, "").unwrap());
     drop(store);
 
-    add(&home, &[piece("notify/first", "old", 61_000)]);
+    // Neither do those behind it, which nobody has tried.
+    let behind = piece("notify/first", "behind", 61_000);
+    add(&home, &[piece("notify/first", "old", 61_000), behind]);
     let desk = Process::start(&home.config());
     let mut client = Client::wait(desk.address, "ann").await;
     let copied = |work: &[Value]| {
-        work.iter().any(|one| one["key"] == "old/fallback" && one["standing"] == "done")
+        let done =
+            |key: &str| work.iter().any(|one| one["key"] == key && one["standing"] == "done");
+        done("old/fallback") && done("behind/fallback")
     };
     until(&mut client, copied).await;
-    assert_eq!(hook.taken(|came| came.body["key"].clone())[0], "old");
+    assert_eq!(hook.taken(|came| came.body["key"].clone())[..2], ["old", "behind"]);
     // The desk about itself, through what still works.
     let started = Instant::now();
     let incidents = loop {
@@ -308,6 +313,30 @@ async fn after_a_minute_a_fallback_has_a_copy_and_the_desk_says_that_it_is_stuck
     let seen = (&incident["kind"], &incident["labels"]["alertname"]);
     assert_eq!(seen, (&json!("desk_fault"), &json!("DeskOutboxStuck")), "{incident:#}");
     desk.stop();
+}
+
+#[test]
+fn channels_that_tell_nobody_first_are_refused() {
+    let home = Home::new("{sqlite: desk.db}", "");
+    let at: SocketAddr = "127.0.0.1:9".parse().unwrap();
+    channels(&home, at, at, 1, at);
+    let text = std::fs::read_to_string(home.config()).unwrap();
+    let text = text.split("channels:").next().unwrap().to_owned();
+    let check = |fallbacks: [&str; 3]| {
+        let channels = ["a", "b", "c"].iter().zip(fallbacks).map(|(name, fallback)| {
+            format!("  - {{name: {name}, {fallback} slack_file: slack}}\n")
+        });
+        let channels: String = channels.collect();
+        std::fs::write(home.config(), format!("{text}channels:\n{channels}")).unwrap();
+        let checked = lucarne_desk::service::check(&home.config());
+        checked.map_err(|error| error.source().map(ToString::to_string).unwrap_or_default())
+    };
+    assert_eq!(check(["", "", ""]), Ok(()));
+    assert_eq!(check(["fallback: b,", "", ""]), Ok(()));
+    for each_other in [["", "fallback: c,", "fallback: b,"], ["fallback: b,", "fallback: c,", ""]] {
+        let refused = check(each_other).unwrap_err();
+        assert!(refused.contains("channels."), "{refused}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

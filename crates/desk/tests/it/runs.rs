@@ -550,9 +550,34 @@ rules:
         turn(seconds).await;
     }
     assert_eq!(kinds()[3..], [Kind::DeskFault], "within a minute");
+    // Of several values nobody said which is meant: that is no value, and not none either.
+    let two = "{\"metric\":{},\"value\":[1,\"9\"]},{\"metric\":{},\"value\":[1,\"9\"]}";
+    let two = format!("{{\"data\":{{\"resultType\":\"vector\",\"result\":[{two}]}}}}");
+    site.world.says("/prom/beats/api/v1/query", 200, &two);
+    for seconds in (375..=450).step_by(15) {
+        turn(seconds).await;
+    }
+    assert_eq!(kinds()[4..], [Kind::DeskFault], "both rules are blind");
     let scene = site.core.0.lock().unwrap();
     assert!(scene.incident(2).firing, "not seen is not resolved");
     assert_eq!(scene.incident(2).id, IncidentId(2));
+}
+
+#[test]
+fn a_rule_whose_signal_could_not_be_made_is_refused() {
+    let rule = |labels: &str| {
+        let rule = format!(
+            "rules:\n  - {{name: r, kind: other, metric: {{at: 'http://p', query: q}}, \
+             labels: {{{labels}}}}}\n"
+        );
+        Catalogue::parse(&rule).map(|_| ()).map_err(|error| error.to_string())
+    };
+    assert_eq!(rule("instance: x"), Ok(()));
+    let refused = rule("tee-instance: x").unwrap_err();
+    assert!(refused.contains("rule r: expected names of labels"), "{refused}");
+    let many: Vec<String> = (0..64).map(|at| format!("l{at}: x")).collect();
+    assert!(rule(&many.join(", ")).is_err(), "one more is the name of the alert");
+    assert_eq!(rule(&many[1..].join(", ")), Ok(()));
 }
 
 #[tokio::test]

@@ -1,9 +1,12 @@
 //! Runs that only people can let go on: each says why, and they are told once.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lucarne_desk::approval::ActionSpec;
 use lucarne_desk::decision::{Notice, What};
 use lucarne_desk::engine::{Notification, notices};
-use lucarne_desk::event::{Event, Fact, Input};
-use lucarne_desk::incident::Phase;
+use lucarne_desk::event::{Event, Fact, Input, Outcome};
+use lucarne_desk::incident::{IncidentId, Phase};
 use lucarne_desk::refusal::Refusal;
 use lucarne_desk::runbook::run::{Resume, RunEvent, RunId};
 use lucarne_desk::signal::Kind;
@@ -77,6 +80,7 @@ fn waits(site: &Site) -> usize {
 }
 
 // What a channel is told of the last notice of this kind, as things stand.
+#[track_caller]
 fn summary(site: &Site, is: impl Fn(&Notice) -> bool) -> String {
     let scene = site.core.0.lock().unwrap();
     let issued = scene.log.iter().rev().find_map(|entry| match &entry.event {
@@ -103,7 +107,7 @@ async fn a_run_that_failed_says_why_and_people_are_told_once() {
     site.until(9).await;
     assert_eq!(waits(&site), 1);
     let told = summary(&site, |it| matches!(it, Notice::RunWaits { .. }));
-    assert!(told.starts_with("SEV2 INC-1 other: run_waits"), "{told}");
+    assert!(told.starts_with("SEV2 INC-1 other i1: run_waits"), "{told}");
     assert!(told.ends_with(": RUN-1 is failed at isolate: answered 503"), "{told}");
     // It fails again, and they are told again.
     assert_eq!(site.resume(Some(Resume::Again)), None);
@@ -158,6 +162,94 @@ async fn every_kind_of_step_says_why_it_failed() {
     assert_eq!(site.stands().0, "aborted");
     assert_eq!(failures(&site), pairs(&[refused, check]));
     site.check();
+}
+
+#[tokio::test]
+async fn what_could_not_be_kept_is_not_called_found() {
+    let site = site().await;
+    // A file is where the folder of the run has to be.
+    std::fs::write(site.dir.path().join("RUN-1"), "").unwrap();
+    site.start("responder-a", STEPS, &[("instance", "i1")]);
+    site.until(1).await;
+    assert_eq!(site.stands(), ("failed".to_owned(), "look".to_owned()));
+    let why = failures(&site).remove(0).1;
+    assert!(why.starts_with("folder of evidence cannot be used: "), "{why}");
+    std::fs::remove_file(site.dir.path().join("RUN-1")).unwrap();
+    assert_eq!(site.resume(Some(Resume::Again)), None);
+    site.until(2).await;
+    assert_eq!(site.stands().0, "done");
+    let bag = site.dir.path().join("INC-1-RUN-1.bag");
+    let statement = std::fs::read_to_string(bag.join("statement.dsse.json")).unwrap();
+    let statement: serde_json::Value = serde_json::from_str(&statement).unwrap();
+    let payload = STANDARD.decode(statement["payload"].as_str().unwrap()).unwrap();
+    let payload: serde_json::Value = serde_json::from_slice(&payload).unwrap();
+    let scene = site.core.0.lock().unwrap();
+    let policy = scene.desk().state().policy().digest().to_string();
+    assert_eq!(payload["predicate"]["policy_sha256"], policy, "the policy, and not the runbook");
+}
+
+#[tokio::test]
+async fn notices_say_what_who_and_why() {
+    let site = site().await;
+    let told = |event: &str| summary(&site, |it| format!("{it:?}").starts_with(event));
+    let action = |name: &str| ActionSpec { name: name.to_owned(), args: [].into() };
+    let (incident, reason) = (IncidentId(1), text("customers wait"));
+    let action_of = action("restart_instance");
+    let ask = Input::Request { incident, action: action_of.clone(), reason: reason.clone() };
+    assert_eq!(site.says("responder-a", ask), None);
+    let asked = told("Asked");
+    assert!(asked.contains("REQ-1 by responder-a needs 2 people of"), "{asked}");
+    assert!(asked.ends_with(" for restart_instance"), "{asked}");
+    let glass = Input::BreakGlass { incident, action: action_of, reason };
+    assert_eq!(site.says("commander", glass), None);
+    let alone = told("BrokenGlass");
+    assert!(alone.ends_with(": commander did restart_instance alone: customers wait"), "{alone}");
+    let awaited = || {
+        let scene = site.core.0.lock().unwrap();
+        scene.desk().state().awaited().next().map(|action| action.id)
+    };
+    site.core.0.lock().unwrap().until(3600 * SECOND);
+    let overdue = told("Overdue");
+    assert!(overdue.ends_with(": nothing was heard of restart_instance"), "{overdue}");
+    let failed = Some(text("rbac refuses"));
+    let result = Input::Result { action: awaited().unwrap(), failed };
+    site.core.0.lock().unwrap().input(result);
+    let failed = told("ActionFailed");
+    assert!(failed.ends_with(": restart_instance: rbac refuses"), "{failed}");
+    // Who was told that it began is told that it was nothing.
+    let (to, reason) = (Phase::FalsePositive, text("a test of ours"));
+    assert_eq!(site.says("responder-a", Input::Move { incident, to, reason }), None);
+    assert!(told("Ended").contains("INC-1 other i1: ended"));
+}
+
+#[tokio::test]
+async fn what_is_resolved_says_what_was_not_shown_and_a_drill_is_one() {
+    let labels = [("drill", "true"), ("alertname", "Spike"), ("instance", "i1")];
+    let site = Site::new(Kind::Other, &labels, "").await;
+    site.start(
+        "responder-a",
+        &STEPS.replace("source: http", "source: desk"),
+        &[("instance", "i1")],
+    );
+    let unseen = [(0, "up"), (1, "done"), (2, "done"), (3, "kept"), (4, "SKIPPED")];
+    for (place, answer) in unseen {
+        let (by, again) = ("desk-1/1".to_owned(), true);
+        let begun = RunEvent::Begun { step: place, attempt: 0, again, by, over: None };
+        assert_eq!(step(&site, begun), None);
+        if place == 4 {
+            let (check, outcome) = ("ready".to_owned(), Outcome::Skipped);
+            let seen = Input::Checked { incident: IncidentId(1), check, outcome };
+            site.core.0.lock().unwrap().input(seen);
+        }
+        if place == 3 {
+            site.core.0.lock().unwrap().seal_bundle(1);
+        }
+        assert_eq!(step(&site, RunEvent::ended(place, Ok(text(answer)), "desk-1/1")), None);
+    }
+    site.core.0.lock().unwrap().until(60 * SECOND);
+    let told = summary(&site, |it| *it == Notice::Resolved);
+    assert!(told.starts_with("DRILL SEV2 INC-1 other Spike i1: resolved"), "{told}");
+    assert!(told.ends_with(": not shown by ready"), "{told}");
 }
 
 #[tokio::test]
