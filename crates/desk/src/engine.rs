@@ -402,13 +402,14 @@ impl Taken {
     ) -> Answer {
         let (entries, actions) = desk.take(now, actor, input);
         let mut answer = answer(&entries);
-        let made = entries.iter().find_map(project::about);
+        let made = entries.iter().find_map(|entry| project::about(entry, desk.state()));
         answer.incident = made;
         for entry in entries {
-            self.touched.see(&entry);
+            self.touched.see(&entry, desk.state());
             // An input is found by the incident it led to.
             let cause = entry.cause.is_none();
-            self.abouts.push(project::about(&entry).or(made.filter(|_| cause)));
+            let about = project::about(&entry, desk.state());
+            self.abouts.push(about.or(made.filter(|_| cause)));
             self.entries.push(entry);
         }
         self.work.extend(actions.iter().flat_map(|action| work(desk, action, now, channels)));
@@ -488,7 +489,7 @@ pub fn rebuild(store: &mut Store) -> Result<(), StoreError> {
                     // The last that can be said of it.
                     store.put(&std::mem::take(&mut touched).docs(desk.state()))?;
                 }
-                touched.see(&entry);
+                touched.see(&entry, desk.state());
                 desk.apply(&entry);
             }
         }

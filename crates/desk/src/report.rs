@@ -9,7 +9,7 @@ mod ocsf;
 mod tests;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
@@ -18,12 +18,12 @@ use crate::decision::{Action, Decision, What};
 use crate::digest::Digest;
 use crate::event::{Entry, Event, Fact, Input};
 use crate::incident::{FollowUp, IncidentId, Phase, Review, Severity};
-use crate::policy::Response;
+use crate::policy::{Response, Verdict};
 use crate::scrub::Scrubbed;
 use crate::signal::{Kind, Misses, Risk};
 
-/// Entries of one report: a busy incident has hundreds.
-pub const ENTRIES_MAX: u64 = 10_000;
+/// Lines of one report before repeats are left out: a busy incident has hundreds.
+const LINES_MAX: usize = 10_000;
 
 /// The report.
 #[derive(Clone, Debug, Serialize)]
@@ -62,8 +62,11 @@ pub struct Report {
     pub follow_ups: Vec<FollowUp>,
     /// The sealed bundle.
     pub evidence: Option<Digest>,
-    /// Everything, in order.
+    /// Everything, in order, but for repeats beyond the first thousands of lines.
     pub timeline: Vec<Line>,
+    /// Lines that are left out: signals that said again what was known.
+    #[serde(skip_serializing_if = "is_none")]
+    pub repeats: u64,
 }
 
 /// One line of the timeline.
@@ -104,9 +107,16 @@ impl Report {
             follow_ups: Vec::new(),
             evidence: None,
             timeline: Vec::new(),
+            repeats: 0,
         };
+        let again = repeated(entries);
         for entry in entries {
             report.see(entry);
+            let of = entry.cause.unwrap_or(entry.seq);
+            if report.timeline.len() >= LINES_MAX && again.contains(&of) {
+                report.repeats += 1;
+                continue;
+            }
             report.timeline.push(Line {
                 seq: entry.seq,
                 at_ms: entry.at.wall_ms,
@@ -181,6 +191,22 @@ impl Report {
     pub fn digest(&self) -> Digest {
         Digest::of(&serde_json::to_vec(self).unwrap_or_default())
     }
+}
+
+// Signals that were found to say nothing new, by their numbers.
+fn repeated(entries: &[Entry]) -> BTreeSet<u64> {
+    let repeat = |entry: &Entry| match &entry.event {
+        Event::Fact(Fact::Decided(decision)) if decision.verdict == Verdict::Duplicate => {
+            entry.cause
+        }
+        _ => None,
+    };
+    entries.iter().filter_map(repeat).collect()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 fn rolls_back(action: &Action) -> bool {

@@ -92,7 +92,9 @@ fn page_test(args: &PageTest, out: &mut dyn Write) -> Result<Exit, Failure> {
         let outbox = outbox.as_array().map_or(&[][..], Vec::as_slice);
         let of_test: Vec<&Value> =
             outbox.iter().filter(|line| keys.contains(&line["key"])).collect();
-        let all = |standing: &str| of_test.iter().all(|line| line["standing"] == standing);
+        let all = |standing: &str| {
+            of_test.len() == keys.len() && of_test.iter().all(|line| line["standing"] == standing)
+        };
         let dead = of_test.iter().any(|line| line["standing"] == "dead");
         let late = start.elapsed() > PATIENCE;
         if !(all("done") || dead || late) {

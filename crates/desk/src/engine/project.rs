@@ -38,8 +38,8 @@ pub struct IncidentView<'a> {
 }
 
 impl Touched {
-    pub(super) fn see(&mut self, entry: &Entry) {
-        self.incidents.extend(about(entry));
+    pub(super) fn see(&mut self, entry: &Entry, state: &State) {
+        self.incidents.extend(about(entry, state));
         match &entry.event {
             Event::Input(Input::Window(_) | Input::WindowEnd(_) | Input::Mute(_)) => {
                 self.plans = true;
@@ -118,15 +118,24 @@ fn doc(kind: &'static str, id: String, order: u64, body: &impl Serialize) -> Doc
 }
 
 /// The incident that an entry is about.
-pub(super) fn about(entry: &Entry) -> Option<IncidentId> {
+pub(super) fn about(entry: &Entry, state: &State) -> Option<IncidentId> {
     match &entry.event {
         Event::Input(input) => crate::decide::incident_of(input),
-        Event::Fact(fact) => about_fact(fact),
+        Event::Fact(fact) => about_fact(fact, state),
     }
 }
 
-fn about_fact(fact: &Fact) -> Option<IncidentId> {
+fn about_fact(fact: &Fact, state: &State) -> Option<IncidentId> {
     match fact {
+        Fact::Granted { request, .. }
+        | Fact::Approved(request)
+        | Fact::Rejected(request)
+        | Fact::Voided(request)
+        | Fact::Expired(request)
+        | Fact::Executed(request) => Some(state.request(*request)?.incident),
+        Fact::RunAsked { run, .. } | Fact::MeasureOverdue { run, .. } => {
+            Some(state.run(*run)?.incident)
+        }
         Fact::Refused { incident, .. } => *incident,
         Fact::Decided(decision) => decision.incident,
         Fact::Issued(action) => Some(action.incident),
@@ -166,19 +175,11 @@ fn about_fact(fact: &Fact) -> Option<IncidentId> {
         | Fact::Overdue(_)
         | Fact::GateOpened(_)
         | Fact::Sensed(_)
-        | Fact::Granted { .. }
-        | Fact::Approved(_)
-        | Fact::Rejected(_)
-        | Fact::Voided(_)
-        | Fact::Expired(_)
-        | Fact::Executed(_)
         | Fact::PolicyDrafted(_)
         | Fact::PolicyGranted { .. }
         | Fact::PolicyAdopted(_)
         | Fact::PolicyDropped(_)
         | Fact::PolicyReverted(_)
-        | Fact::RunAsked { .. }
-        | Fact::MeasureOverdue { .. }
         | Fact::Proposed { .. } => None,
     }
 }
@@ -230,22 +231,9 @@ fn notification(
     now: Moment,
     key: String,
 ) -> Notification {
-    let (event, role) = match notice {
-        Notice::Opened => ("opened", None),
-        Notice::Redecided => ("redecided", None),
-        Notice::Resolved => ("resolved", None),
-        Notice::Flapping => ("flapping", None),
-        Notice::Escalated { role } => ("escalated", Some(role.clone())),
-        Notice::ActionFailed { .. } => ("action_failed", None),
-        Notice::Asked { .. } => ("asked", None),
-        Notice::Ended => ("ended", None),
-        Notice::Overdue { .. } => ("overdue", None),
-        Notice::BrokenGlass { role, .. } => ("broken_glass", Some(role.clone())),
-        Notice::Said { role, .. } => ("said", Some(role.clone())),
-        Notice::MeasureOverdue { owner, .. } => ("measure_overdue", Some(owner.clone())),
-        Notice::RunWaits { .. } => ("run_waits", None),
-    };
-    let whom = role.as_ref().map(|role| format!(" to {role}")).unwrap_or_default();
+    let (event, role) = notice.event();
+    let role = role.map(str::to_owned);
+    let told = notice.told();
     let rule = incident.rule.as_ref().map(|rule| format!(" ({rule})")).unwrap_or_default();
     let detail = detail(state, incident, notice).map(|text| format!(": {text}"));
     let detail = detail.unwrap_or_default();
@@ -257,7 +245,7 @@ fn notification(
     let about = about.into_iter().filter_map(|name| Some(labels.get(name)?.as_str()));
     let about: String = about.flat_map(|text| [" ", text]).collect();
     let summary = format!(
-        "{drill}{} {} {}{about}: {event}{whom}, {}{rule}, {}{detail}",
+        "{drill}{} {} {}{about}: {told}, {}{rule}, {}{detail}",
         incident.severity,
         incident.id,
         incident.kind,

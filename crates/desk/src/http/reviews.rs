@@ -17,7 +17,7 @@ use crate::event::{Input, Outcome};
 use crate::incident::{FollowUp, IncidentId, Review};
 use crate::person::PersonId;
 use crate::policy::Verdict;
-use crate::report::{ENTRIES_MAX, Report};
+use crate::report::Report;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -182,7 +182,13 @@ async fn validation(api: &Api, id: IncidentId) -> Result<Response, Problem> {
 }
 
 async fn made(api: &Api, id: IncidentId) -> Result<Report, Problem> {
-    let entries = api.with_store(move |store| store.timeline(id, 0, ENTRIES_MAX)).await?;
+    let (mut entries, mut from) = (Vec::new(), 0);
+    loop {
+        let page = api.with_store(move |store| store.timeline(id, from, PAGE)).await?;
+        let Some(last) = page.last() else { break };
+        from = last.seq.saturating_add(1);
+        entries.extend(page);
+    }
     Report::of(id, &entries).ok_or(Problem::NOT_FOUND)
 }
 
@@ -207,6 +213,8 @@ async fn seal(api: &Api, asked: Asked, id: IncidentId) -> Result<Response, Probl
     acted(api.lanes.ask(asked.caller.actor, inputs).await?)
 }
 
+/// Entries that are read at once.
+const PAGE: u64 = 10_000;
 /// Checks of one incident.
 const CHECKS_MAX: usize = 64;
 /// Nobody waits longer than a week for proof.

@@ -6,6 +6,8 @@ use super::{Line, Report};
 use crate::decision::What;
 use crate::event::{Event, Fact, Input};
 use crate::moment::{DAY_MS, MINUTE_MS, SECOND_MS};
+use crate::runbook::run::{RunEvent, RunId};
+use crate::scrub::Scrubbed;
 
 impl Report {
     /// As Markdown, in the order of the playbook's template.
@@ -22,6 +24,9 @@ impl Report {
         out.push_str("\n### Every entry\n\n");
         for line in &self.timeline {
             writeln!(out, "- {}", plain(&told(line))).ok();
+        }
+        if self.repeats > 0 {
+            writeln!(out, "- {} lines of repeats are left out", self.repeats).ok();
         }
         let review = |text: Option<&str>| text.map_or_else(|| "Not written yet.".to_owned(), plain);
         let root = self.review.as_ref().map(|review| review.root_cause.as_str());
@@ -57,6 +62,9 @@ impl Report {
         for line in &self.timeline {
             writeln!(out, "<li>{}</li>", escape(&told(line))).ok();
         }
+        if self.repeats > 0 {
+            writeln!(out, "<li>{} lines of repeats are left out</li>", self.repeats).ok();
+        }
         let text = |text: Option<&str>| escape(text.unwrap_or("Not written yet."));
         let root = self.review.as_ref().map(|review| review.root_cause.as_str());
         let lessons = self.review.as_ref().map(|review| review.lessons.as_str());
@@ -77,8 +85,7 @@ impl Report {
 
     fn head(&self) -> Vec<(&'static str, String)> {
         let or = |text: Option<String>| text.unwrap_or_else(|| "not stated".to_owned());
-        let scrubbed =
-            |text: &Option<crate::scrub::Scrubbed>| text.as_ref().map(|it| it.to_string());
+        let scrubbed = |text: &Option<Scrubbed>| text.as_ref().map(|it| it.to_string());
         let labels: Vec<String> =
             self.labels.iter().map(|(name, text)| format!("{name}={text}")).collect();
         vec![
@@ -142,8 +149,29 @@ pub(super) fn tell(event: &Event) -> String {
         Event::Fact(Fact::Issued(action)) => match &action.what {
             What::Respond(response) => format!("{} {}", action.id, response.as_str()),
             What::Execute { action: spec, .. } => format!("{} {}", action.id, spec.name),
-            What::Tell(_) => format!("{} somebody is told", action.id),
+            What::Tell(notice) => format!("{} {}", action.id, notice.told()),
         },
+        Event::Fact(Fact::Granted { request, by }) => format!("{by} agrees to {request}"),
+        Event::Fact(Fact::Approved(request)) => format!("{request} is approved"),
+        Event::Fact(Fact::Rejected(request)) => format!("{request} is rejected"),
+        Event::Fact(Fact::Voided(request)) => format!("{request} was edited and is void"),
+        Event::Fact(Fact::Expired(request)) => format!("{request} ran out of time"),
+        Event::Fact(Fact::Executed(request)) => format!("{request} is executed"),
+        Event::Fact(Fact::Stepped { run, event, .. }) => stepped(*run, event),
+        Event::Fact(Fact::RunBlocked { run, why, .. }) => format!("{run} waits: {why}"),
+        Event::Input(Input::Result { action, failed: Some(why) }) => {
+            format!("{action} could not be done: {why}")
+        }
+        Event::Input(Input::Result { action, failed: None }) => format!("{action} is done"),
+        Event::Input(Input::Waive { item, reason, .. }) => {
+            format!("goes on without {item}: {reason}")
+        }
+        Event::Input(Input::BreakGlass { action, reason, .. }) => {
+            format!("does {} alone: {reason}", action.name)
+        }
+        Event::Input(Input::Release { reason, .. }) => format!("releases the hold: {reason}"),
+        Event::Input(Input::Resume { run, reason, .. }) => format!("lets {run} go on: {reason}"),
+        Event::Input(Input::Abort { run, reason }) => format!("stops {run}: {reason}"),
         Event::Fact(Fact::Refused { why, .. }) => format!("refused: {why}"),
         Event::Fact(Fact::Acked { by, .. }) => format!("{by} has it in hand"),
         Event::Fact(Fact::GateShut { gate, .. }) => format!("gate {gate} is shut"),
@@ -151,6 +179,31 @@ pub(super) fn tell(event: &Event) -> String {
         Event::Fact(Fact::Fell { to, reason, .. }) => format!("severity falls to {to}: {reason}"),
         other => name(other),
     }
+}
+
+fn stepped(run: RunId, event: &RunEvent) -> String {
+    let what = match event {
+        RunEvent::Begun { step, by, .. } => format!("begins step {step} by {by}"),
+        RunEvent::Ended { step, answer: Some(answer), .. } => {
+            format!("has done step {step}: {answer}")
+        }
+        RunEvent::Ended { step, why, .. } => {
+            format!("failed at step {step}{}", because(why.as_ref()))
+        }
+        RunEvent::Undoing { step, by, .. } => format!("begins to undo step {step} by {by}"),
+        RunEvent::Undone { step, done: true, .. } => format!("has undone step {step}"),
+        RunEvent::Undone { step, why, .. } => {
+            format!("could not undo step {step}{}", because(why.as_ref()))
+        }
+        RunEvent::Aborted => "was stopped".to_owned(),
+        RunEvent::Resumed(_) => "goes on".to_owned(),
+        RunEvent::Returned { step } => format!("goes back to step {step}"),
+    };
+    format!("{run} {what}")
+}
+
+fn because(why: Option<&Scrubbed>) -> String {
+    why.map(|why| format!(": {why}")).unwrap_or_default()
 }
 
 // Everything else by the name it has in the log.

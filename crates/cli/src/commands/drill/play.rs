@@ -49,9 +49,18 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     let path = args.runbooks.join(format!("{}.yaml", args.drill.as_str()));
     let runbook = read(&path)?;
     let desk = args.at.open()?;
-    let (incident, steps) = play(args.drill, &desk)?;
-    let passed = steps.iter().all(|step| step.passed);
-    end(&desk, &incident, args.drill, &runbook, passed)?;
+    let incident = begin(args.drill, &desk)?;
+    let played = play(args.drill, &desk, &incident);
+    let passed = played.as_ref().is_ok_and(|steps| steps.iter().all(|step| step.passed));
+    // Whatever became of it: what it has shut, held and frozen is let go with its end.
+    let name = &incident.name;
+    end(&desk, name, args.drill, &runbook, passed).map_err(|failure| {
+        failure.hint(format!(
+            "{name} is a drill and still open, and may keep gates shut: \
+             lucarne incident move {name} cancelled --reason drill"
+        ))
+    })?;
+    let (steps, incident) = (played?, &incident.name);
     match args.at.output {
         Output::Text => {
             for step in &steps {
@@ -77,8 +86,15 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     Ok(if passed { Exit::Yes } else { Exit::No })
 }
 
-fn play(drill: Drill, desk: &Desk) -> Result<(String, Vec<Step>), Failure> {
-    let expected = drill.expected();
+/// The incident of a drill that has begun.
+struct Begun {
+    name: String,
+    answer: Value,
+    began: Instant,
+    decided_ms: u64,
+}
+
+fn begin(drill: Drill, desk: &Desk) -> Result<Begun, Failure> {
     let mut signal = json!({ "kind": drill.kind(), "labels": drill.labels() });
     if let Some(fault) = drill.fault() {
         signal["fault"] = json!(fault);
@@ -86,9 +102,16 @@ fn play(drill: Drill, desk: &Desk) -> Result<(String, Vec<Step>), Failure> {
     let began = Instant::now();
     let taken = desk.post("/v1/signals", &signal)?;
     let decided_ms = ms(began);
-    let answer = &taken["answers"][0];
-    let incident = answer["incident"].as_str().map(str::to_owned);
-    let incident = incident.ok_or_else(|| Failure::new(Exit::No, "the desk opened no incident"))?;
+    let answer = taken["answers"][0].clone();
+    let name = answer["incident"].as_str().map(str::to_owned);
+    let name = name.ok_or_else(|| Failure::new(Exit::No, "the desk opened no incident"))?;
+    Ok(Begun { name, answer, began, decided_ms })
+}
+
+fn play(drill: Drill, desk: &Desk, begun: &Begun) -> Result<Vec<Step>, Failure> {
+    let expected = drill.expected();
+    let Begun { name: incident, answer, began, decided_ms } = begun;
+    let (began, decided_ms) = (*began, *decided_ms);
     let rule = answer["rule"].as_str().unwrap_or("none").to_owned();
     let path = format!("/v1/incidents/{incident}");
     let view = desk.get(&path)?;
@@ -124,8 +147,8 @@ fn play(drill: Drill, desk: &Desk) -> Result<(String, Vec<Step>), Failure> {
     let passed = !expected.gated || (gate == 503 && took_ms <= expected.gated_ms);
     let seen = format!("the gate answers {gate}");
     steps.push(Step { what: "gate", passed, took_ms, bound_ms: expected.gated_ms, seen });
-    steps.push(told(desk, &incident, began, expected.told_ms)?);
-    Ok((incident, steps))
+    steps.push(told(desk, incident, began, expected.told_ms)?);
+    Ok(steps)
 }
 
 // Every notification of the incident is out; a desk without channels tells nobody.

@@ -11,6 +11,8 @@ use crate::failure::{Exit, Failure};
 
 /// List incidents, the newest first
 ///
+/// The exit code speaks of all of them, also of those that are not printed.
+///
 /// Exit codes: 0 none is open that pages; 1 at least one is; 4 the desk cannot be reached.
 ///
 /// Example: lucarne incident list --limit 20
@@ -57,13 +59,15 @@ pub(super) struct Timeline {
 pub(super) fn list(args: &List, out: &mut dyn Write) -> Result<Exit, Failure> {
     let desk = args.at.open()?;
     let (began, patience) = (Instant::now(), Duration::from_millis(args.wait.unwrap_or(0)));
-    let incidents = loop {
+    let mut incidents = loop {
         let found = listed(&desk, args)?;
         if found.iter().any(is_open) || began.elapsed() >= patience {
             break found;
         }
         std::thread::park_timeout(LOOK);
     };
+    let exit = if incidents.iter().any(needs_somebody) { Exit::No } else { Exit::Yes };
+    incidents.truncate(usize::try_from(args.limit).unwrap_or(usize::MAX));
     if args.at.output == Output::Json {
         writeln!(out, "{}", Value::from(incidents.clone()))?;
     } else {
@@ -74,15 +78,24 @@ pub(super) fn list(args: &List, out: &mut dyn Write) -> Result<Exit, Failure> {
             writeln!(out, "no incidents")?;
         }
     }
-    Ok(if incidents.iter().any(needs_somebody) { Exit::No } else { Exit::Yes })
+    Ok(exit)
 }
 
+// All of the kind, page by page.
 fn listed(desk: &Desk, args: &List) -> Result<Vec<Value>, Failure> {
-    let found = desk.get(&format!("/v1/incidents?limit={}", args.limit))?;
-    let all = found.as_array().cloned().unwrap_or_default();
     let wanted =
         |view: &Value| args.kind.as_ref().is_none_or(|kind| view["incident"]["kind"] == **kind);
-    Ok(all.into_iter().filter(wanted).collect())
+    let (mut all, mut below) = (Vec::new(), String::new());
+    loop {
+        let page = desk.get(&format!("/v1/incidents?limit={PAGE}{below}"))?;
+        let page = page.as_array().cloned().unwrap_or_default();
+        let (last, whole) = (page.last().map(|view| view["incident"]["id"].clone()), page.len());
+        all.extend(page.into_iter().filter(wanted));
+        match last {
+            Some(last) if whole >= PAGE => below = format!("&below={last}"),
+            _ => return Ok(all),
+        }
+    }
 }
 
 fn needs_somebody(view: &Value) -> bool {
@@ -172,5 +185,7 @@ pub(super) fn timeline(args: &Timeline, out: &mut dyn Write) -> Result<Exit, Fai
     Ok(Exit::Yes)
 }
 
+/// The most that the desk gives at once.
+const PAGE: usize = 1000;
 /// Often enough for somebody who waits.
 const LOOK: Duration = Duration::from_millis(200);
