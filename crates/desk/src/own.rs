@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -14,6 +14,7 @@ use crate::engine::lanes::{Lanes, Unavailable};
 use crate::engine::{Published, wall_ms};
 use crate::event::Input;
 use crate::intake::empty;
+use crate::moment::DAY_MS;
 use crate::person::Actor;
 use crate::policy::Policy;
 use crate::scrub::Scrubber;
@@ -74,8 +75,11 @@ impl Own {
     /// Looks at the outbox until it is told to stop, and says when something is stuck there and
     /// when it is not any more.
     pub(crate) async fn watch_outbox(self, mut stop: watch::Receiver<bool>) {
-        let mut said = false;
+        let (mut said, mut tidied) = (false, None::<Instant>);
         while !*stop.borrow() {
+            if tidied.is_none_or(|at| at.elapsed() >= TIDY) && self.tidy().await.is_ok() {
+                tidied = Some(Instant::now());
+            }
             if let Ok(backlog) = self.backlog().await {
                 let stuck = is_stuck(&backlog, wall_ms());
                 // What could not be said is said at the next look.
@@ -99,9 +103,22 @@ impl Own {
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
+        self.with(Store::backlog).await
+    }
+
+    // What was sent long ago is in the log; the outbox does not grow for ever.
+    async fn tidy(&self) -> Result<u64, StoreError> {
+        let before_ms = wall_ms().saturating_sub(KEPT_MS);
+        self.with(move |store| store.forget_done(before_ms)).await
+    }
+
+    async fn with<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, StoreError> {
         let store = Arc::clone(&self.store);
-        let look = move || store.lock().unwrap_or_else(PoisonError::into_inner).backlog();
-        tokio::task::spawn_blocking(look).await.map_err(|_| StoreError::Late)?
+        let done = move || work(&mut store.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::task::spawn_blocking(done).await.map_err(|_| StoreError::Late)?
     }
 }
 
@@ -111,6 +128,10 @@ fn is_stuck(backlog: &Backlog, now_ms: u64) -> bool {
     !backlog.dead.is_empty() || backlog.oldest_ms.is_some_and(late)
 }
 
+/// How often what was sent is forgotten.
+const TIDY: Duration = Duration::from_secs(3600);
+/// Longer than a test of who is on call is good for.
+const KEPT_MS: u64 = 90 * DAY_MS;
 /// How often the outbox is looked at: well within the minute in which somebody is told.
 const LOOK: Duration = Duration::from_secs(2);
 /// As long as until a fallback gets a copy.

@@ -135,6 +135,10 @@ fn what_was_said_is_there_after_a_restart() {
     assert!(text.ends_with("incident  INC-1\nverdict   legitimate (D5)\n"), "{text}");
     // Somebody is to be woken: the list says so with its exit code.
     site.no("looker", &["incident", "list"], "SEV1 guard_trip legitimate (D5)");
+    // Also when it is not among those that are printed.
+    site.yes("source", &["signals", "send", "--kind", "other", "--label", "instance=i1"]);
+    let (code, text) = site.said("looker", &["incident", "list", "--limit", "1"]);
+    assert!(code == Some(1) && text.contains("INC-2") && !text.contains("INC-1"), "{text}");
     let before = site.json(&["incident", "show", "INC-1"]);
     assert_eq!(site.stop(), Some(0));
     let (code, text) = site.said("looker", &["incident", "list"]);

@@ -76,7 +76,8 @@ fn a_run_is_approved_started_followed_let_go_on_and_aborted() {
     // Nobody can be asked, so the run stands at `look`.
     let follow = ["runbook", "follow", "RUN-1", "--for", "30s"];
     let (code, text) = site.said("ann", &follow);
-    assert!(code == Some(1) && text.ends_with("RUN-1 is failed at look\n"), "{code:?} {text}");
+    let why = "RUN-1 is failed at look: the catalogue names no collector\n";
+    assert!(code == Some(1) && text.ends_with(why), "{code:?} {text}");
     assert!(text.contains("shut: done\n"), "{text}");
     site.no("looker", &["gate", "show", "side"], "side is shut");
     let resume = |how: &str| {

@@ -29,6 +29,11 @@ fn trip(scrubber: &Scrubber) -> Signal {
 }
 
 fn log() -> Vec<Entry> {
+    logged(0)
+}
+
+// With so many repeats before its end.
+fn logged(repeats: u64) -> Vec<Entry> {
     let scrubber = Scrubber::new([7; 32]);
     let mut desk = Desk::new(Policy::shipped(Profile::ResponderDefault)).unwrap();
     let ann = Person {
@@ -54,7 +59,11 @@ fn log() -> Vec<Entry> {
         (62_000, by, Input::Reviewed { incident, review, follow_ups: vec![task] }),
     ];
     let mut entries = Vec::new();
-    for (ms, actor, input) in inputs {
+    let signal = trip(&scrubber);
+    let again = |ms| (ms, Actor::Desk, Input::Signal(signal.clone()));
+    let [first @ .., ack, review] = inputs;
+    let repeats = (0..repeats).map(|at| again(1_001 + at));
+    for (ms, actor, input) in first.into_iter().chain(repeats).chain([ack, review]) {
         let at = Moment { wall_ms: T0 + ms, mono_ms: ms };
         entries.extend(desk.take(at, actor, input).0);
     }
@@ -88,6 +97,44 @@ fn every_field_of_the_template_comes_from_an_event() {
     }
     let page = report.html();
     assert!(page.contains("t_1 &lt;b&gt;_x_&lt;/b&gt;") && !page.contains("<b>"), "{page}");
+}
+
+#[test]
+fn repeats_are_left_out_and_the_end_is_not() {
+    let report = Report::of(IncidentId(1), &logged(3_400)).unwrap();
+    // A signal, that it was attached, and what was decided.
+    assert_eq!(report.repeats + report.timeline.len() as u64, 10_200 + log().len() as u64);
+    assert!((9_999..10_010).contains(&report.timeline.len()), "{}", report.timeline.len());
+    assert!(report.review.is_some(), "it is there to its end");
+    let (text, page) = (report.markdown(), report.html());
+    let said = format!("{} lines of repeats are left out", report.repeats);
+    assert!(text.contains(&said) && page.contains(&said), "{said}");
+    let few = Report::of(IncidentId(1), &logged(100)).unwrap();
+    assert_eq!((few.repeats, few.timeline.len()), (0, 300 + log().len()));
+}
+
+#[test]
+fn the_timeline_says_who_agreed_to_what_and_what_runs_did() {
+    use crate::approval::RequestId;
+    use crate::decision::{Action, ActionId, Notice, What};
+    use crate::event::{Event, Fact};
+    use crate::runbook::run::{RunEvent, RunId};
+    let scrubbed = |text: &str| Scrubber::new([7; 32]).scrub(text);
+    let (request, by) = (RequestId(2), PersonId("ann".to_owned()));
+    let tell = |fact| text::tell(&Event::Fact(fact));
+    assert_eq!(tell(Fact::Granted { request, by }), "ann agrees to REQ-2");
+    assert_eq!(tell(Fact::Approved(request)), "REQ-2 is approved");
+    let stepped = |event| tell(Fact::Stepped { run: RunId(1), incident: IncidentId(1), event });
+    let ended = RunEvent::ended(3, Err(scrubbed("answered 503")), "desk-1/1");
+    assert_eq!(stepped(ended), "RUN-1 failed at step 3: answered 503");
+    let undone = RunEvent::undone(3, Ok(()), "desk-1/1");
+    assert_eq!(stepped(undone), "RUN-1 has undone step 3");
+    let what = What::Tell(Notice::Escalated { role: "ciso".to_owned() });
+    let action = Action { id: ActionId(4), incident: IncidentId(1), what, attempt: 1 };
+    assert_eq!(tell(Fact::Issued(action)), "ACT-4 escalated to ciso");
+    let failed = Some(scrubbed("rbac refuses"));
+    let result = Event::Input(Input::Result { action: ActionId(4), failed });
+    assert_eq!(text::tell(&result), "ACT-4 could not be done: rbac refuses");
 }
 
 /// Every attribute that class 2005 of schema 1.8.0 requires is there, and nothing moves unseen.

@@ -315,6 +315,28 @@ async fn after_a_minute_a_fallback_has_a_copy_and_the_desk_says_that_it_is_stuck
     desk.stop();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_sent_long_ago_is_forgotten_and_what_was_not_is_kept() {
+    let home = Home::new("{sqlite: desk.db}", "");
+    let day = 86_400_000;
+    let ages = [("long-ago", 91 * day), ("lately", 89 * day), ("never", 91 * day)];
+    add(&home, &ages.map(|(key, age)| piece("notify/gone", key, age)));
+    let mut store = Store::new(Box::new(Sqlite::open(&home.path("desk.db")).unwrap())).unwrap();
+    for _ in 0..2 {
+        let sent = store.lease("notify/gone", "test", u64::MAX >> 2, 1).unwrap().unwrap();
+        let done = lucarne_desk::store::work::Standing::Done;
+        assert!(store.settle(sent.id, "test", done, 0, "").unwrap());
+    }
+    drop(store);
+    let desk = Process::start(&home.config());
+    let mut client = Client::wait(desk.address, "ann").await;
+    let gone = |work: &[Value]| work.iter().all(|one| one["key"] != "long-ago");
+    let work = until(&mut client, gone).await;
+    let keys: Vec<&Value> = work.iter().map(|one| &one["key"]).collect();
+    assert_eq!(keys, ["lately", "never"]);
+    desk.stop();
+}
+
 #[test]
 fn channels_that_tell_nobody_first_are_refused() {
     let home = Home::new("{sqlite: desk.db}", "");
