@@ -2,8 +2,9 @@
 //!
 //! Each channel sends in order and one at a time. What fails waits longer each time, or as long as
 //! the receiver asks, and what is behind it waits as well; the fallback gets a copy of all that has
-//! waited for a minute. After so many attempts a piece is dead and visible. A receiver may get a piece twice, under the same key,
-//! when this process dies between sending and writing down that it did.
+//! waited for a minute. After so many attempts a piece is dead and visible. A receiver may get a
+//! piece twice, under the same key, when this process dies between sending and writing down that it
+//! did.
 
 pub mod channel;
 mod client;

@@ -102,8 +102,8 @@ impl Wal {
     /// happened.
     ///
     /// # Errors `Locked`, `Corrupt` when something durable is not as it was written, `OtherFormat`
-    /// when another build wrote it, `Missing` when a roll is gone that is not archived, or a failing
-    /// disk.
+    /// when another build wrote it, `Missing` when a roll is gone that is not archived, or a disk
+    /// that fails.
     pub fn open(directory: &Path, limits: Limits) -> Result<(Self, Recovered), WalError> {
         Self::open_on(Arc::new(RealDisk), directory, limits)
     }
