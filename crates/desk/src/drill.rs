@@ -6,12 +6,20 @@
 use std::collections::BTreeMap;
 
 use crate::incident::Severity;
+use crate::scrub::Scrubbed;
 use crate::signal::{Fault, Kind};
 
 /// The label that marks a drill.
 pub const LABEL: &str = "drill";
 /// The instance that a drill is about.
 pub const INSTANCE: &str = "drill";
+
+/// Whether labels are those of a drill: any source may call a real incident one, and does not make
+/// it one by that.
+pub fn is_one(labels: &BTreeMap<String, Scrubbed>) -> bool {
+    let is = |name: &str, text: &str| labels.get(name).map(Scrubbed::as_str) == Some(text);
+    is(LABEL, "true") && is("instance", INSTANCE)
+}
 
 /// One of the four incidents of the operations page.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]

@@ -60,6 +60,7 @@ pub struct Api {
     runbooks: Shelf,
     rules: Option<Arc<RuleFile>>,
     channels: Vec<String>,
+    fallbacks: Vec<String>,
     metrics: Arc<Metrics>,
     // reads only, and the few writes that are no inputs
     store: Arc<Mutex<Store>>,
@@ -89,6 +90,8 @@ pub struct Parts {
     pub rules: Option<Arc<RuleFile>>,
     /// Names of the channels that notifications go to.
     pub channels: Vec<String>,
+    /// Names of those that get what the others cannot send.
+    pub fallbacks: Vec<String>,
     /// What is measured.
     pub metrics: Arc<Metrics>,
     /// A connection of its own.
@@ -118,6 +121,7 @@ pub fn router(parts: Parts) -> Router {
         runbooks: parts.runbooks,
         rules: parts.rules,
         channels: parts.channels,
+        fallbacks: parts.fallbacks,
         metrics: parts.metrics,
         store: Arc::new(Mutex::new(parts.store)),
         room: Semaphore::new(REQUESTS_MAX),

@@ -84,13 +84,20 @@ pub struct Line {
     pub text: String,
 }
 
-impl Report {
-    /// The report of an incident; none of an incident without entries.
-    pub fn of(incident: IncidentId, entries: &[Entry]) -> Option<Self> {
-        let made_ms = entries.last()?.at.wall_ms;
-        let mut report = Self {
+/// A report that is being made, page by page.
+#[derive(Debug)]
+pub struct Reading {
+    report: Report,
+    // the last input with what followed from it: more of it may be on the next page
+    held: Vec<Entry>,
+}
+
+impl Reading {
+    /// The report of an incident of which nothing is known.
+    pub fn of(incident: IncidentId) -> Self {
+        let report = Report {
             incident: incident.to_string(),
-            made_ms,
+            made_ms: 0,
             kind: None,
             severity: None,
             phase: Phase::Detected,
@@ -109,15 +116,45 @@ impl Report {
             timeline: Vec::new(),
             repeats: 0,
         };
+        Self { report, held: Vec::new() }
+    }
+
+    /// Takes the next entries in.
+    pub fn take(&mut self, page: Vec<Entry>) {
+        self.held.extend(page);
+        let of = |entry: &Entry| entry.cause.unwrap_or(entry.seq);
+        let last = self.held.last().map(of);
+        let whole = self.held.iter().rposition(|entry| Some(of(entry)) != last);
+        let rest = self.held.split_off(whole.map_or(0, |at| at + 1));
+        let whole = std::mem::replace(&mut self.held, rest);
+        self.report.follow(&whole);
+    }
+
+    /// The report; none of an incident without entries.
+    pub fn end(mut self) -> Option<Report> {
+        self.report.follow(&self.held);
+        (!self.report.timeline.is_empty()).then_some(self.report)
+    }
+}
+
+impl Report {
+    /// The report of an incident; none of an incident without entries.
+    pub fn of(incident: IncidentId, entries: &[Entry]) -> Option<Self> {
+        let mut reading = Reading::of(incident);
+        reading.take(entries.to_vec());
+        reading.end()
+    }
+
+    fn follow(&mut self, entries: &[Entry]) {
         let again = repeated(entries);
         for entry in entries {
-            report.see(entry);
-            let of = entry.cause.unwrap_or(entry.seq);
-            if report.timeline.len() >= LINES_MAX && again.contains(&of) {
-                report.repeats += 1;
+            self.see(entry);
+            self.made_ms = entry.at.wall_ms;
+            if self.timeline.len() >= LINES_MAX && is_repeat(entry, &again) {
+                self.repeats += 1;
                 continue;
             }
-            report.timeline.push(Line {
+            self.timeline.push(Line {
                 seq: entry.seq,
                 at_ms: entry.at.wall_ms,
                 by: entry.actor.to_string(),
@@ -125,7 +162,6 @@ impl Report {
                 text: text::tell(&entry.event),
             });
         }
-        Some(report)
     }
 
     fn see(&mut self, entry: &Entry) {
@@ -193,15 +229,24 @@ impl Report {
     }
 }
 
-// Signals that were found to say nothing new, by their numbers.
+// Inputs whose signal was found to say nothing new, by their numbers.
 fn repeated(entries: &[Entry]) -> BTreeSet<u64> {
-    let repeat = |entry: &Entry| match &entry.event {
-        Event::Fact(Fact::Decided(decision)) if decision.verdict == Verdict::Duplicate => {
-            entry.cause
-        }
-        _ => None,
-    };
+    let repeat = |entry: &Entry| if says_nothing(&entry.event) { entry.cause } else { None };
     entries.iter().filter_map(repeat).collect()
+}
+
+// The signal, that it was attached, and that it says nothing; whatever else followed is news.
+fn is_repeat(entry: &Entry, again: &BTreeSet<u64>) -> bool {
+    let of_signal = match &entry.event {
+        Event::Input(Input::Signal(_)) | Event::Fact(Fact::Attached { .. }) => true,
+        event => says_nothing(event),
+    };
+    of_signal && again.contains(&entry.cause.unwrap_or(entry.seq))
+}
+
+fn says_nothing(event: &Event) -> bool {
+    let settled = [Verdict::Duplicate, Verdict::Resolved, Verdict::Ignored];
+    matches!(event, Event::Fact(Fact::Decided(decision)) if settled.contains(&decision.verdict))
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]

@@ -195,8 +195,8 @@ pub async fn serve(
         mappings: file.mappings.clone(),
         runbooks,
         rules,
-        // A fallback that never worked is found by a test, and not by an incident.
-        channels: file.channels.iter().map(|at| at.name.clone()).collect(),
+        channels: told(file),
+        fallbacks: fallbacks(file),
         metrics,
         store: api_store.1,
     };
@@ -216,10 +216,17 @@ pub async fn serve(
 
 /// Names of the channels that are told first; the others are told when those cannot be.
 fn told(file: &File) -> Vec<String> {
-    let is_fallback =
-        |name: &String| file.channels.iter().any(|at| at.fallback.as_ref() == Some(name));
     let names = file.channels.iter().map(|at| at.name.clone());
-    names.filter(|name| !is_fallback(name)).collect()
+    names.filter(|name| !is_fallback(file, name)).collect()
+}
+
+fn fallbacks(file: &File) -> Vec<String> {
+    let names = file.channels.iter().map(|at| at.name.clone());
+    names.filter(|name| is_fallback(file, name)).collect()
+}
+
+fn is_fallback(file: &File, name: &str) -> bool {
+    file.channels.iter().any(|at| at.fallback.as_deref() == Some(name))
 }
 
 async fn answer(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {

@@ -64,9 +64,7 @@ impl Course<'_> {
     // What a drill has set in motion ends with it: it was about nothing.
     fn end_drill(&mut self, id: IncidentId) {
         let Some(found) = self.state.incidents.get(&id) else { return };
-        let is =
-            |name: &str, text: &str| found.labels.get(name).map(Scrubbed::as_str) == Some(text);
-        if !is(drill::LABEL, "true") || !is("instance", drill::INSTANCE) {
+        if !drill::is_one(&found.labels) {
             return;
         }
         if self.state.is_held(id) {

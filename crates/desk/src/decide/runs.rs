@@ -322,7 +322,10 @@ impl Course<'_> {
         let id = request.id;
         self.fact(Fact::Requested(request));
         self.fact(Fact::RunAsked { run: record.id, step: place, request: id });
-        self.tell(record.incident, Notice::Asked { request: id });
+        let found = self.state.incidents.get(&record.incident);
+        if found.is_some_and(|found| found.phase.is_open()) {
+            self.tell(record.incident, Notice::Asked { request: id });
+        }
     }
 
     // Gates, freezes and holds are state of this desk.
@@ -362,18 +365,13 @@ impl Course<'_> {
     }
 
     pub(super) fn look_at_runs(&mut self) {
-        // What is closed by people is over for them; what is resolved or merged may have left a
-        // measure standing.
-        let is_over = |incident| {
-            self.state.incidents.get(&incident).is_none_or(|found| {
-                matches!(
-                    found.phase,
-                    Phase::Closed | Phase::FalsePositive | Phase::Suppressed | Phase::Cancelled
-                )
-            })
+        // When the incident is over, only what was changed and stands is worth a word.
+        let is_open = |record: &Record| {
+            self.state.incidents.get(&record.incident).is_some_and(|found| found.phase.is_open())
         };
         let stands = self.state.runs.values().filter(|record| {
-            !record.told && !is_over(record.incident) && record.needs_people(self.at)
+            let matters = is_open(record) || !record.measures.is_empty();
+            !record.told && matters && record.needs_people(self.at)
         });
         for (run, incident) in stands.map(|record| (record.id, record.incident)).collect::<Vec<_>>()
         {

@@ -196,7 +196,8 @@ impl Course<'_> {
             let windows = &self.state.policy.windows;
             let said = found.rule == ruling.rule
                 && matches!(phase, Phase::FalsePositive | Phase::Suppressed)
-                && self.at.since(found.decided) < windows.cool_down_ms;
+                && self.at.since(found.decided) < windows.cool_down_ms
+                && ruling.severity >= found.worst;
             if phase.is_open() || said {
                 return (id, false);
             }

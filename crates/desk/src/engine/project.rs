@@ -238,12 +238,13 @@ fn notification(
     let detail = detail(state, incident, notice).map(|text| format!(": {text}"));
     let detail = detail.unwrap_or_default();
     let labels = &incident.labels;
-    let drill = labels.get(drill::LABEL).map_or("", |_| "DRILL ");
+    let drill = if drill::is_one(labels) { "DRILL " } else { "" };
     // What tells this incident from another of its kind.
     let chosen = state.policy().chosen(incident.kind).iter().map(String::as_str);
     let about = chosen.chain(["alertname"]).collect::<BTreeSet<_>>();
     let about = about.into_iter().filter_map(|name| Some(labels.get(name)?.as_str()));
-    let about: String = about.flat_map(|text| [" ", text]).collect();
+    let short = |text: &str| text.chars().take(LABEL_CHARS_MAX).collect::<String>();
+    let about: String = about.map(|text| format!(" {}", short(text))).collect();
     let summary = format!(
         "{drill}{} {} {}{about}: {told}, {}{rule}, {}{detail}",
         incident.severity,
@@ -316,5 +317,7 @@ fn line(text: &str) -> String {
     }
 }
 
+/// Enough to tell it by; the rest of the line is what people must read.
+const LABEL_CHARS_MAX: usize = 40;
 /// What a pager shows; a subject of mail has 998 bytes (RFC 5322, section 2.1.1).
 const SUMMARY_CHARS_MAX: usize = 300;

@@ -85,7 +85,7 @@ impl Sweeper {
         mut stop: watch::Receiver<bool>,
     ) {
         let mut after = if at_once { Duration::ZERO } else { SWEEP_AFTER };
-        let mut unread = false;
+        let (mut failed, mut unread) = (false, false);
         loop {
             tokio::select! {
                 _ = stop.wait_for(|stop| *stop) => return,
@@ -108,13 +108,17 @@ impl Sweeper {
                 Ok(found) => (false, Vec::from_iter(found)),
                 Err(_) => (true, Vec::new()),
             };
-            if fails != unread {
+            // A connection that was lost in the hour is there at the next try.
+            let standing = if fails && !failed { None } else { Some(fails) };
+            failed = fails;
+            let news = standing.filter(|standing| *standing != unread);
+            if let Some(fails) = news {
                 let status = if fails { Status::Firing } else { Status::Resolved };
                 inputs.extend(fault(status).map(Input::Signal));
             }
             let is_told = inputs.is_empty() || lanes.ask(Actor::Desk, inputs).await.is_ok();
             if is_told {
-                unread = fails;
+                unread = news.unwrap_or(unread);
             }
             // What could not be read or told is not left for an hour.
             if fails || !is_told {

@@ -468,7 +468,12 @@ async fn a_log_that_cannot_be_swept_is_told_of_once_and_when_it_can_be_again() {
     };
     let fault = |status| (Kind::DeskFault, "DeskLogUnread".to_owned(), status);
     assert_eq!(next().await, fault(Status::Firing));
-    assert!(began.elapsed() < Duration::from_secs(1), "at once, when the start was in part");
+    let minute = 60..62;
+    assert!(
+        minute.contains(&began.elapsed().as_secs()),
+        "at the second try: {:?}",
+        began.elapsed()
+    );
     // It is tried again each minute, and said once.
     for _ in 0..3 {
         tokio::time::advance(Duration::from_secs(60)).await;
@@ -476,7 +481,7 @@ async fn a_log_that_cannot_be_swept_is_told_of_once_and_when_it_can_be_again() {
     }
     rename(&mut desk, "gone", "entry");
     assert_eq!(next().await, fault(Status::Resolved));
-    assert!((180..=300).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
+    assert!((240..=360).contains(&began.elapsed().as_secs()), "{:?}", began.elapsed());
     stop.send(true).unwrap();
     running.await.unwrap();
     lanes.close();

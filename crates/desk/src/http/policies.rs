@@ -128,7 +128,8 @@ async fn contacts(api: &Api) -> Result<Response, Problem> {
     Ok(answer_json(StatusCode::OK, &api.lanes.see(look).await?))
 }
 
-// Through the outbox and every channel, as a real page goes.
+// Through the outbox and every channel, as a real page goes. A fallback that never worked is found
+// by a test, and not by an incident.
 async fn page_test(api: &Api, asked: &Asked) -> Result<Response, Problem> {
     let PageTest { role } = body(asked)?;
     let policy = api.published().policy.ok_or(Problem::STORE)?;
@@ -154,7 +155,7 @@ async fn page_test(api: &Api, asked: &Asked) -> Result<Response, Problem> {
         let queue = format!("notify/{channel}");
         NewWork { queue, key, incident: IncidentId(0), body, made_ms: now_ms }
     };
-    let work: Vec<NewWork> = api.channels.iter().map(work).collect();
+    let work: Vec<NewWork> = api.channels.iter().chain(&api.fallbacks).map(work).collect();
     let keys: Vec<String> = work.iter().map(|one| one.key.clone()).collect();
     if !work.is_empty() {
         let add =

@@ -17,7 +17,7 @@ use crate::event::{Input, Outcome};
 use crate::incident::{FollowUp, IncidentId, Review};
 use crate::person::PersonId;
 use crate::policy::Verdict;
-use crate::report::Report;
+use crate::report::{Reading, Report};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -182,14 +182,14 @@ async fn validation(api: &Api, id: IncidentId) -> Result<Response, Problem> {
 }
 
 async fn made(api: &Api, id: IncidentId) -> Result<Report, Problem> {
-    let (mut entries, mut from) = (Vec::new(), 0);
+    let (mut reading, mut from) = (Reading::of(id), 0);
     loop {
         let page = api.with_store(move |store| store.timeline(id, from, PAGE)).await?;
         let Some(last) = page.last() else { break };
         from = last.seq.saturating_add(1);
-        entries.extend(page);
+        reading.take(page);
     }
-    Report::of(id, &entries).ok_or(Problem::NOT_FOUND)
+    reading.end().ok_or(Problem::NOT_FOUND)
 }
 
 async fn report(api: &Api, id: IncidentId) -> Result<Response, Problem> {

@@ -13,6 +13,7 @@ use tokio_rustls::rustls::ClientConfig;
 use super::client;
 pub use super::mail::Relay;
 use crate::engine::Notification;
+use crate::incident::Phase;
 
 /// A channel.
 pub struct Channel {
@@ -109,6 +110,11 @@ fn pager_duty(told: &Notification, routing_key: &str) -> Value {
         "resolved" | "ended" => "resolve",
         _ => "trigger",
     };
+    // What is said of an incident that is over is not to open its alert again, which nothing would
+    // end.
+    let over = Phase::ALL.iter().any(|it| !it.is_open() && it.as_str() == told.phase);
+    let own = over && action == "trigger";
+    let dedup_key = if own { &told.key } else { &told.incident };
     let severity = match told.severity.as_str() {
         "SEV0" | "SEV1" => "critical",
         "SEV2" => "error",
@@ -117,7 +123,7 @@ fn pager_duty(told: &Notification, routing_key: &str) -> Value {
     json!({
         "routing_key": routing_key,
         "event_action": action,
-        "dedup_key": told.incident,
+        "dedup_key": dedup_key,
         "payload": {
             "summary": told.summary,
             "source": "lucarne desk",
@@ -140,4 +146,38 @@ async fn webhook(target: &Target, secret: &[u8], told: &Notification) -> Sent {
         ("webhook-signature", format!("v1,{}", STANDARD.encode(tag.as_ref()))),
     ];
     client::post(&target.uri, target.tls.as_ref(), &headers, Bytes::from(body)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_over_is_ended_and_not_begun_again() {
+        let pager = |event: &str, phase: &str| {
+            let name = || "x".to_owned();
+            let told = Notification {
+                key: "ACT-9/pager".to_owned(),
+                incident: "INC-1".to_owned(),
+                event: event.to_owned(),
+                role: None,
+                severity: "SEV1".to_owned(),
+                kind: name(),
+                phase: phase.to_owned(),
+                verdict: name(),
+                summary: name(),
+                at_ms: 0,
+            };
+            let body = pager_duty(&told, "key");
+            ["event_action", "dedup_key"].map(|field| body[field].as_str().unwrap().to_owned())
+        };
+        let is = |action: &str, key: &str| [action.to_owned(), key.to_owned()];
+        assert_eq!(pager("opened", "triaged"), is("trigger", "INC-1"));
+        assert_eq!(pager("asked", "containing"), is("trigger", "INC-1"));
+        for (event, phase) in [("resolved", "resolved"), ("ended", "false_positive")] {
+            assert_eq!(pager(event, phase), is("resolve", "INC-1"));
+        }
+        assert_eq!(pager("run_waits", "resolved"), is("trigger", "ACT-9/pager"));
+        assert_eq!(pager("run_waits", "merged"), is("trigger", "ACT-9/pager"));
+    }
 }

@@ -509,6 +509,7 @@ impl State {
             incident.entered = at;
             if reopened {
                 incident.reopened += 1;
+                incident.worst = incident.severity;
                 incident.acked = None;
                 incident.told.clear();
                 incident.checks.clear();
@@ -534,6 +535,7 @@ impl State {
         self.with(into, |whole| {
             whole.signals += part.signals;
             whole.pages |= part.pages;
+            whole.worst = whole.worst.min(part.worst);
             whole.done_once.extend(part.done_once);
             // The stronger decision stands for both, or the part's cause would be decided again.
             if part.strength > whole.strength {

@@ -84,6 +84,45 @@ fn a_worse_finding_of_the_same_cause_is_no_duplicate() {
 }
 
 #[test]
+fn what_was_called_false_and_is_found_worse_is_open_again() {
+    let mut scene = Scene::new();
+    let found = |scene: &mut Scene, fault| {
+        scene.input(Input::Signal(integrity(Kind::Attestation, fault, INSTANCE)));
+        (scene.last().verdict, scene.incident(1).phase.is_open(), scene.incident(1).severity)
+    };
+    found(&mut scene, Fault::Unavailable);
+    let (incident, reason) = (IncidentId(1), text("a test of ours"));
+    let called = Input::Move { incident, to: Phase::FalsePositive, reason };
+    scene.says("responder-a", called);
+    let again = (Verdict::Duplicate, false, Severity::Sev2);
+    assert_eq!(found(&mut scene, Fault::Unavailable), again);
+    let worse = (Verdict::Legitimate, true, Severity::Sev1);
+    assert_eq!(found(&mut scene, Fault::RoleChanged), worse);
+    assert!(scene.ladder().iter().any(|(_, role)| *role == "security"), "{:?}", scene.ladder());
+    scene.check();
+}
+
+#[test]
+fn what_was_lowered_stays_so_in_what_it_is_merged_into() {
+    let mut scene = Scene::new();
+    let other = "nitro-002-us-east";
+    let found = |scene: &mut Scene, fault, instance| {
+        scene.input(Input::Signal(integrity(Kind::Attestation, fault, instance)));
+        scene.last().verdict
+    };
+    found(&mut scene, Fault::RoleChanged, INSTANCE);
+    found(&mut scene, Fault::Unavailable, other);
+    let (incident, reason) = (IncidentId(1), || text("looked at it"));
+    scene.says("responder-a", Input::Lower { incident, to: Severity::Sev2, reason: reason() });
+    let into = IncidentId(2);
+    scene.says("responder-a", Input::Merge { incident, into });
+    assert_eq!(scene.incident(1).merged_into, Some(into));
+    assert_eq!(found(&mut scene, Fault::RoleChanged, INSTANCE), Verdict::Duplicate);
+    assert_eq!(scene.incident(2).severity, Severity::Sev2);
+    scene.check();
+}
+
+#[test]
 fn a_resolved_alert_neither_opens_nor_ends_it() {
     let mut scene = broken();
     let lost = Draft {

@@ -223,8 +223,24 @@ async fn notices_say_what_who_and_why() {
 }
 
 #[tokio::test]
+async fn whoever_calls_a_real_incident_a_drill_does_not_make_it_one() {
+    let long = "x".repeat(400);
+    let labels = [("drill", "true"), ("alertname", long.as_str()), ("instance", "i1")];
+    let site = Site::new(Kind::Other, &labels, "").await;
+    let told = summary(&site, |it| *it == Notice::Opened);
+    let name = "x".repeat(40);
+    assert!(told.starts_with(&format!("SEV2 INC-1 other {name} i1: opened")), "{told}");
+    // A run that failed and has changed nothing is not worth a word when all is over.
+    site.start("responder-a", STEPS, &[("instance", "i1")]);
+    let (incident, to, reason) = (IncidentId(1), Phase::FalsePositive, text("nothing"));
+    assert_eq!(site.says("responder-a", Input::Move { incident, to, reason }), None);
+    site.until(9).await;
+    assert_eq!((site.stands().0.as_str(), waits(&site)), ("failed", 0));
+}
+
+#[tokio::test]
 async fn what_is_resolved_says_what_was_not_shown_and_a_drill_is_one() {
-    let labels = [("drill", "true"), ("alertname", "Spike"), ("instance", "i1")];
+    let labels = [("drill", "true"), ("alertname", "Spike"), ("instance", "drill")];
     let site = Site::new(Kind::Other, &labels, "").await;
     site.start(
         "responder-a",
@@ -248,7 +264,7 @@ async fn what_is_resolved_says_what_was_not_shown_and_a_drill_is_one() {
     }
     site.core.0.lock().unwrap().until(60 * SECOND);
     let told = summary(&site, |it| *it == Notice::Resolved);
-    assert!(told.starts_with("DRILL SEV2 INC-1 other Spike i1: resolved"), "{told}");
+    assert!(told.starts_with("DRILL SEV2 INC-1 other Spike drill: resolved"), "{told}");
     assert!(told.ends_with(": not shown by ready"), "{told}");
 }
 

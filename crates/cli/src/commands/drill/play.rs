@@ -54,13 +54,16 @@ pub(super) fn run(args: &Args, out: &mut dyn Write) -> Result<Exit, Failure> {
     let passed = played.as_ref().is_ok_and(|steps| steps.iter().all(|step| step.passed));
     // Whatever became of it: what it has shut, held and frozen is let go with its end.
     let name = &incident.name;
-    end(&desk, name, args.drill, &runbook, passed).map_err(|failure| {
-        failure.hint(format!(
-            "{name} is a drill and still open, and may keep gates shut: \
-             lucarne incident move {name} cancelled --reason drill"
-        ))
-    })?;
-    let (steps, incident) = (played?, &incident.name);
+    let ended = end(&desk, name, args.drill, &runbook, passed);
+    let open = format!(
+        "{name} is a drill; as long as it is open it may keep gates shut: \
+         lucarne incident move {name} cancelled --reason drill"
+    );
+    let (steps, incident) = match (played, ended) {
+        (Ok(steps), Ok(())) => (steps, name),
+        (Err(failure), Ok(())) => return Err(failure),
+        (Err(failure), Err(_)) | (Ok(_), Err(failure)) => return Err(failure.hint(open)),
+    };
     match args.at.output {
         Output::Text => {
             for step in &steps {
@@ -179,9 +182,11 @@ fn end(
     let word = if passed { "passed" } else { "failed" };
     let digest = runbook.digest().to_string();
     let text = format!("drill {} {word} with runbook {digest}", drill.as_str());
-    desk.post(&format!("{path}/notes"), &json!({ "text": text }))?;
+    let noted = desk.post(&format!("{path}/notes"), &json!({ "text": text }));
     let to = json!({ "to": "cancelled", "reason": "the drill is over" });
-    desk.post(&format!("{path}/move"), &to).map(|_| ())
+    // What it has shut is let go whether or not the note is there.
+    desk.post(&format!("{path}/move"), &to)?;
+    noted.map(|_| ())
 }
 
 /// The note that a drill leaves when it passed with a runbook of this digest.

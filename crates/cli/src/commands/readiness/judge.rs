@@ -186,16 +186,7 @@ impl<'a> Judge<'a> {
             if rung["people"].as_array().is_none_or(Vec::is_empty) {
                 return (Standing::Fail, format!("nobody speaks for {role}"));
             }
-            let key = format!("page-test/{role}/");
-            let tests = self.outbox.iter().filter(|line| {
-                let of_role = line["key"].as_str().is_some_and(|found| found.starts_with(&key));
-                of_role && line["standing"] == "done"
-            });
-            // The key holds when it was asked for.
-            let at = |line: &Value| -> Option<u64> {
-                line["key"].as_str()?.strip_prefix(&key)?.split('/').next()?.parse().ok()
-            };
-            match tests.filter_map(at).max() {
+            match paged_whole(&self.outbox, role) {
                 Some(at_ms) => standing = standing.max(by_age(at_ms, self.now_ms, self.max_age_ms)),
                 None => open.push(role),
             }
@@ -208,6 +199,45 @@ impl<'a> Judge<'a> {
     }
 }
 
+// When the newest test of a role was asked for, if every channel has delivered it.
+fn paged_whole(outbox: &[Value], role: &str) -> Option<u64> {
+    let key = format!("page-test/{role}/");
+    // The key holds when it was asked for, and the channel; a copy proves nothing of that.
+    let test = |line: &Value| -> Option<(u64, bool)> {
+        let (at, channel) = line["key"].as_str()?.strip_prefix(&key)?.split_once('/')?;
+        let copy = channel.ends_with("/fallback");
+        (!copy).then_some((at.parse().ok()?, line["standing"] == "done"))
+    };
+    let tests: Vec<(u64, bool)> = outbox.iter().filter_map(test).collect();
+    let newest = tests.iter().map(|(at, _)| *at).max()?;
+    tests.iter().all(|(at, done)| *at != newest || *done).then_some(newest)
+}
+
 fn is_drill(view: &Value) -> bool {
     view["incident"]["labels"][lucarne_desk::drill::LABEL] == "true"
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_role_was_paged_when_every_channel_has_delivered_the_newest_test() {
+        let line = |key: &str, standing: &str| json!({ "key": key, "standing": standing });
+        let old = [line("page-test/ciso/5/slack", "done"), line("page-test/ciso/5/mail", "done")];
+        let paged = |more: &[Value]| paged_whole(&[&old, more].concat(), "ciso");
+        assert_eq!(paged(&[]), Some(5));
+        assert_eq!(paged(&[line("page-test/security/9/slack", "open")]), Some(5));
+        let mail = line("page-test/ciso/9/mail", "done");
+        assert_eq!(paged(&[mail.clone(), line("page-test/ciso/9/slack", "done")]), Some(9));
+        for standing in ["open", "dead"] {
+            let slack = line("page-test/ciso/9/slack", standing);
+            assert_eq!(paged(&[mail.clone(), slack.clone()]), None, "{standing}");
+            let copy = line("page-test/ciso/9/slack/fallback", "done");
+            assert_eq!(paged(&[mail.clone(), slack, copy]), None, "a copy is not the channel");
+        }
+        assert_eq!(paged_whole(&[], "ciso"), None);
+    }
 }
