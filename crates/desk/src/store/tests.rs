@@ -48,6 +48,7 @@ fn check(place: &Place) {
     docs_are_written_over_and_listed_newest_first(&mut place.open());
     nothing_of_a_refused_transaction_is_kept(&mut place.open());
     work_is_leased_once_and_in_order(&mut place.open(), &mut place.open());
+    late_work_is_copied_once(&mut place.open());
 }
 
 fn docs_are_written_over_and_listed_newest_first(store: &mut Store) {
@@ -103,6 +104,23 @@ fn work_is_leased_once_and_in_order(one: &mut Store, other: &mut Store) {
     assert_eq!(standing, [Standing::Open; 3]);
     assert!(one.has_open_work(IncidentId(1)).unwrap());
     assert!(!one.has_open_work(IncidentId(2)).unwrap());
+}
+
+fn late_work_is_copied_once(store: &mut Store) {
+    let key = |work: Vec<super::work::Work>| -> Vec<String> {
+        work.into_iter().map(|one| one.key).collect()
+    };
+    let work = [piece("c", "old", 10), piece("c", "older", 9), piece("c", "young", 11)];
+    let others = [piece("d", "other", 1), piece("d", "copied", 1), piece("d", "copied/x", 5)];
+    store.locked(|store, _| store.add_work(&[&work[..], &others[..]].concat())).unwrap();
+    let mut late = |queue, most| key(store.without_copy(queue, "/x", 10, most).unwrap());
+    assert_eq!(late("c", 9), ["old", "older"], "as they were made, whatever was tried");
+    assert_eq!(late("c", 1), ["old"]);
+    assert_eq!(late("d", 9), ["other", "copied/x"], "a copy is its sender's to leave alone");
+    // What is sent needs no copy.
+    let first = store.lease("c", "x", 100, 50).unwrap().unwrap();
+    assert!(store.settle(first.id, "x", Standing::Done, 100, "").unwrap());
+    assert_eq!(key(store.without_copy("c", "/x", 10, 9).unwrap()), ["older"]);
 }
 
 #[test]
