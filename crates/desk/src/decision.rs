@@ -90,33 +90,6 @@ pub enum What {
     },
 }
 
-impl Notice {
-    /// Its name, and whom it is for when the desk knows.
-    pub fn event(&self) -> (&'static str, Option<&str>) {
-        match self {
-            Self::Opened => ("opened", None),
-            Self::Redecided => ("redecided", None),
-            Self::Resolved => ("resolved", None),
-            Self::Flapping => ("flapping", None),
-            Self::Escalated { role } => ("escalated", Some(role)),
-            Self::ActionFailed { .. } => ("action_failed", None),
-            Self::Asked { .. } => ("asked", None),
-            Self::Ended => ("ended", None),
-            Self::Overdue { .. } => ("overdue", None),
-            Self::BrokenGlass { role, .. } => ("broken_glass", Some(role)),
-            Self::Said { role, .. } => ("said", Some(role)),
-            Self::MeasureOverdue { owner, .. } => ("measure_overdue", Some(owner)),
-            Self::RunWaits { .. } => ("run_waits", None),
-        }
-    }
-
-    /// Both in words.
-    pub fn told(&self) -> String {
-        let (event, role) = self.event();
-        role.map_or_else(|| event.to_owned(), |role| format!("{event} to {role}"))
-    }
-}
-
 impl What {
     /// The name of the action; `tell` when somebody is told.
     pub fn name(&self) -> String {
@@ -195,4 +168,31 @@ pub enum Notice {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         request: Option<RequestId>,
     },
+}
+
+impl Notice {
+    /// Its name, and whom it is for when the desk knows.
+    pub fn event(&self) -> (&'static str, Option<&str>) {
+        match self {
+            Self::Opened => ("opened", None),
+            Self::Redecided => ("redecided", None),
+            Self::Resolved => ("resolved", None),
+            Self::Flapping => ("flapping", None),
+            Self::Escalated { role } => ("escalated", Some(role)),
+            Self::ActionFailed { .. } => ("action_failed", None),
+            Self::Asked { .. } => ("asked", None),
+            Self::Ended => ("ended", None),
+            Self::Overdue { .. } => ("overdue", None),
+            Self::BrokenGlass { role, .. } => ("broken_glass", Some(role)),
+            Self::Said { role, .. } => ("said", Some(role)),
+            Self::MeasureOverdue { owner, .. } => ("measure_overdue", Some(owner)),
+            Self::RunWaits { .. } => ("run_waits", None),
+        }
+    }
+
+    /// Both in words.
+    pub fn told(&self) -> String {
+        let (event, role) = self.event();
+        role.map_or_else(|| event.to_owned(), |role| format!("{event} to {role}"))
+    }
 }

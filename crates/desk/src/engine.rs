@@ -402,13 +402,14 @@ impl Taken {
     ) -> Answer {
         let (entries, actions) = desk.take(now, actor, input);
         let mut answer = answer(&entries);
-        let made = entries.iter().find_map(|entry| project::about(entry, desk.state()));
+        let abouts = entries.iter().map(|entry| project::about(entry, desk.state()));
+        let abouts: Vec<_> = abouts.collect();
+        let made = abouts.iter().find_map(|about| *about);
         answer.incident = made;
-        for entry in entries {
-            self.touched.see(&entry, desk.state());
+        for (entry, about) in entries.into_iter().zip(abouts) {
+            self.touched.see(&entry, about);
             // An input is found by the incident it led to.
             let cause = entry.cause.is_none();
-            let about = project::about(&entry, desk.state());
             self.abouts.push(about.or(made.filter(|_| cause)));
             self.entries.push(entry);
         }
@@ -489,7 +490,7 @@ pub fn rebuild(store: &mut Store) -> Result<(), StoreError> {
                     // The last that can be said of it.
                     store.put(&std::mem::take(&mut touched).docs(desk.state()))?;
                 }
-                touched.see(&entry, desk.state());
+                touched.see(&entry, project::about(&entry, desk.state()));
                 desk.apply(&entry);
             }
         }

@@ -45,7 +45,7 @@ use crate::metrics::Metrics;
 use crate::person::Actor;
 use crate::runbook::shelf::Shelf;
 use crate::scrub::Scrubber;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, apart};
 use crate::watchers::RuleFile;
 
 /// Everything the handlers work with.
@@ -277,11 +277,7 @@ impl Api {
         &self,
         work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let store = Arc::clone(&self.store);
-        let done = tokio::task::spawn_blocking(move || {
-            work(&mut store.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        done.await.map_err(|_| Problem::STORE)?.map_err(|_| Problem::STORE)
+        apart(&self.store, work).await.map_err(|_| Problem::STORE)
     }
 
     fn published(&self) -> Published {

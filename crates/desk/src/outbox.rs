@@ -10,7 +10,7 @@ pub mod channel;
 mod client;
 pub mod mail;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use self::channel::{Channel, Sent};
 use crate::engine::{Notification, wall_ms};
 use crate::store::work::{NewWork, Standing, Work};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, apart};
 
 /// The sender of one channel.
 #[derive(Debug)]
@@ -128,11 +128,7 @@ impl Sender {
         &self,
         work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let store = Arc::clone(&self.store);
-        let done = tokio::task::spawn_blocking(move || {
-            work(&mut store.lock().unwrap_or_else(PoisonError::into_inner))
-        });
-        done.await.map_err(|_| StoreError::Late)?
+        apart(&self.store, work).await
     }
 }
 
@@ -141,7 +137,8 @@ const fn backoff_ms(attempts: u64) -> u64 {
     500 * doubled
 }
 
-const COPY: &str = "/fallback";
+/// The end of the key of a copy.
+pub const COPY: &str = "/fallback";
 /// Copies that are made at once.
 const COPIES_MAX: u64 = 100;
 /// Longer than a send may take.
@@ -155,3 +152,24 @@ const FALLBACK_AFTER_MS: u64 = 60_000;
 /// Sent within ten seconds of being written.
 const IDLE: Duration = Duration::from_millis(250);
 const TROUBLE: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a channel is told of an incident in a phase.
+    pub(super) fn told(event: &str, phase: &str) -> Notification {
+        Notification {
+            key: "ACT-9/pager".to_owned(),
+            incident: "INC-1".to_owned(),
+            event: event.to_owned(),
+            role: None,
+            severity: "SEV1".to_owned(),
+            kind: "other".to_owned(),
+            phase: phase.to_owned(),
+            verdict: "legitimate".to_owned(),
+            summary: "something".to_owned(),
+            at_ms: 0,
+        }
+    }
+}

@@ -20,7 +20,7 @@ use crate::policy::Policy;
 use crate::scrub::Scrubber;
 use crate::signal::{Draft, Fault, Kind, Signal, Source, Status};
 use crate::store::work::Backlog;
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, apart};
 
 /// The alert about notifications.
 pub const OUTBOX_STUCK: &str = "DeskOutboxStuck";
@@ -103,22 +103,13 @@ impl Own {
     }
 
     async fn backlog(&self) -> Result<Backlog, StoreError> {
-        self.with(Store::backlog).await
+        apart(&self.store, Store::backlog).await
     }
 
     // What was sent long ago is in the log; the outbox does not grow for ever.
     async fn tidy(&self) -> Result<u64, StoreError> {
         let before_ms = wall_ms().saturating_sub(KEPT_MS);
-        self.with(move |store| store.forget_done(before_ms)).await
-    }
-
-    async fn with<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let store = Arc::clone(&self.store);
-        let done = move || work(&mut store.lock().unwrap_or_else(PoisonError::into_inner));
-        tokio::task::spawn_blocking(done).await.map_err(|_| StoreError::Late)?
+        apart(&self.store, move |store| store.forget_done(before_ms)).await
     }
 }
 

@@ -138,13 +138,6 @@ impl Reading {
 }
 
 impl Report {
-    /// The report of an incident; none of an incident without entries.
-    pub fn of(incident: IncidentId, entries: &[Entry]) -> Option<Self> {
-        let mut reading = Reading::of(incident);
-        reading.take(entries.to_vec());
-        reading.end()
-    }
-
     fn follow(&mut self, entries: &[Entry]) {
         let again = repeated(entries);
         for entry in entries {
@@ -198,9 +191,7 @@ impl Report {
     }
 
     fn decided(&mut self, decision: &Decision) {
-        use crate::policy::Verdict::{Duplicate, Ignored, Resolved};
-        // What only repeats the verdict that stands says nothing new about it.
-        if matches!(decision.verdict, Duplicate | Ignored | Resolved) {
+        if says_nothing(decision) {
             return;
         }
         let rule = decision.rule.as_ref().map_or("none", |rule| rule.as_str());
@@ -231,7 +222,10 @@ impl Report {
 
 // Inputs whose signal was found to say nothing new, by their numbers.
 fn repeated(entries: &[Entry]) -> BTreeSet<u64> {
-    let repeat = |entry: &Entry| if says_nothing(&entry.event) { entry.cause } else { None };
+    let repeat = |entry: &Entry| match &entry.event {
+        Event::Fact(Fact::Decided(decision)) if says_nothing(decision) => entry.cause,
+        _ => None,
+    };
     entries.iter().filter_map(repeat).collect()
 }
 
@@ -239,14 +233,15 @@ fn repeated(entries: &[Entry]) -> BTreeSet<u64> {
 fn is_repeat(entry: &Entry, again: &BTreeSet<u64>) -> bool {
     let of_signal = match &entry.event {
         Event::Input(Input::Signal(_)) | Event::Fact(Fact::Attached { .. }) => true,
-        event => says_nothing(event),
+        Event::Fact(Fact::Decided(decision)) => says_nothing(decision),
+        _ => false,
     };
     of_signal && again.contains(&entry.cause.unwrap_or(entry.seq))
 }
 
-fn says_nothing(event: &Event) -> bool {
-    let settled = [Verdict::Duplicate, Verdict::Resolved, Verdict::Ignored];
-    matches!(event, Event::Fact(Fact::Decided(decision)) if settled.contains(&decision.verdict))
+// What only repeats the verdict that stands says nothing new about it.
+const fn says_nothing(decision: &Decision) -> bool {
+    matches!(decision.verdict, Verdict::Duplicate | Verdict::Ignored | Verdict::Resolved)
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]

@@ -16,6 +16,7 @@ pub mod work;
 
 use std::fmt;
 use std::fmt::Write as _;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use self::database::{Database, Value};
 pub use self::postgres::Postgres;
@@ -133,6 +134,21 @@ impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Store")
     }
+}
+
+/// Works on a shared store, on a thread that may wait for it.
+///
+/// # Errors
+/// Those of the work; `Late` when it did not come to its end.
+pub(crate) async fn apart<T: Send + 'static>(
+    store: &Arc<Mutex<Store>>,
+    work: impl FnOnce(&mut Store) -> Result<T, StoreError> + Send + 'static,
+) -> Result<T, StoreError> {
+    let store = Arc::clone(store);
+    let done = tokio::task::spawn_blocking(move || {
+        work(&mut store.lock().unwrap_or_else(PoisonError::into_inner))
+    });
+    done.await.map_err(|_| StoreError::Late)?
 }
 
 impl Store {

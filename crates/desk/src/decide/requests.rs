@@ -56,11 +56,9 @@ impl Course<'_> {
         let request = self.draft(incident, action, reason)?;
         self.allowed(&request)?;
         let (id, alone) = (request.id, request.quorum.n == 0);
-        self.fact(Fact::Requested(request));
+        self.requested(request);
         if alone {
             self.fact(Fact::Approved(id));
-        } else {
-            self.tell(incident, Notice::Asked { request: id });
         }
         Ok(())
     }
@@ -156,12 +154,17 @@ impl Course<'_> {
         let request = self.draft(old.incident, &action, &old.reason)?;
         self.fact(Fact::Voided(id));
         self.allowed(&request)?;
-        let (id, alone) = (request.id, request.quorum.n == 0);
-        self.fact(Fact::Requested(request));
-        if !alone {
-            self.tell(old.incident, Notice::Asked { request: id });
-        }
+        self.requested(request);
         Ok(())
+    }
+
+    // Whoever has to agree is told.
+    fn requested(&mut self, request: Request) {
+        let (id, incident, n) = (request.id, request.incident, request.quorum.n);
+        self.fact(Fact::Requested(request));
+        if n > 0 {
+            self.tell(incident, Notice::Asked { request: id });
+        }
     }
 
     fn approve(&mut self, id: RequestId, digest: Digest) -> Result<(), Refusal> {

@@ -322,8 +322,7 @@ impl Course<'_> {
         let id = request.id;
         self.fact(Fact::Requested(request));
         self.fact(Fact::RunAsked { run: record.id, step: place, request: id });
-        let found = self.state.incidents.get(&record.incident);
-        if found.is_some_and(|found| found.phase.is_open()) {
+        if self.is_open(record.incident) {
             self.tell(record.incident, Notice::Asked { request: id });
         }
     }
@@ -364,13 +363,14 @@ impl Course<'_> {
         }
     }
 
+    fn is_open(&self, incident: IncidentId) -> bool {
+        self.state.incidents.get(&incident).is_some_and(|found| found.phase.is_open())
+    }
+
     pub(super) fn look_at_runs(&mut self) {
         // When the incident is over, only what was changed and stands is worth a word.
-        let is_open = |record: &Record| {
-            self.state.incidents.get(&record.incident).is_some_and(|found| found.phase.is_open())
-        };
         let stands = self.state.runs.values().filter(|record| {
-            let matters = is_open(record) || !record.measures.is_empty();
+            let matters = self.is_open(record.incident) || !record.measures.is_empty();
             !record.told && matters && record.needs_people(self.at)
         });
         for (run, incident) in stands.map(|record| (record.id, record.incident)).collect::<Vec<_>>()

@@ -38,8 +38,8 @@ pub struct IncidentView<'a> {
 }
 
 impl Touched {
-    pub(super) fn see(&mut self, entry: &Entry, state: &State) {
-        self.incidents.extend(about(entry, state));
+    pub(super) fn see(&mut self, entry: &Entry, about: Option<IncidentId>) {
+        self.incidents.extend(about);
         match &entry.event {
             Event::Input(Input::Window(_) | Input::WindowEnd(_) | Input::Mute(_)) => {
                 self.plans = true;
@@ -267,9 +267,9 @@ fn notification(
     }
 }
 
-// What a notice says beside what it is about, short enough for a subject and for a pager.
+// What a notice says beside what it is about.
 fn detail(state: &State, incident: &Incident, notice: &Notice) -> Option<String> {
-    let text = match notice {
+    Some(match notice {
         Notice::Resolved => {
             let skipped = incident.checks.iter().filter(|(_, check)| check.skipped);
             let skipped: Vec<&str> = skipped.map(|(name, _)| name.as_str()).collect();
@@ -304,8 +304,7 @@ fn detail(state: &State, incident: &Incident, notice: &Notice) -> Option<String>
             format!("{run} is {} at {step}{why}", view.standing)
         }
         _ => return None,
-    };
-    Some(text)
+    })
 }
 
 // One line, whatever it is made of.

@@ -151,24 +151,12 @@ async fn webhook(target: &Target, secret: &[u8], told: &Notification) -> Sent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::tests::told;
 
     #[test]
     fn what_is_over_is_ended_and_not_begun_again() {
         let pager = |event: &str, phase: &str| {
-            let name = || "x".to_owned();
-            let told = Notification {
-                key: "ACT-9/pager".to_owned(),
-                incident: "INC-1".to_owned(),
-                event: event.to_owned(),
-                role: None,
-                severity: "SEV1".to_owned(),
-                kind: name(),
-                phase: phase.to_owned(),
-                verdict: name(),
-                summary: name(),
-                at_ms: 0,
-            };
-            let body = pager_duty(&told, "key");
+            let body = pager_duty(&told(event, phase), "key");
             ["event_action", "dedup_key"].map(|field| body[field].as_str().unwrap().to_owned())
         };
         let is = |action: &str, key: &str| [action.to_owned(), key.to_owned()];

@@ -133,22 +133,11 @@ async fn expect(stream: &mut BufReader<TcpStream>, code: u16) -> Result<(), Refu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::outbox::tests::told;
 
     fn message(summary: &str) -> String {
         let [address, from, to] = ["mail:25", "desk@a", "ops@a"].map(str::to_owned);
-        let name = || "x".to_owned();
-        let told = Notification {
-            key: "ACT-1/mail".to_owned(),
-            incident: "INC-1".to_owned(),
-            event: name(),
-            role: None,
-            severity: name(),
-            kind: name(),
-            phase: name(),
-            verdict: name(),
-            summary: summary.to_owned(),
-            at_ms: 0,
-        };
+        let told = Notification { summary: summary.to_owned(), ..told("opened", "triaged") };
         Relay { address, from, to }.message(&told)
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Report, text, utc};
+use super::{Reading, Report, text, utc};
 use crate::decide::Desk;
 use crate::event::{Entry, Input};
 use crate::incident::{FollowUp, IncidentId, Review};
@@ -26,6 +26,13 @@ fn trip(scrubber: &Scrubber) -> Signal {
         crate::intake::plain(body.to_string().as_bytes(), Source::Person, T0).unwrap();
     let policy = Policy::shipped(Profile::ResponderDefault);
     Signal::new(&draft, scrubber, policy.chosen(Kind::GuardTrip)).unwrap()
+}
+
+// Page by page, as it is read.
+fn read(entries: &[Entry]) -> Option<Report> {
+    let mut reading = Reading::of(IncidentId(1));
+    entries.chunks(7).for_each(|page| reading.take(page.to_vec()));
+    reading.end()
 }
 
 fn log() -> Vec<Entry> {
@@ -73,7 +80,7 @@ fn logged(repeats: u64) -> Vec<Entry> {
 
 #[test]
 fn every_field_of_the_template_comes_from_an_event() {
-    let report = Report::of(IncidentId(1), &log()).unwrap();
+    let report = read(&log()).unwrap();
     assert_eq!(report.file_name(), "incident-report-20260525-100102.md");
     let text = report.markdown();
     for line in [
@@ -101,7 +108,7 @@ fn every_field_of_the_template_comes_from_an_event() {
 
 #[test]
 fn repeats_are_left_out_and_the_end_is_not() {
-    let report = Report::of(IncidentId(1), &logged(3_400)).unwrap();
+    let report = read(&logged(3_400)).unwrap();
     // A signal, that it was attached, and what was decided.
     assert_eq!(report.repeats + report.timeline.len() as u64, 10_200 + log().len() as u64);
     assert!((9_999..10_010).contains(&report.timeline.len()), "{}", report.timeline.len());
@@ -109,7 +116,7 @@ fn repeats_are_left_out_and_the_end_is_not() {
     let (text, page) = (report.markdown(), report.html());
     let said = format!("{} lines of repeats are left out", report.repeats);
     assert!(text.contains(&said) && page.contains(&said), "{said}");
-    let few = Report::of(IncidentId(1), &logged(100)).unwrap();
+    let few = read(&logged(100)).unwrap();
     assert_eq!((few.repeats, few.timeline.len()), (0, 300 + log().len()));
 }
 
@@ -140,7 +147,7 @@ fn the_timeline_says_who_agreed_to_what_and_what_runs_did() {
 /// Every attribute that class 2005 of schema 1.8.0 requires is there, and nothing moves unseen.
 #[test]
 fn an_incident_is_an_incident_finding_of_the_schema() {
-    let report = Report::of(IncidentId(1), &log()).unwrap();
+    let report = read(&log()).unwrap();
     let expected = serde_json::json!({
         "activity_id": 2, "activity_name": "Update",
         "category_uid": 2, "category_name": "Findings",
@@ -176,7 +183,7 @@ fn an_incident_is_an_incident_finding_of_the_schema() {
 #[test]
 fn standings_and_verdicts_have_the_numbers_of_the_schema() {
     use crate::incident::Phase;
-    let report = Report::of(IncidentId(1), &log()).unwrap();
+    let report = read(&log()).unwrap();
     let seen = |phase, verdict: Option<&str>| {
         let mut report = report.clone();
         (report.phase, report.verdict) = (phase, verdict.map(str::to_owned));
@@ -194,10 +201,10 @@ fn standings_and_verdicts_have_the_numbers_of_the_schema() {
 #[test]
 fn the_same_entries_give_the_same_digest_and_others_another() {
     let entries = log();
-    let digest = |entries: &[Entry]| Report::of(IncidentId(1), entries).unwrap().digest();
+    let digest = |entries: &[Entry]| read(entries).unwrap().digest();
     assert_eq!(digest(&entries), digest(&entries));
     assert_ne!(digest(&entries), digest(&entries[..entries.len() - 1]));
-    assert!(Report::of(IncidentId(1), &[]).is_none());
+    assert!(read(&[]).is_none());
 }
 
 #[test]

@@ -327,8 +327,9 @@ fn is_other_format(magic: &[u8; 8], number: u64, bytes: &[u8]) -> bool {
         return false;
     };
     let digits = theirs != version && theirs.iter().all(u8::is_ascii_digit);
-    let rotten = [&magic[..], rest].concat();
-    digits && parse_header(magic, number, &rotten).is_none()
+    // Of a file as large as a roll, only what a header takes.
+    let rest = rest.get(..HEADER_BYTES - magic.len()).unwrap_or(rest);
+    digits && parse_header(magic, number, &[&magic[..], rest].concat()).is_none()
 }
 
 const MARK_BYTES: usize = 8;

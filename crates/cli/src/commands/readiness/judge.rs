@@ -205,7 +205,7 @@ fn paged_whole(outbox: &[Value], role: &str) -> Option<u64> {
     // The key holds when it was asked for, and the channel; a copy proves nothing of that.
     let test = |line: &Value| -> Option<(u64, bool)> {
         let (at, channel) = line["key"].as_str()?.strip_prefix(&key)?.split_once('/')?;
-        let copy = channel.ends_with("/fallback");
+        let copy = channel.ends_with(lucarne_desk::outbox::COPY);
         (!copy).then_some((at.parse().ok()?, line["standing"] == "done"))
     };
     let tests: Vec<(u64, bool)> = outbox.iter().filter_map(test).collect();
