@@ -1,9 +1,10 @@
 //! Bringing an archive home: every object of a bucket into a directory, and what hides behind them.
 //!
 //! The current version of a name gets the name. Whatever else there is comes along under a name
-//! beside it that no archive has (`.version-<id>`, `.deleted-<id>`, `foreign-<digest>`), so that an
-//! audit of the copy reports it as a file that does not belong there. What is there already with
-//! the right length is not fetched again: an object appears whole or not at all.
+//! beside it that no archive has (`.version-<id>`, `.deleted-<id>`, `.differs-<id>`, `.damaged-<id>`,
+//! `foreign-<digest>`), so that an audit of the copy reports it as a file that does not belong
+//! there. What is there already with the right length is not fetched again: an object appears
+//! whole or not at all.
 
 use std::fmt;
 use std::fs;
@@ -218,17 +219,28 @@ impl Worker<'_> {
             self.note(|pulled| pulled.kept += 1);
             return Ok(());
         }
+        let other = |word| PathBuf::from(format!("{name}.{word}-{}", plain(&version.id)));
+        let differs = other("differs");
+        if self.has(&differs, version) {
+            self.note(|pulled| pulled.kept += 1);
+            self.odd(version, differs, OddityKind::Differs);
+            return Ok(());
+        }
         let content = self.from.read_version(version)?;
         let put = self.to.put(name, &content.bytes)?;
         self.note(|pulled| {
             pulled.fetched += 1;
             pulled.bytes += content.bytes.len() as u64;
         });
-        if !content.is_as_digested {
-            self.odd(version, path.clone(), OddityKind::Damaged);
-        }
-        if put == Put::Different {
-            self.odd(version, path, OddityKind::Differs);
+        // What only this copy could see is put beside, where every later audit meets it.
+        let odd = match (put, content.is_as_digested) {
+            (Put::Different, _) => Some((differs, OddityKind::Differs)),
+            (_, false) => Some((other("damaged"), OddityKind::Damaged)),
+            (_, true) => None,
+        };
+        if let Some((path, kind)) = odd {
+            self.write(&path, &content.bytes)?;
+            self.odd(version, path, kind);
         }
         Ok(())
     }

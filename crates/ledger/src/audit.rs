@@ -12,6 +12,7 @@ mod content;
 mod ends;
 mod explain;
 pub mod finding;
+mod findings;
 pub mod ledger;
 mod past;
 pub mod register;
@@ -28,6 +29,7 @@ pub use crate::audit::content::withholding_rule;
 
 use crate::audit::cause::Cause;
 use crate::audit::finding::{Finding, SeqRange, Subject};
+use crate::audit::findings::Findings;
 use crate::audit::ledger::LedgerAudit;
 use crate::audit::report::{LedgerSummary, Report};
 use crate::batch::EpochKey;
@@ -36,7 +38,7 @@ use crate::identity::{EpochId, Instance, LedgerKind};
 use crate::key::PublicKey;
 use crate::trust_policy::TrustPolicy;
 
-/// Most findings that a report lists. Who has more has one cause that we did not recognise.
+/// Most findings of one severity that a report lists. Who has more has one cause that we did not recognise.
 pub const FINDINGS_MAX: usize = 10_000;
 
 /// What an auditor's policy says about ledgers. Roots and measurements are the business of
@@ -96,7 +98,7 @@ pub struct AttestedKeys {
 #[derive(Debug)]
 pub struct Audit<'p> {
     policy: &'p Policy,
-    findings: Vec<Finding>,
+    findings: Findings,
     ledgers: Vec<LedgerSummary>,
     epochs: BTreeSet<(Instance, EpochId)>,
     // digest of what vouches for an epoch's keys
@@ -110,7 +112,7 @@ impl<'p> Audit<'p> {
     pub const fn new(policy: &'p Policy) -> Self {
         Self {
             policy,
-            findings: Vec::new(),
+            findings: Findings::new(policy.range),
             ledgers: Vec::new(),
             epochs: BTreeSet::new(),
             evidence: BTreeMap::new(),
@@ -150,7 +152,7 @@ impl<'p> Audit<'p> {
         if let Subject::Epoch { instance, epoch } = &finding.subject {
             self.unjudged.insert((instance.clone(), *epoch));
         }
-        push_bounded(&mut self.findings, finding);
+        self.findings.push(finding);
     }
 
     /// What has been found so far, ledgers in progress not included.
@@ -169,10 +171,7 @@ impl<'p> Audit<'p> {
             self.note(subject_finding(Subject::Archive, None, Cause::NothingToVerify));
         }
         self.accept_ends();
-        if let Some(range) = self.policy.range {
-            self.findings.retain(|finding| concerns(finding, &range));
-        }
-        Report { ledgers: self.ledgers, findings: self.findings }
+        Report { ledgers: self.ledgers, findings: self.findings.into_vec() }
     }
 
     // Evidence can be genuine and still have been put in the place of another: `open` tells.
@@ -201,7 +200,7 @@ impl<'p> Audit<'p> {
     }
 
     fn accept_ends(&mut self) {
-        for finding in &mut self.findings {
+        for finding in self.findings.iter_mut() {
             if !matches!(finding.cause, Cause::NoClose { .. }) {
                 continue;
             }
@@ -221,12 +220,4 @@ fn concerns(finding: &Finding, range: &SeqRange) -> bool {
 
 fn subject_finding(subject: Subject, range: Option<SeqRange>, cause: Cause) -> Finding {
     Finding { subject, range, file: None, cause, accepted: None }
-}
-
-fn push_bounded(findings: &mut Vec<Finding>, finding: Finding) {
-    match findings.len() {
-        len if len < FINDINGS_MAX => findings.push(finding),
-        FINDINGS_MAX => findings.push(subject_finding(Subject::Archive, None, Cause::TooMany)),
-        _ => {}
-    }
 }

@@ -230,6 +230,27 @@ fn a_bucket_is_watched_by_what_is_new_in_it() {
     let (exit, said) = look();
     assert_eq!(exit, Some(2), "{said}");
     assert!(said.contains("INCOMPLETE") && said.contains(".deleted-"), "{said}");
+
+    // The copy keeps the bytes that were sealed; that the bucket has others is told, and stands.
+    let put = |key: &str, bytes: &[u8], digest: &str| {
+        let put = client.put_object().bucket(BUCKET).key(key).metadata("lucarne-sha256", digest);
+        bucket.s3.wait(put.body(bytes.to_vec().into()).send()).unwrap();
+    };
+    put(&key, b"LUCSEAL1 forged", "not looked at");
+    let (exit, said) = look();
+    assert_eq!(exit, Some(2), "{said}");
+    assert!(said.contains(".differs-"), "{said}");
+    assert_eq!(look().0, Some(2));
+
+    // Bytes that are not what the bucket says of them come to where an audit judges them.
+    let file = Path::new(&copy).join(&key);
+    let bytes = std::fs::read(&file).unwrap();
+    put(&key, &bytes, &"0".repeat(64));
+    std::fs::remove_file(&file).unwrap();
+    let (exit, said) = look();
+    assert_eq!(exit, Some(2), "{said}");
+    assert!(said.contains(".damaged-"), "{said}");
+    assert_eq!(std::fs::read(&file).unwrap(), bytes);
 }
 
 /// What is locked stays, and an order is carried out all the same: by the next revision.

@@ -27,9 +27,10 @@ use crate::audit::cause::{Cause, ForkProof};
 use crate::audit::content::Content;
 use crate::audit::ends::Ends;
 use crate::audit::finding::{Finding, FindingKind, SeqRange, Subject};
+use crate::audit::findings::Findings;
 use crate::audit::past::Past;
 use crate::audit::report::LedgerSummary;
-use crate::audit::{AttestedKeys, Policy, push_bounded};
+use crate::audit::{AttestedKeys, Policy};
 use crate::batch::{self, BatchError, VerifiedBatch};
 use crate::checkpoint::{self, Checkpoint, CheckpointError};
 use crate::cose::SignatureError;
@@ -94,7 +95,7 @@ pub struct LedgerAudit<'p> {
     time_ms: Option<u64>,
     ends: Ends,
     verified: u64,
-    findings: Vec<Finding>,
+    findings: Findings,
 }
 
 /// Up to where verified batches reach.
@@ -184,7 +185,7 @@ impl<'p> LedgerAudit<'p> {
             time_ms: None,
             ends: Ends::default(),
             verified: 0,
-            findings: Vec::new(),
+            findings: Findings::new(policy.range),
         }
     }
 
@@ -310,7 +311,7 @@ impl<'p> LedgerAudit<'p> {
     }
 
     /// Ends the ledger.
-    pub(crate) fn finish(mut self) -> (LedgerSummary, Vec<Finding>) {
+    pub(super) fn finish(mut self) -> (LedgerSummary, Findings) {
         self.end_segment();
         let reached = self.reached();
         let claimed = self.settle(u64::MAX, None);
@@ -405,7 +406,7 @@ impl<'p> LedgerAudit<'p> {
             }
         }
         let subject = Subject::Ledger(self.id.clone());
-        push_bounded(&mut self.findings, Finding { subject, range, file, cause, accepted: None });
+        self.findings.push(Finding { subject, range, file, cause, accepted: None });
     }
 
     // A second history under one key is one finding, however far the two go on.

@@ -36,7 +36,7 @@ use self::feed::Feed;
 use self::measures::Measures;
 use self::pages::Server;
 use self::period::Period;
-use self::signals::Signals;
+use self::signals::{Raised, Signals};
 use super::{Place, part};
 use crate::failure::{Exit, Failure};
 use crate::shutdown::{self, stopped};
@@ -144,6 +144,8 @@ struct Watcher {
     every: Duration,
     once: bool,
     clock: Arc<dyn Clock>,
+    /// Findings without room among the signals, when it was last said.
+    left_out: usize,
 }
 
 impl Watcher {
@@ -172,7 +174,8 @@ impl Watcher {
         }
         let (every, once) = (args.every.get(), args.once);
         say("ready")?;
-        Ok(Self { feed, eye, signals, measures, tasks, ended, every, once, clock })
+        let left_out = 0;
+        Ok(Self { feed, eye, signals, measures, tasks, ended, every, once, clock, left_out })
     }
 
     async fn run(mut self, mut stop: Receiver<bool>) -> Result<Exit, Failure> {
@@ -217,18 +220,27 @@ impl Watcher {
         let now_ms = self.clock.unix_ns() / 1_000_000;
         let raised =
             tokio::task::block_in_place(|| signals.raise(&standing, memory, policy, full, now_ms));
-        match raised {
-            Ok(lines) => lines.iter().try_for_each(|line| say(line))?,
-            Err(failure) if self.once => return Err(failure),
-            // Nothing was sent that is not remembered; the next round comes back to it.
-            Err(failure) => warn(&failure.text(false)),
+        let Raised { lines, left_out, unsaved } = raised?;
+        lines.iter().try_for_each(|line| say(line))?;
+        if left_out > 0 && left_out != self.left_out {
+            warn(&format!(
+                "warning: {left_out} findings have no room among the signals; audit verify lists \
+                 them\n"
+            ));
         }
-        let exit = standing.exit();
+        self.left_out = left_out;
+        let mut exit = standing.exit();
         if self.once {
             say(&standing.sentence())?;
         }
         let took = self.clock.elapsed().saturating_sub(start);
-        self.measures.looked(&standing, exit, full, took);
+        let judged = unsaved.as_ref().map_or(exit, Failure::exit);
+        self.measures.looked(&standing, judged, full, took);
+        if let Some(failure) = unsaved {
+            warn(&failure.text(false));
+            // Evidence outweighs a file that could not be written.
+            exit = if exit == Exit::No { exit } else { failure.exit() };
+        }
         Ok(Some(exit))
     }
 

@@ -106,13 +106,16 @@ impl LedgerAudit<'_> {
             let Some(at) = self.findings.iter().position(is_its) else { continue };
             // In another file it stands under a wrong name, which is a finding of its own; or it
             // stands where it belongs, and the file that is named for it as well was renamed.
-            let found = self.findings.remove(at);
+            let Some(found) = self.findings.get(at).cloned() else { continue };
             let renamed = self.short.iter().position(|short| Some(&short.2) == found.file.as_ref());
             if let Some((range, stated, other)) = renamed.map(|at| self.short.swap_remove(at)) {
                 let cause = Cause::Misnamed { stated };
-                self.findings.insert(at, Finding { range: Some(range), cause, ..found });
+                self.findings.replace(at, [Finding { range: Some(range), cause, ..found }]);
                 self.misplace(range, stated, &other);
-            } else if file == hole.file {
+                continue;
+            }
+            self.findings.replace(at, None);
+            if file == hole.file {
                 self.reordered(Finding {
                     cause: Cause::BatchesReordered,
                     file: file.clone(),
@@ -143,13 +146,11 @@ impl LedgerAudit<'_> {
             let is_its =
                 |f: &Finding| f.range == Some(hole.range) && f.kind() == FindingKind::Missing;
             let Some(at) = self.findings.iter().position(is_its) else { continue };
-            let found = self.findings.remove(at);
+            let Some(found) = self.findings.get(at).cloned() else { continue };
             let mut rest = hole.rest;
             rest.sort();
-            for (offset, part) in rest.into_iter().enumerate() {
-                let part = Finding { range: Some(part), ..found.clone() };
-                self.findings.insert(at.saturating_add(offset), part);
-            }
+            let part = |part| Finding { range: Some(part), ..found.clone() };
+            self.findings.replace(at, rest.into_iter().map(part));
         }
     }
 

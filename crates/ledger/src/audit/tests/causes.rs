@@ -199,6 +199,53 @@ fn a_report_and_an_auditors_mind_have_bounds_that_are_said() {
     assert_eq!(report.findings.last().unwrap().cause, Cause::TooMany);
 }
 
+fn changed(range: Option<SeqRange>) -> Finding {
+    let cause = Cause::JsonRefused { detail: "forged".to_string() };
+    subject_finding(Subject::Archive, range, cause)
+}
+
+#[test]
+fn what_is_harmless_takes_no_room_of_evidence() {
+    let policy = policy();
+    let mut audit = Audit::new(&policy);
+    let lost = || Cause::GapDeclared { count: 1, reason: "full".to_string() };
+    for cause in [lost as fn() -> Cause, || Cause::NameMalformed] {
+        let found = subject_finding(Subject::Archive, None, cause());
+        (0..=FINDINGS_MAX).for_each(|_| audit.note(found.clone()));
+    }
+    audit.note(changed(None));
+    let report = audit.finish();
+    assert_eq!(exit_code(&report), 1);
+    assert_eq!(report.findings.len(), 2 * FINDINGS_MAX + 2);
+    let full = report.findings.iter().filter(|found| found.cause == Cause::TooMany);
+    assert_eq!(full.count(), 1);
+}
+
+#[test]
+fn what_nobody_asked_for_takes_no_room_of_what_was_asked_for() {
+    let range = SeqRange { first: 7, last: 7 };
+    let policy = Policy { range: Some(range), ..policy() };
+    let mut audit = Audit::new(&policy);
+    let outside = SeqRange { first: 8, last: 8 };
+    (0..=FINDINGS_MAX).for_each(|_| audit.note(changed(Some(outside))));
+    audit.note(changed(Some(range)));
+    let report = audit.finish();
+    let asked = report.findings.iter().filter(|found| found.range == Some(range));
+    assert_eq!((asked.count(), exit_code(&report)), (1, 1));
+}
+
+#[test]
+fn what_turns_out_otherwise_gives_its_room_back() {
+    let mut findings = Findings::new(None);
+    for _ in 0..3 * FINDINGS_MAX {
+        findings.push(changed(None));
+        findings.replace(0, None);
+        findings.push(changed(None));
+        findings.retain(|_| false);
+    }
+    assert_eq!(findings.into_vec(), []);
+}
+
 #[test]
 fn causes_of_one_kind_are_told_apart() {
     type Case = (fn(&mut Site), &'static str, (u64, u64));

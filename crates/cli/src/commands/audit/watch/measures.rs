@@ -57,7 +57,7 @@ impl Measures {
         Self { clock, signals, inner: Mutex::new(Inner { findings, ..Inner::default() }) }
     }
 
-    /// A round has ended.
+    /// A round has ended, like this if its state could be kept.
     pub(super) fn looked(&self, standing: &Standing, exit: Exit, full: bool, took: Duration) {
         let now_ms = self.now_ms();
         let mut inner = self.lock();
@@ -66,11 +66,8 @@ impl Measures {
                 Exit::Yes => Outcome::Verified,
                 Exit::Insecure => Outcome::Insecure,
                 Exit::No => Outcome::Tampered,
-                Exit::CouldNotTell
-                | Exit::Usage
-                | Exit::Unreadable
-                | Exit::Class(_)
-                | Exit::Bug => Outcome::Incomplete,
+                Exit::CouldNotTell => Outcome::Incomplete,
+                Exit::Usage | Exit::Unreadable | Exit::Class(_) | Exit::Bug => Outcome::Failed,
             },
             took,
             now_ms,

@@ -1,15 +1,17 @@
 //! The signals of a watcher: each finding once, kept until the webhook has taken it.
 //!
 //! What is to be sent is in the state file before it is sent, so a kill loses nothing and may
-//! repeat one signal under the same id. The queue is bounded; what finds no room is told by a later
-//! round, for it still stands then.
+//! repeat one signal under the same id. A file that cannot be written keeps nothing back: people
+//! are told, and may be told again after a restart. The queue is bounded, for evidence of tampering
+//! twice as wide as for the rest; what finds no room is told by a later round, for it still stands
+//! then.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use lucarne_gateway::export::timestamp::rfc3339;
-use lucarne_ledger::audit::finding::Finding;
+use lucarne_ledger::audit::finding::{Finding, Severity};
 use lucarne_ledger::hash::{Hash, to_hex};
 use serde::Serialize;
 use tokio::sync::Notify;
@@ -22,7 +24,7 @@ use crate::failure::{Exit, Failure};
 
 /// Signals that wait for the webhook. Whoever has more has one cause that we did not recognise.
 const WAITING_MAX: usize = 1_000;
-/// Signals that are remembered: as many as an audit lists findings.
+/// Signals that are remembered: as many as an audit lists findings of one severity.
 const SIGNALS_MAX: usize = 10_000;
 /// Bytes of an id: nobody meets two of them.
 const ID_BYTES: usize = 16;
@@ -31,11 +33,29 @@ const NS_PER_MS: u64 = 1_000_000;
 /// Who remembers what was told.
 #[derive(Debug)]
 pub(super) struct Signals {
-    inner: Mutex<State>,
+    inner: Mutex<Kept>,
     path: Option<PathBuf>,
     archive: String,
     posts: bool,
     more: Notify,
+}
+
+/// What is remembered, and whether the file has it too.
+#[derive(Debug)]
+struct Kept {
+    state: State,
+    is_saved: bool,
+}
+
+/// What a round has brought.
+#[derive(Debug)]
+pub(super) struct Raised {
+    /// A line for each new signal.
+    pub(super) lines: Vec<String>,
+    /// Findings that stand and found no room.
+    pub(super) left_out: usize,
+    /// Why the state could not be written, if it could not.
+    pub(super) unsaved: Option<Failure>,
 }
 
 /// A signal as it is posted.
@@ -55,13 +75,14 @@ const SCHEMA: &str = "lucarne.audit.signal/1";
 impl Signals {
     /// Goes on with what `state` remembers. `posts` says whether there is a webhook.
     pub(super) fn new(state: State, path: Option<PathBuf>, archive: String, posts: bool) -> Self {
-        Self { inner: Mutex::new(state), path, archive, posts, more: Notify::new() }
+        let inner = Mutex::new(Kept { state, is_saved: true });
+        Self { inner, path, archive, posts, more: Notify::new() }
     }
 
-    /// Remembers what a round found and queues what is new of it; gives a line for each.
+    /// Remembers what a round found and queues what is new of it, the worst first.
     ///
     /// # Errors
-    /// When the state cannot be written; then nothing is queued, and the next round tries again.
+    /// When a signal cannot be written down.
     pub(super) fn raise(
         &self,
         standing: &Standing,
@@ -69,23 +90,28 @@ impl Signals {
         policy_sha256: Hash,
         full: bool,
         now_ms: u64,
-    ) -> Result<Vec<String>, Failure> {
+    ) -> Result<Raised, Failure> {
         let mut inner = self.lock();
         let mut next = State {
             heads: memory.heads(None),
             epochs: open_epochs(memory),
-            signals: inner.signals.clone(),
+            signals: inner.state.signals.clone(),
         };
         forget(&mut next.signals, standing, full);
         let mut known: BTreeSet<Hash> = next.signals.iter().map(|signal| signal.key).collect();
         let mut waiting = next.signals.iter().filter(|signal| signal.body.is_some()).count();
-        let mut lines = Vec::new();
-        for finding in standing.news() {
+        let (mut lines, mut left_out) = (Vec::new(), 0);
+        for finding in worst_first(standing) {
             let key = news::key(finding);
-            let room = next.signals.len() < SIGNALS_MAX && waiting < WAITING_MAX;
-            if !room || !known.insert(key) {
+            if known.contains(&key) {
                 continue;
             }
+            let width = if finding.severity() == Severity::Tamper { 2 } else { 1 };
+            if next.signals.len() >= width * SIGNALS_MAX || waiting >= width * WAITING_MAX {
+                left_out += 1;
+                continue;
+            }
+            known.insert(key);
             let id = to_hex(&Hash::of(format!("{key} {now_ms}").as_bytes()).0[..ID_BYTES]);
             let body = self.posts.then(|| self.body(finding, &id, policy_sha256, now_ms));
             let body = body.transpose()?;
@@ -93,15 +119,22 @@ impl Signals {
             lines.push(line(finding));
             next.signals.push(Signal { key, id, body });
         }
-        if *inner != next {
-            if let Some(path) = &self.path {
-                state::save(path, &next)?;
-            }
-            *inner = next;
+        if inner.state != next {
+            *inner = Kept { state: next, is_saved: false };
         }
+        let unsaved = self.save(&mut inner).err();
         drop(inner);
         self.more.notify_one();
-        Ok(lines)
+        Ok(Raised { lines, left_out, unsaved })
+    }
+
+    /// Brings the file to what is remembered.
+    fn save(&self, inner: &mut Kept) -> Result<(), Failure> {
+        if let Some(path) = self.path.as_deref().filter(|_| !inner.is_saved) {
+            state::save(path, &inner.state)?;
+        }
+        inner.is_saved = true;
+        Ok(())
     }
 
     fn body(
@@ -126,13 +159,14 @@ impl Signals {
 
     /// How many wait to be sent.
     pub(super) fn waiting(&self) -> usize {
-        self.lock().signals.iter().filter(|signal| signal.body.is_some()).count()
+        self.lock().state.signals.iter().filter(|signal| signal.body.is_some()).count()
     }
 
     /// The oldest that waits, or the next of them behind the one with this id.
     pub(super) fn next(&self, behind: Option<&str>) -> Option<(String, String)> {
         let inner = self.lock();
         let mut waiting = inner
+            .state
             .signals
             .iter()
             .filter_map(|signal| Some((signal.id.clone(), signal.body.clone()?)));
@@ -149,10 +183,11 @@ impl Signals {
     /// When the state cannot be written; after a restart the signal is then sent again.
     pub(super) fn sent(&self, id: &str) -> Result<(), Failure> {
         let mut inner = self.lock();
-        if let Some(signal) = inner.signals.iter_mut().find(|signal| signal.id == id) {
+        if let Some(signal) = inner.state.signals.iter_mut().find(|signal| signal.id == id) {
             signal.body = None;
+            inner.is_saved = false;
         }
-        self.path.as_deref().map_or(Ok(()), |path: &Path| state::save(path, &inner))
+        self.save(&mut inner)
     }
 
     /// Waits until there may be more to send.
@@ -160,9 +195,15 @@ impl Signals {
         self.more.notified().await;
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, Kept> {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn worst_first(standing: &Standing) -> Vec<&Finding> {
+    let mut news: Vec<&Finding> = standing.news().collect();
+    news.sort_by_key(|finding| std::cmp::Reverse(finding.severity()));
+    news
 }
 
 // What is mended, or goes on again, is told again when it comes back. Rounds between two full

@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lucarne_gateway::clock::Clock;
-use lucarne_ledger::audit::finding::FindingKind;
+use lucarne_ledger::audit::cause::Cause;
+use lucarne_ledger::audit::finding::{Finding, FindingKind, SeqRange, Subject};
 
 use super::Place;
 use super::eye::{Eye, Looked};
 use super::news::{OLD_MS, SILENT_MS, Standing};
-use super::signals::Signals;
+use super::signals::{Raised, Signals};
 use super::state::{self, State};
 use crate::commands::audit::Wanted;
 use crate::commands::audit::verify::tests::site::{FIRST, SECOND, Site};
@@ -282,7 +283,9 @@ fn signals(path: Option<PathBuf>) -> Signals {
 fn raise(signals: &Signals, watch: &Watch, full: bool) -> Vec<String> {
     let (eye, now_ms) = (&watch.eye, watch.clock.unix_ns() / 1_000_000);
     let standing = eye.standing();
-    signals.raise(&standing, eye.memory(), eye.policy_sha256(), full, now_ms).unwrap()
+    let raised = signals.raise(&standing, eye.memory(), eye.policy_sha256(), full, now_ms).unwrap();
+    assert_eq!((raised.left_out, raised.unsaved.map(|failure| failure.exit())), (0, None));
+    raised.lines
 }
 
 #[test]
@@ -330,20 +333,56 @@ fn a_finding_is_signalled_once_and_kept_until_it_is_taken() {
 }
 
 #[test]
-fn nothing_is_queued_that_could_not_be_remembered() {
+fn a_state_that_cannot_be_written_keeps_nothing_back_and_is_written_when_it_can() {
     let mut watch = Watch::of(Site::new());
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("gone/state.json");
     watch.hide(&watch.site.seals("audit")[..1]);
     watch.check(true, Exit::No, &[("MISSING", 0, 2)]);
-    let signals = signals(Some(path.clone()));
+    let first = signals(Some(path.clone()));
     let (eye, standing) = (&watch.eye, watch.eye.standing());
-    let raised = signals.raise(&standing, eye.memory(), eye.policy_sha256(), true, 1);
-    assert_eq!(raised.unwrap_err().exit(), Exit::Unreadable);
-    assert_eq!(signals.next(None), None);
+    let raise_at = |now_ms| {
+        let raised = first.raise(&standing, eye.memory(), eye.policy_sha256(), true, now_ms);
+        let Raised { lines, unsaved, .. } = raised.unwrap();
+        (lines.len(), unsaved.map(|failure| failure.exit()))
+    };
+    assert_eq!(raise_at(1), (1, Some(Exit::Unreadable)));
+    let (id, _) = first.next(None).unwrap();
+    assert_eq!(raise_at(2), (0, Some(Exit::Unreadable)), "said once, and never called well");
     fs::create_dir(path.parent().unwrap()).unwrap();
-    assert_eq!(raise(&signals, &watch, true).len(), 1);
-    assert_eq!(signals.waiting(), 1);
+    assert_eq!(raise_at(3), (0, None));
+    assert_eq!(signals(Some(path)).next(None).unwrap().0, id);
+}
+
+/// A finding of each of these numbers.
+fn found(numbers: std::ops::Range<u64>, cause: &Cause) -> Vec<Finding> {
+    let at = |seq| Some(SeqRange { first: seq, last: seq });
+    let (subject, accepted) = (Subject::Archive, None);
+    let finding = |range| {
+        let (subject, cause) = (subject.clone(), cause.clone());
+        Finding { subject, range, file: None, cause, accepted: accepted.clone() }
+    };
+    numbers.map(|seq| finding(at(seq))).collect()
+}
+
+#[test]
+fn what_is_harmless_takes_no_signal_of_evidence() {
+    let watch = Watch::of(Site::new());
+    let (first, eye) = (signals(None), &watch.eye);
+    let raise = |findings| {
+        let mut standing = eye.standing();
+        standing.report.findings = findings;
+        first.raise(&standing, eye.memory(), eye.policy_sha256(), true, 1).unwrap()
+    };
+    let gap = Cause::GapDeclared { count: 1, reason: "full".to_owned() };
+    let mut all = found(0..1_500, &gap);
+    let raised = raise(all.clone());
+    assert_eq!((raised.lines.len(), raised.left_out), (1_000, 500));
+    all.extend(found(7..8, &Cause::BatchesAbsent));
+    let raised = raise(all.clone());
+    assert_eq!((raised.lines.len(), raised.left_out), (1, 500));
+    assert!(raised.lines[0].starts_with("MISSING archive seq 7: "), "{:?}", raised.lines);
+    assert_eq!(raise(all).lines, Vec::<String>::new());
 }
 
 #[test]
