@@ -105,9 +105,41 @@ fn line(
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::clock::SystemClock;
+
+    /// What a journal wrote.
+    #[derive(Clone, Default)]
+    pub(crate) struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Written {
+        /// Each as `Level: message reason`.
+        pub(crate) fn messages(&self) -> Vec<String> {
+            let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+            let message = |line: &str| {
+                let value: serde_json::Value = serde_json::from_str(line).unwrap();
+                format!(
+                    "{}: {} {}",
+                    value["level"].as_str().unwrap(),
+                    value["message"].as_str().unwrap(),
+                    value.get("reason").and_then(|reason| reason.as_str()).unwrap_or_default()
+                )
+            };
+            text.lines().map(message).collect()
+        }
+    }
 
     #[test]
     fn a_message_is_one_flat_object() {

@@ -38,9 +38,15 @@ pub struct Stamping {
     clock: Arc<dyn Clock>,
     journal: Journal,
     measures: Arc<Measures>,
+    /// The newest checkpoints, and when the next of them are stamped.
     pending: BTreeMap<LedgerId, CheckpointName>,
-    backoff: Backoff,
     not_before: Duration,
+    /// Those whose turn has come and that have no stamp, and when they are tried again.
+    late: BTreeMap<LedgerId, CheckpointName>,
+    retry_at: Duration,
+    backoff: Backoff,
+    /// What was last said against each ledger, and against the authority.
+    said: BTreeMap<Option<LedgerId>, String>,
 }
 
 /// What became of checkpoints that were to be stamped.
@@ -92,8 +98,11 @@ impl Stamping {
             journal,
             measures: Arc::default(),
             pending: BTreeMap::new(),
-            backoff: Backoff::new(0),
             not_before: Duration::ZERO,
+            late: BTreeMap::new(),
+            retry_at: Duration::ZERO,
+            backoff: Backoff::new(0),
+            said: BTreeMap::new(),
         }
     }
 
@@ -107,41 +116,74 @@ impl Stamping {
         loop {
             let last = *stop.borrow_and_update();
             self.collect();
-            if last || self.clock.elapsed() >= self.not_before {
-                self.round().await;
-            }
+            self.round(last).await;
             if last {
                 return;
             }
-            let wait = self.not_before.saturating_sub(self.clock.elapsed());
-            let wait = if self.pending.is_empty() { Duration::MAX } else { wait };
             tokio::select! {
-                () = tokio::time::sleep(wait) => {}
+                () = tokio::time::sleep(self.wait()) => {}
                 _ = stop.changed() => {}
                 () = self.heads.more() => {}
             }
         }
     }
 
+    fn wait(&self) -> Duration {
+        let now = self.clock.elapsed();
+        let pending = (!self.pending.is_empty()).then_some(self.not_before);
+        let late = (!self.late.is_empty()).then_some(self.retry_at);
+        let next = [pending, late].into_iter().flatten().min();
+        next.map_or(Duration::MAX, |next| next.saturating_sub(now))
+    }
+
     fn collect(&mut self) {
         self.heads.collect();
-        let room = PENDING_MAX.saturating_sub(self.pending.len());
+        let waiting = self.pending.len().saturating_add(self.late.len());
+        let room = PENDING_MAX.saturating_sub(waiting);
         let known = |ledger: &LedgerId| self.pending.contains_key(ledger);
         let heads = self.heads.take(known, room);
         self.pending.extend(heads.into_iter().map(|head| (head.ledger.clone(), head)));
     }
 
-    /// Asks for a stamp of every checkpoint that waits; the first failure ends the round.
-    async fn round(&mut self) {
-        while let Some((ledger, name)) = self.pending.pop_first() {
+    /// Asks for a stamp of every checkpoint whose turn has come. One that cannot be stamped keeps
+    /// no other waiting; an authority that does not answer is asked once.
+    async fn round(&mut self, last: bool) {
+        let now = self.clock.elapsed();
+        let mut due = BTreeMap::new();
+        if last || now >= self.retry_at {
+            due.append(&mut self.late);
+        }
+        if last || now >= self.not_before {
+            // A newer one vouches for what the older one did not get.
+            due.append(&mut self.pending);
+        }
+        let (mut stamped, mut failed) = (false, false);
+        while let Some((ledger, name)) = due.pop_first() {
             match self.stamp(&name).await {
                 Ok(()) => {
-                    self.backoff.succeeded();
-                    self.measures.stamped.add(1);
+                    stamped = true;
+                    self.succeeded(&ledger);
                 }
-                Err(error) => return self.failed(ledger, name, &error),
+                Err(error) => {
+                    failed = true;
+                    self.failed(&ledger, &error);
+                    self.late.insert(ledger, name);
+                    if matches!(error, StampError::Ask(_)) {
+                        self.late.append(&mut due);
+                    }
+                }
             }
-            self.not_before = self.clock.elapsed().saturating_add(self.every);
+        }
+        let now = self.clock.elapsed();
+        if failed {
+            self.retry_at = now.saturating_add(self.backoff.failed(None));
+            self.not_before = self.not_before.max(self.retry_at);
+        }
+        if stamped {
+            self.not_before = now.saturating_add(self.every);
+        }
+        if self.late.is_empty() {
+            self.backoff.succeeded();
         }
     }
 
@@ -163,17 +205,26 @@ impl Stamping {
             .map_err(StampError::Archive)
     }
 
-    fn failed(&mut self, ledger: LedgerId, name: CheckpointName, error: &StampError) {
-        match error {
-            StampError::Refused(_) => self.measures.refused.add(1),
-            StampError::Archive(_) | StampError::Ask(_) => self.measures.failed.add(1),
-        }
+    fn succeeded(&mut self, ledger: &LedgerId) {
+        self.measures.stamped.add(1);
+        self.said.remove(&None);
+        self.said.remove(&Some(ledger.clone()));
+    }
+
+    fn failed(&mut self, ledger: &LedgerId, error: &StampError) {
+        let (counter, about) = match error {
+            StampError::Refused(_) => (&self.measures.refused, Some(ledger.clone())),
+            StampError::Archive(_) => (&self.measures.failed, Some(ledger.clone())),
+            StampError::Ask(_) => (&self.measures.failed, None),
+        };
+        counter.add(1);
         // Said once a series: an authority that is down for a night is one message.
-        if self.backoff.failures() == 0 {
-            let fields = [("ledger", Value::Shown(&ledger)), ("error", Value::Shown(error))];
+        if self.said.insert(about, error.to_string()).is_none_or(|said| said != error.to_string()) {
+            let fields = [("ledger", Value::Shown(ledger)), ("error", Value::Shown(error))];
             self.journal.note(Level::Warning, "checkpoint was not stamped", &fields);
         }
-        self.pending.entry(ledger).or_insert(name);
-        self.not_before = self.clock.elapsed().saturating_add(self.backoff.failed(None));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,10 @@ pub struct Witnessing {
     /// Size of the newest head of the register that was looked at.
     registered: u64,
     pending: BTreeMap<Log, Pending>,
+    /// Checkpoints that could not be read, and since when.
+    unread: BTreeMap<Log, (Wanted, Duration)>,
+    /// When those are tried again.
+    reread_at: Duration,
 }
 
 /// One witness, and when it is asked again.
@@ -64,6 +68,53 @@ struct Slot {
     asker: Arc<Mutex<Asker>>,
     backoff: Backoff,
     not_before: Duration,
+    /// The logs that it would not cosign: these have to wait, and others have not.
+    refusals: BTreeMap<Log, Refusal>,
+}
+
+/// What a witness last said against a log, and when it is asked about it again.
+struct Refusal {
+    error: AskError,
+    backoff: Backoff,
+    not_before: Duration,
+}
+
+/// Which checkpoint is to be shown.
+#[derive(Clone)]
+enum Wanted {
+    Ledger(CheckpointName),
+    Register { size: u64, root: Hash },
+}
+
+impl Wanted {
+    fn log(&self) -> Log {
+        match self {
+            Self::Ledger(name) => Log::Ledger(name.ledger.clone()),
+            Self::Register { .. } => Log::Register,
+        }
+    }
+}
+
+impl Slot {
+    /// When it is asked about this log again.
+    fn next(&self, log: &Log) -> Duration {
+        let refused = self.refusals.get(log).map_or(Duration::ZERO, |refusal| refusal.not_before);
+        refused.max(self.not_before)
+    }
+
+    /// Notes that it would not cosign; whether that is new.
+    fn refused(&mut self, log: Log, error: AskError, now: Duration) -> bool {
+        if self.refusals.len() >= REFUSALS_MAX {
+            self.refusals.clear();
+        }
+        let seed = self.refusals.len() as u64;
+        let before = self.refusals.remove(&log);
+        let is_new = before.as_ref().is_none_or(|before| before.error != error);
+        let mut backoff = before.map_or(Backoff::new(seed), |before| before.backoff);
+        let not_before = now.saturating_add(backoff.failed(None));
+        self.refusals.insert(log, Refusal { error, backoff, not_before });
+        is_new
+    }
 }
 
 /// The newest checkpoint of a ledger, which has no quorum yet.
@@ -119,6 +170,8 @@ const RETRY: Duration = Duration::from_secs(5);
 /// Checkpoints shown at a time, with their evidence: some megabytes. A site that turns to witnesses
 /// late has an epoch for every boot of its past.
 const PENDING_MAX: usize = 256;
+/// Logs that a witness refuses and that have a time of their own; with more, all are asked again.
+const REFUSALS_MAX: usize = 4096;
 /// Evidence of any kind with its chain.
 const EPOCH_FILE_BYTES_MAX: u64 = 1 << 20;
 
@@ -139,7 +192,8 @@ impl Witnessing {
         let slot = |(at, endpoint): (usize, _)| {
             let key = policy.witnesses().get(at)?.key.clone();
             let asker = Arc::new(Mutex::new(Asker::new(key, endpoint)));
-            Some(Slot { asker, backoff: Backoff::new(at as u64), not_before: Duration::ZERO })
+            let (backoff, not_before) = (Backoff::new(at as u64), Duration::ZERO);
+            Some(Slot { asker, backoff, not_before, refusals: BTreeMap::new() })
         };
         let slots = endpoints.into_iter().filter_map(slot).collect();
         Self {
@@ -154,6 +208,8 @@ impl Witnessing {
             register,
             registered: 0,
             pending: BTreeMap::new(),
+            unread: BTreeMap::new(),
+            reread_at: Duration::ZERO,
         }
     }
 
@@ -169,7 +225,7 @@ impl Witnessing {
             let last = *stop.borrow_and_update();
             tokio::task::block_in_place(|| self.collect());
             self.round().await;
-            self.measures.oldest(self.pending.values().map(|pending| pending.since).min());
+            self.measure();
             if last {
                 return;
             }
@@ -182,16 +238,28 @@ impl Witnessing {
         }
     }
 
+    /// Notes since when the oldest checkpoint waits.
+    fn measure(&self) {
+        let pending = self.pending.values().map(|pending| pending.since);
+        let unread = self.unread.values().map(|(_, since)| *since);
+        self.measures.oldest(pending.chain(unread).min());
+    }
+
     fn wait(&self) -> Duration {
-        if self.pending.is_empty() {
-            return if self.heads.is_empty() { Duration::MAX } else { ROUND_MIN };
-        }
         let now = self.clock.elapsed();
-        let wanted = |place| self.pending.values().any(|one| !one.lines.contains_key(&place));
-        let slots = self.witnesses.iter().enumerate().filter(|(place, _)| wanted(*place));
+        let slots = self.witnesses.iter().enumerate();
+        let asking = slots.flat_map(|(place, slot)| {
+            let wanted =
+                self.pending.iter().filter(move |(_, one)| !one.lines.contains_key(&place));
+            wanted.map(|(log, _)| slot.next(log))
+        });
+        let asking = asking.min().map(|next| next.saturating_sub(now));
         // When all have been heard, it is the archive that has to be tried again.
-        let next = slots.map(|(_, slot)| slot.not_before.saturating_sub(now)).min();
-        next.unwrap_or(RETRY).max(ROUND_MIN)
+        let storing = (!self.pending.is_empty()).then(|| asking.unwrap_or(RETRY));
+        let more = (self.pending.is_empty() && !self.heads.is_empty()).then_some(ROUND_MIN);
+        let rereading = (!self.unread.is_empty()).then(|| self.reread_at.saturating_sub(now));
+        let next = [storing, more, rereading].into_iter().flatten().min();
+        next.map_or(Duration::MAX, |next| next.max(ROUND_MIN))
     }
 
     /// Finds the newest checkpoint of each ledger that was archived since, and of the register.
@@ -200,31 +268,48 @@ impl Witnessing {
         let room = PENDING_MAX.saturating_sub(self.pending.len());
         let known = |ledger: &LedgerId| self.pending.contains_key(&Log::Ledger(ledger.clone()));
         for name in self.heads.take(known, room) {
-            let log = Log::Ledger(name.ledger.clone());
-            let head = self.load(&name);
-            self.expect(log, head);
+            self.expect(Wanted::Ledger(name));
         }
         let newest = self.register.as_ref().and_then(|register| register.head());
         if let Some((size, root)) = newest.filter(|(size, _)| *size > self.registered) {
             self.registered = size;
-            let head = self.load_register(size, root);
-            self.expect(Log::Register, head);
+            self.expect(Wanted::Register { size, root });
+        }
+        if self.clock.elapsed() < self.reread_at {
+            return;
+        }
+        let unread: Vec<Wanted> = self.unread.values().map(|(wanted, _)| wanted.clone()).collect();
+        for wanted in unread {
+            if self.pending.len() < PENDING_MAX {
+                self.expect(wanted);
+            }
         }
     }
 
-    fn expect(&mut self, log: Log, head: Result<Option<Head>, ArchiveError>) {
+    fn expect(&mut self, wanted: Wanted) {
+        let (log, now) = (wanted.log(), self.clock.elapsed());
+        let head = match &wanted {
+            Wanted::Ledger(name) => self.load(name),
+            Wanted::Register { size, root } => self.load_register(*size, *root),
+        };
+        let before = self.unread.remove(&log).map(|(_, since)| since);
         match head {
             Ok(None) => {}
             Ok(Some(head)) => {
-                let known = self.pending.get(&log);
-                let since = known.map_or(self.clock.elapsed(), |pending| pending.since);
+                let known = self.pending.get(&log).map(|pending| pending.since);
+                let since = known.or(before).unwrap_or(now);
                 let (head, lines) = (Arc::new(head), BTreeMap::new());
                 self.pending.insert(log, Pending { head, since, lines });
             }
             Err(error) => {
-                let fields = [("ledger", Value::Shown(&log)), ("error", Value::Shown(&error))];
-                let message = "checkpoint cannot be shown to witnesses";
-                self.journal.note(Level::Error, message, &fields);
+                // Said once: what cannot be read tonight is one message, and a lag that grows.
+                if before.is_none() {
+                    let fields = [("ledger", Value::Shown(&log)), ("error", Value::Shown(&error))];
+                    let message = "checkpoint cannot be shown to witnesses";
+                    self.journal.note(Level::Error, message, &fields);
+                }
+                self.unread.insert(log, (wanted, before.unwrap_or(now)));
+                self.reread_at = now.saturating_add(RETRY);
             }
         }
     }
@@ -283,10 +368,11 @@ impl Witnessing {
         let now = self.clock.elapsed();
         let mut asked = JoinSet::new();
         for (place, slot) in self.witnesses.iter().enumerate() {
-            let wanted = |pending: &&Pending| !pending.lines.contains_key(&place);
-            let heads: Vec<Arc<Head>> =
-                self.pending.values().filter(wanted).map(|one| Arc::clone(&one.head)).collect();
-            if heads.is_empty() || slot.not_before > now {
+            let wanted = self.pending.iter().filter(|(log, pending)| {
+                !pending.lines.contains_key(&place) && slot.next(log) <= now
+            });
+            let heads: Vec<_> = wanted.map(|(_, pending)| Arc::clone(&pending.head)).collect();
+            if heads.is_empty() {
                 continue;
             }
             let (asker, archived) = (Arc::clone(&slot.asker), self.heads.archived().clone());
@@ -306,32 +392,39 @@ impl Witnessing {
 
     fn take(&mut self, place: usize, answers: Vec<(Log, Result<Vec<String>, AskError>)>) {
         let Some(slot) = self.witnesses.get_mut(place) else { return };
-        let mut failure = None;
-        for (ledger, answer) in answers {
+        let (now, name) = (self.clock.elapsed(), self.measures.name(place));
+        let say = |log: &Log, error: &AskError| {
+            let fields = [
+                ("witness", Value::Text(name)),
+                ("ledger", Value::Shown(log)),
+                ("error", Value::Shown(error)),
+            ];
+            self.journal.note(Level::Warning, "witness did not cosign", &fields);
+        };
+        let mut unreachable = None;
+        for (log, answer) in answers {
             self.measures.count(place, answer.as_ref().err());
             match answer {
                 Ok(lines) => {
-                    if let Some(pending) = self.pending.get_mut(&ledger) {
+                    slot.refusals.remove(&log);
+                    if let Some(pending) = self.pending.get_mut(&log) {
                         pending.lines.insert(place, lines);
                     }
                 }
-                Err(error) => failure = Some((ledger, error)),
+                Err(error) if error.is_of_one_log() => {
+                    if slot.refused(log.clone(), error, now) {
+                        say(&log, &error);
+                    }
+                }
+                Err(error) => unreachable = Some((log, error)),
             }
         }
-        let Some((ledger, error)) = failure else {
-            slot.backoff.succeeded();
-            return;
-        };
+        let Some((log, error)) = unreachable else { return slot.backoff.succeeded() };
         // Said once a series: a witness that is down for a night is one message.
         if slot.backoff.failures() == 0 {
-            let fields = [
-                ("witness", Value::Text(self.measures.name(place))),
-                ("ledger", Value::Shown(&ledger)),
-                ("error", Value::Shown(&error)),
-            ];
-            self.journal.note(Level::Warning, "witness did not cosign", &fields);
+            say(&log, &error);
         }
-        slot.not_before = self.clock.elapsed().saturating_add(slot.backoff.failed(None));
+        slot.not_before = now.saturating_add(slot.backoff.failed(None));
     }
 
     /// Stores what a quorum has cosigned.

@@ -72,6 +72,11 @@ impl AskError {
             Self::Client(_) | Self::History(_) => false,
         }
     }
+
+    /// Whether it says something of the log that was shown, and nothing of the witness.
+    pub(super) const fn is_of_one_log(&self) -> bool {
+        self.is_refusal() || matches!(self, Self::History(_))
+    }
 }
 
 /// A first guess, the size that the conflict names, an enrolment, and one for a race.

@@ -23,6 +23,7 @@ use crate::clock::SystemClock;
 use crate::delivery::Batch;
 use crate::export::client::{ClientError, Endpoint, Version};
 use crate::http::Server;
+use crate::journal::tests::Written;
 use crate::run_of_batches;
 use crate::wal::{Limits, Wal};
 use crate::witness::logs::Logs;
@@ -340,18 +341,73 @@ fn of_a_long_past_only_so_much_is_held_at_a_time() {
     let Name::Checkpoint(one) = cosigned else { panic!("{cosigned}") };
     let count = PENDING_MAX + 3;
     for n in 1..count {
-        let name = CheckpointName { size: n as u64 + 1, cosigned: false, ..one.clone() };
         let epoch = lucarne_ledger::identity::EpochId((n as u128).to_be_bytes());
         let ledger = LedgerId { epoch, ..one.ledger.clone() };
-        gateway.heads.found.insert(ledger, name);
+        let name = CheckpointName { ledger, size: 1, cosigned: false, ..one.clone() };
+        gateway.heads.found.insert(name.ledger.clone(), name);
     }
-    // None of these is in the archive, so each is read, said to be absent, and let go.
+    // None of these is in the archive, so each is read, said to be absent, and kept by its name.
     gateway.collect();
-    assert_eq!((gateway.pending.len(), gateway.heads.found.len()), (1, 3));
-    assert_eq!(gateway.wait(), RETRY, "there is no witness to wait for");
+    let held = |gateway: &Witnessing| {
+        (gateway.pending.len(), gateway.heads.found.len(), gateway.unread.len())
+    };
+    assert_eq!(held(&gateway), (1, 3, PENDING_MAX - 1));
+    let is_retry = |wait: Duration| RETRY / 2 < wait && wait <= RETRY;
+    assert!(is_retry(gateway.wait()), "there is no witness to wait for");
     gateway.pending.clear();
     assert_eq!(gateway.wait(), ROUND_MIN);
     gateway.collect();
-    assert_eq!((gateway.pending.len(), gateway.heads.found.len()), (0, 0));
-    assert_eq!(gateway.wait(), Duration::MAX);
+    assert_eq!(held(&gateway), (0, 0, count - 1));
+    assert!(is_retry(gateway.wait()), "only what cannot be read is left");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkpoint_that_could_not_be_read_is_shown_when_it_can() {
+    let mut site = Site::new();
+    let state = tempfile::tempdir().unwrap();
+    let (endpoint, _stop) = witness(&site, &state.path().join("w")).await;
+    site.archive(&[3]);
+    let epochs = site.archive.root().join("epochs");
+    let away = site.archive.root().with_file_name("away");
+    std::fs::rename(&epochs, &away).unwrap();
+    let mut gateway = site.witnessing(&policy(), vec![(0, endpoint)]);
+    collect_and_ask(&mut gateway).await;
+    gateway.measure();
+    assert_eq!((gateway.pending.len(), gateway.unread.len()), (0, 1));
+    assert!(gateway.measures.lag() > Duration::ZERO, "it waits, and that is measured");
+    let wait = gateway.wait();
+    assert!(Duration::from_secs(1) < wait && wait <= RETRY, "{wait:?}");
+    std::fs::rename(&away, &epochs).unwrap();
+    gateway.reread_at = Duration::ZERO;
+    collect_and_ask(&mut gateway).await;
+    gateway.measure();
+    assert_eq!((site.cosigned(), gateway.unread.len()), (vec![3], 0));
+    assert_eq!(gateway.measures.lag(), Duration::ZERO);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_witness_says_of_one_log_is_said_and_delays_no_other() {
+    let mut site = Site::new();
+    site.archive(&[3]);
+    let nowhere = serve(Router::new()).await.0;
+    let mut gateway = site.witnessing(&policy(), vec![(0, nowhere)]);
+    let said = Written::default();
+    gateway.journal = Journal::new(Arc::clone(&gateway.clock), Box::new(said.clone()), None);
+    gateway.collect();
+    let log = gateway.pending.keys().next().unwrap().clone();
+    let lines = || said.messages().len();
+    let status = |status| Err(AskError::Status { status });
+    gateway.take(0, vec![(log.clone(), status(403)), (Log::Register, status(404))]);
+    assert_eq!(lines(), 2, "each of both");
+    let slot = &gateway.witnesses[0];
+    assert_eq!(slot.not_before, Duration::ZERO, "others are asked as ever");
+    assert!(slot.next(&log) > Duration::ZERO && gateway.wait() < Duration::from_secs(1));
+    gateway.take(0, vec![(log.clone(), status(403)), (Log::Register, status(404))]);
+    assert_eq!(lines(), 2, "and once");
+    gateway.take(0, vec![(log.clone(), Err(AskError::Ahead { size: 9 }))]);
+    assert_eq!(lines(), 3, "what is new is said");
+    gateway.take(0, vec![(log, status(503))]);
+    gateway.take(0, vec![(Log::Register, status(503))]);
+    assert_eq!(lines(), 4, "a witness that cannot answer is one message");
+    assert!(gateway.witnesses[0].not_before > Duration::ZERO);
 }

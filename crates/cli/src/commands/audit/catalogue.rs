@@ -3,7 +3,7 @@
 //! It remembers ledgers and days, never files: an archive of years has millions.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::Path;
 
 use lucarne_archive::{Archive, ArchiveError, Name};
 use lucarne_ledger::audit::finding::SeqRange;
@@ -17,10 +17,11 @@ use crate::failure::Failure;
 pub(super) struct Catalogue {
     /// Every epoch that any file speaks of, with its ledgers.
     pub(super) epochs: BTreeMap<(Instance, EpochId), BTreeMap<LedgerKind, Files>>,
-    /// Files in the archive's own folders with a name that is none of the archive's.
-    pub(super) malformed: Vec<PathBuf>,
-    /// Files that do not concern the archive.
-    pub(super) ignored: Vec<PathBuf>,
+    /// Files in the archive's own folders with a name that is none of the archive's; what would
+    /// move a terminal is escaped, since anybody may have named them.
+    pub(super) malformed: Vec<String>,
+    /// Files that do not concern the archive, written like this too.
+    pub(super) ignored: Vec<String>,
     /// Files that may have to be read.
     pub(super) file_count: u64,
 }
@@ -50,7 +51,7 @@ impl Catalogue {
         for name in names {
             match name {
                 Ok(name) => catalogue.take(&name, wanted),
-                Err(ArchiveError::Stray { path }) => catalogue.stray(path),
+                Err(ArchiveError::Stray { path }) => catalogue.stray(&path),
                 Err(error) => return Err(unreadable(&error)),
             }
         }
@@ -70,7 +71,9 @@ impl Catalogue {
             Name::Seal(seal) => of_ledger(&seal.ledger),
             Name::Checkpoint(head) | Name::Stamp(head) => of_ledger(&head.ledger),
             Name::Epoch(file) => (&file.instance, file.epoch, None),
-            Name::Register(_) | Name::Json(_) | Name::Erasure(_) => return,
+            // What was signed in an epoch's name asks for what vouches for the epoch.
+            Name::Json(batch) => (&batch.instance, batch.epoch, None),
+            Name::Register(_) | Name::Erasure(_) => return,
         };
         if !only.takes(instance, epoch, None) {
             return;
@@ -106,14 +109,14 @@ impl Catalogue {
         };
     }
 
-    fn stray(&mut self, path: PathBuf) {
+    fn stray(&mut self, path: &Path) {
         let top = path.iter().next().and_then(|part| part.to_str()).unwrap_or_default();
         let year = top.len() == 4 && top.bytes().all(|byte| byte.is_ascii_digit());
         let ours =
             year || matches!(top, "epochs" | "checkpoints" | "register" | "json" | "erasures");
         let list = if ours { &mut self.malformed } else { &mut self.ignored };
         if list.len() < STRAYS_MAX {
-            list.push(path);
+            list.push(path.to_string_lossy().escape_debug().to_string());
         }
     }
 }

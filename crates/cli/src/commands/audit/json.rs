@@ -76,7 +76,7 @@ pub(super) fn write(outcome: &Outcome<'_>, out: &mut dyn Write) -> Result<(), Fa
         sentence: sentence(report),
         ledgers: report.ledgers.iter().map(|one| ledger(one, report, valid)).collect(),
         findings: report.findings.iter().map(found).collect(),
-        ignored: ignored.iter().map(|path| path.display().to_string()).collect(),
+        ignored: ignored.to_vec(),
         notes,
     };
     serde_json::to_writer_pretty(&mut *out, &object).map_err(std::io::Error::from)?;

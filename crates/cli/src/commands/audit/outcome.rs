@@ -1,7 +1,5 @@
 //! The outcome of `audit verify`: all that its reports tell, in whatever form.
 
-use std::path::PathBuf;
-
 use lucarne_ledger::audit::finding::{Finding, FindingKind, Severity};
 use lucarne_ledger::audit::report::Report;
 
@@ -14,7 +12,7 @@ pub(super) struct Outcome<'a> {
     /// The runs of records that verified.
     pub(super) valid: &'a Valid,
     /// Files that do not concern the archive.
-    pub(super) ignored: &'a [PathBuf],
+    pub(super) ignored: &'a [String],
     /// What the reader must know: keys taken on trust, parts not looked at.
     pub(super) notes: &'a [String],
 }

@@ -284,7 +284,7 @@ fn write_claims(outcome: &Outcome<'_>, out: &mut dyn Write) -> Result<(), Failur
         }
     }
     for path in outcome.ignored {
-        writeln!(out, "ignored: {}", path.display())?;
+        writeln!(out, "ignored: {path}")?;
     }
     for note in outcome.notes {
         writeln!(out, "note: {note}")?;

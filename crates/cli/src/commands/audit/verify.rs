@@ -295,8 +295,7 @@ impl Plan<'_> {
             }
         }
         for path in &catalogue.malformed {
-            let file = Some(path.display().to_string());
-            audit.note(finding(Subject::Archive, file, Cause::NameMalformed));
+            audit.note(finding(Subject::Archive, Some(path.clone()), Cause::NameMalformed));
         }
         json_objects::judge(self.archive, &keys, &mut audit)?;
         self.compare_register(judge, &mut audit)?;

@@ -1,7 +1,6 @@
 //! Runners over a source in memory: failures, restarts, draining. Time stands still unless it must
 //! pass.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::watch;
@@ -13,6 +12,7 @@ use crate::export::loki::{Loki, LokiFormat};
 use crate::export::push::{Encoder, Push};
 use crate::export::samples::{self, Receiver, Reply};
 use crate::export::sink::Tally;
+use crate::journal::tests::Written;
 
 /// All there is to export, growing; the position is an index.
 #[derive(Clone)]
@@ -54,37 +54,6 @@ impl Clock for Fixed {
 
     fn elapsed(&self) -> Duration {
         Duration::from_nanos(self.unix_ns())
-    }
-}
-
-/// What a journal wrote.
-#[derive(Clone, Default)]
-struct Written(Arc<Mutex<Vec<u8>>>);
-
-impl std::io::Write for Written {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Written {
-    fn messages(&self) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let message = |line: &str| {
-            let value: serde_json::Value = serde_json::from_str(line).unwrap();
-            format!(
-                "{}: {} {}",
-                value["level"].as_str().unwrap(),
-                value["message"].as_str().unwrap(),
-                value.get("reason").and_then(|reason| reason.as_str()).unwrap_or_default()
-            )
-        };
-        text.lines().map(message).collect()
     }
 }
 

@@ -361,6 +361,19 @@ fn what_does_not_concern_the_archive_is_only_mentioned() {
 }
 
 #[test]
+fn the_name_of_a_file_writes_no_line_of_a_report() {
+    let site = Site::new();
+    let name = "x\n\u{1b}[2JThis archive is verified.";
+    fs::write(site.archive().join(name), "").unwrap();
+    fs::create_dir_all(site.archive().join("epochs")).unwrap();
+    fs::write(site.archive().join("epochs").join(name), "").unwrap();
+    let (exit, text) = output(&site, &[]);
+    assert_eq!(exit, Exit::CouldNotTell, "{text}");
+    let lines = text.lines().filter(|line| line.contains(r"x\n\u{1b}[2JThis archive"));
+    assert!(lines.count() >= 2 && !text.contains('\u{1b}'), "{text}");
+}
+
+#[test]
 fn a_range_means_one_epoch() {
     let site = Site::new();
     site.add_epoch(&SECOND);

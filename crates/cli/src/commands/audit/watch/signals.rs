@@ -231,5 +231,6 @@ fn open_epochs(memory: &Memory) -> BTreeMap<super::names::Place, Times> {
 
 fn line(finding: &Finding) -> String {
     let range = finding.range.map_or(String::new(), |range| format!(" seq {range}"));
-    format!("{} {}{range}: {finding}", finding.kind(), finding.subject)
+    let file = finding.file.as_ref().map_or(String::new(), |file| format!(" file {file}"));
+    format!("{} {}{range}{file}: {finding}", finding.kind(), finding.subject)
 }
