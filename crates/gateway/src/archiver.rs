@@ -380,18 +380,38 @@ impl Worker {
         mut attempt: impl FnMut(&mut Self) -> Result<T, WalError>,
     ) -> Result<T, ArchiverError> {
         loop {
-            match attempt(self) {
-                Ok(done) => return Ok(done),
-                Err(error) if error.is_retryable() => self.pause(message, &error),
-                Err(error) => return Err(ArchiverError::Wal(error)),
+            let done = attempt(self);
+            if let Some(done) = self.settled(message, done, WalError::is_retryable) {
+                return done.map_err(ArchiverError::Wal);
             }
         }
     }
 
-    fn pause(&self, message: &'static str, error: &(dyn std::fmt::Display + Sync)) {
-        self.counters.write_failures.add(1);
-        self.journal.note(Level::Error, message, &[("error", Value::Shown(error))]);
-        std::thread::park_timeout(RETRY);
+    /// What an attempt came to; `None`, after a while, when it is to be made again.
+    fn settled<T, E: std::fmt::Display>(
+        &self,
+        message: &'static str,
+        done: Result<T, E>,
+        is_retryable: fn(&E) -> bool,
+    ) -> Option<Result<T, E>> {
+        match &done {
+            Err(error) if is_retryable(error) => {
+                self.counters.write_failures.add(1);
+                let error = error.to_string();
+                // Said once: a bucket that refuses for a night is one message.
+                if self.counters.stall.begin(Instant::now(), &format!("{message}: {error}")) {
+                    self.journal.note(Level::Error, message, &[("error", Value::Text(&error))]);
+                }
+                std::thread::park_timeout(RETRY);
+                return None;
+            }
+            Ok(_) | Err(_) => {}
+        }
+        if let Some(lasted) = self.counters.stall.end() {
+            let fields = [("seconds", Value::Number(lasted.as_secs()))];
+            self.journal.note(Level::Information, "log and archive are written again", &fields);
+        }
+        Some(done)
     }
 
     fn close_roll(&mut self) -> Result<(), ArchiverError> {
@@ -503,25 +523,22 @@ impl Worker {
     fn encrypt(&self, run: &Run, batch: &[u8]) -> Result<Option<Encrypted>, ArchiverError> {
         let Some(cipher) = &self.cipher else { return Ok(None) };
         let slot = Slot::of(&run.seal_name(0));
+        let is_retryable =
+            |error: &EncryptError| matches!(error, EncryptError::Key(key) if key.is_retryable());
         loop {
-            match cipher.encrypt(&slot, batch) {
-                Ok(encrypted) => return Ok(encrypted),
-                Err(EncryptError::Key(error)) if error.is_retryable() => {
-                    self.pause("data key cannot be written", &error);
-                }
-                Err(error) => return Err(ArchiverError::Encrypt(error)),
+            let done = cipher.encrypt(&slot, batch);
+            if let Some(done) = self.settled("data key cannot be written", done, is_retryable) {
+                return done.map_err(ArchiverError::Encrypt);
             }
         }
     }
 
     fn put(&self, name: &Name, bytes: &[u8]) -> Result<Put, ArchiverError> {
         loop {
-            match self.archive.put(name, bytes) {
-                Ok(put) => return Ok(put),
-                Err(error) if error.is_retryable() => {
-                    self.pause("archive cannot be written", &error);
-                }
-                Err(error) => return Err(ArchiverError::Archive(error)),
+            let done = self.archive.put(name, bytes);
+            let message = "archive cannot be written";
+            if let Some(done) = self.settled(message, done, ArchiveError::is_retryable) {
+                return done.map_err(ArchiverError::Archive);
             }
         }
     }

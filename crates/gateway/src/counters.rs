@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A number that only goes up.
 #[derive(Debug, Default)]
@@ -17,6 +18,31 @@ impl Counter {
     /// The number.
     pub fn value(&self) -> u64 {
         self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Since when something has not worked and is tried again, and what was said of it.
+#[derive(Debug, Default)]
+pub struct Stall(Mutex<Option<(Instant, String)>>);
+
+impl Stall {
+    /// It did not work at this time, for this reason; true when that was not known.
+    pub fn begin(&self, at: Instant, reason: &str) -> bool {
+        let mut stall = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let since = stall.as_ref().map_or(at, |(since, _)| *since);
+        stall.replace((since, reason.to_owned())).is_none_or(|(_, before)| before != reason)
+    }
+
+    /// It works; for how long it had not, if it had not.
+    pub fn end(&self) -> Option<Duration> {
+        let stall = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
+        stall.map(|(since, _)| since.elapsed())
+    }
+
+    /// For how long it has not worked; nothing when it does.
+    pub fn lasts(&self) -> Duration {
+        let stall = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stall.as_ref().map_or(Duration::ZERO, |(since, _)| since.elapsed())
     }
 }
 
@@ -67,6 +93,8 @@ pub struct Counters {
     pub conflicts: Counter,
     /// Failed attempts to write log or archive.
     pub write_failures: Counter,
+    /// Log or archive that cannot be written: nothing more is acknowledged.
+    pub stall: Stall,
     /// `.seal` files written.
     pub archive_puts: Counter,
     /// Rolls archived.

@@ -285,13 +285,20 @@ pub enum SourceError {
     Read {
         /// Which file or object.
         name: String,
-        /// What the system said.
-        kind: std::io::ErrorKind,
+        /// What the system or the store said.
+        reason: String,
     },
     /// What was read is not what was written there.
     Corrupt {
         /// Which file or object.
         name: String,
+    },
+    /// The policy no longer believes the evidence of an epoch: an operator's to mend, not a disk's.
+    Refused {
+        /// Whose evidence.
+        name: String,
+        /// Why.
+        reason: String,
     },
 }
 
@@ -299,8 +306,11 @@ impl fmt::Display for SourceError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Position => write!(f, "cursor does not belong to this log"),
-            Self::Read { name, kind } => write!(f, "read {name}: {kind}"),
+            Self::Read { name, reason } => write!(f, "read {name}: {reason}"),
             Self::Corrupt { name } => write!(f, "{name} is damaged"),
+            Self::Refused { name, reason } => {
+                write!(f, "the gateway's policy does not believe {name}: {reason}")
+            }
         }
     }
 }

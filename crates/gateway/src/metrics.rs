@@ -7,9 +7,11 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use lucarne_ledger::control::Workload;
 
+use crate::clock::Clock;
 use crate::counters::{Counter, Counters};
 use crate::export::sink::Tally;
 use crate::heartbeats::Heartbeats;
@@ -32,6 +34,8 @@ pub struct Metrics {
     pub monitor: Option<Arc<Monitor>>,
     /// The time-stamping authority, if one is asked.
     pub stamps: Option<Arc<stamping::Measures>>,
+    /// For the age of what is not yet delivered.
+    pub clock: Arc<dyn Clock>,
 }
 
 impl fmt::Debug for Metrics {
@@ -47,7 +51,8 @@ pub struct ExporterMetrics {
     refused: Counter,
     skipped: Counter,
     retries: Counter,
-    lag_seconds: AtomicU64,
+    /// Time of the oldest item that is not delivered, 0 without any.
+    oldest_ns: AtomicU64,
 }
 
 impl ExporterMetrics {
@@ -58,19 +63,29 @@ impl ExporterMetrics {
         self.skipped.add(tally.skipped);
     }
 
-    /// Counts an attempt that failed and will be made again.
-    pub fn retried(&self) {
+    /// Counts an attempt that failed at this time and will be made again. Without an item at hand,
+    /// what there is to deliver is at least as old as the first of them.
+    pub fn retried(&self, now_ns: u64) {
         self.retries.add(1);
+        self.oldest_ns.compare_exchange(0, now_ns, Ordering::Relaxed, Ordering::Relaxed).ok();
     }
 
-    /// The oldest item not yet delivered is this old.
-    pub fn behind(&self, seconds: u64) {
-        self.lag_seconds.store(seconds, Ordering::Relaxed);
+    /// The oldest item not yet delivered is of this time.
+    pub fn behind(&self, oldest_ns: u64) {
+        self.oldest_ns.store(oldest_ns, Ordering::Relaxed);
     }
 
     /// Everything is delivered.
     pub fn caught_up(&self) {
         self.behind(0);
+    }
+
+    /// Age of the oldest item that is not delivered; it grows for as long as none is.
+    pub fn lag(&self, now_ns: u64) -> Duration {
+        match self.oldest_ns.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            oldest_ns => Duration::from_nanos(now_ns.saturating_sub(oldest_ns)),
+        }
     }
 
     /// What became of all items so far.
@@ -197,6 +212,9 @@ impl Metrics {
             page.head(name, "counter", help);
             page.line(name, &[], counter.value() as f64);
         }
+        let name = "lucarne_gateway_write_stalled_seconds";
+        page.head(name, "gauge", "How long log or archive could not be written; 0 when they can");
+        page.line(name, &[], c.stall.lasts().as_secs_f64());
     }
 
     fn exporting(&self, page: &mut Page) {
@@ -218,8 +236,8 @@ impl Metrics {
         let name = "lucarne_exporter_lag_seconds";
         page.head(name, "gauge", "Age of the oldest item that is not delivered");
         for (exporter, metrics) in &self.exporters {
-            let lag = metrics.lag_seconds.load(Ordering::Relaxed);
-            page.line(name, &[("exporter", exporter)], lag as f64);
+            let lag = metrics.lag(self.clock.unix_ns());
+            page.line(name, &[("exporter", exporter)], lag.as_secs() as f64);
         }
     }
 
@@ -289,7 +307,7 @@ impl Metrics {
             Workload::NotResponding => 0.0,
             Workload::Unknown => f64::NAN,
         };
-        type Value<'a> = &'a dyn Fn(&crate::heartbeats::Beat, std::time::Duration) -> f64;
+        type Value<'a> = &'a dyn Fn(&crate::heartbeats::Beat, Duration) -> f64;
         let gauges: [(&str, &str, Value<'_>); 5] = [
             (
                 "lucarne_heartbeat_timestamp_seconds",

@@ -370,6 +370,7 @@ async fn open(mut config: Config) -> Result<Opened, ServiceError> {
         witnesses: vouchers.witnessing.as_ref().map(Witnessing::measures),
         monitor: Some(Arc::clone(&monitor)),
         stamps: vouchers.stamping.as_ref().map(Stamping::measures),
+        clock: Arc::clone(&clock),
     };
     let http = bind_pages(&config, readiness.clone(), metrics).await?;
     let messages = tokio::spawn(export_messages(messages, archiver.clone()));

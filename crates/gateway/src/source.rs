@@ -7,7 +7,8 @@
 //! good.
 
 use std::collections::HashMap;
-use std::io::{ErrorKind, Read};
+use std::error::Error;
+use std::io::Read;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -129,7 +130,7 @@ impl LogSource {
             match group {
                 Ok(group) => entries.extend(group.entries),
                 Err(WalError::Removed { .. }) => return self.slots_of_archive(&seals),
-                Err(_) => return Err(SourceError::Corrupt { name: format!("roll {roll}") }),
+                Err(error) => return Err(unread(roll, &error)),
             }
         }
         self.slots_of_log(roll, &seals, &entries)
@@ -260,7 +261,7 @@ impl LogSource {
         let accepts = &self.rolls.terms.accepts;
         let keys = accepts
             .verify_epoch(&exhibit, At::Replay { shown: Some(at) }, nonce)
-            .map_err(|_| corrupt())?
+            .map_err(|error| SourceError::Refused { name: name.clone(), reason: causes(&error) })?
             .into_inner();
         if keys.epoch != ledger.epoch || binding.instance != ledger.instance {
             return Err(corrupt());
@@ -280,11 +281,10 @@ impl LogSource {
     ) -> Result<(Vec<u8>, String), SourceError> {
         let instance = ledger.instance.clone();
         let name = Name::Epoch(EpochName { instance, epoch: ledger.epoch, file });
-        let unreadable = |kind| SourceError::Read { name: name.to_string(), kind };
+        let unreadable = |error: &dyn Error| unreadable(&name, error);
         let mut bytes = Vec::new();
-        let mut object =
-            self.rolls.archive.open(&name).map_err(|_| unreadable(ErrorKind::NotFound))?;
-        object.read_to_end(&mut bytes).map_err(|e| unreadable(e.kind()))?;
+        let mut object = self.rolls.archive.open(&name).map_err(|error| unreadable(&error))?;
+        object.read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
         Ok((bytes, name.to_string()))
     }
 }
@@ -296,17 +296,44 @@ fn open_newest(
     seal: &SealName,
 ) -> Result<Box<dyn Read + Send>, SourceError> {
     let name = |revision| Name::Seal(SealName { revision, ..seal.clone() });
-    let unreadable = |kind| SourceError::Read { name: name(seal.revision).to_string(), kind };
     let mut newest = None;
     for revision in seal.revision..=seal.revision.saturating_add(REVISIONS_MAX) {
         match archive.open(&name(revision)) {
             Ok(file) => newest = Some(file),
             Err(ArchiveError::NotFound { .. }) if newest.is_some() => break,
             Err(ArchiveError::NotFound { .. }) => {}
-            Err(_) => return Err(unreadable(ErrorKind::Other)),
+            Err(error) => return Err(unreadable(&name(revision), &error)),
         }
     }
-    newest.ok_or_else(|| unreadable(ErrorKind::NotFound))
+    newest.ok_or_else(|| {
+        let name = name(seal.revision);
+        unreadable(&name, &ArchiveError::NotFound { name: Box::new(name.clone()) })
+    })
+}
+
+/// An object of the archive that cannot be read, which says nothing against its bytes.
+fn unreadable(name: &Name, error: &dyn Error) -> SourceError {
+    SourceError::Read { name: name.to_string(), reason: causes(error) }
+}
+
+/// The same for a roll of the log, whose own bytes may be at fault.
+fn unread(roll: u64, error: &WalError) -> SourceError {
+    let name = format!("roll {roll}");
+    match error {
+        WalError::Corrupt { .. } => SourceError::Corrupt { name },
+        _ => SourceError::Read { name, reason: causes(error) },
+    }
+}
+
+/// An error with everything that led to it.
+fn causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        text.push_str(&format!(": {next}"));
+        cause = next.source();
+    }
+    text
 }
 
 impl Source for LogSource {

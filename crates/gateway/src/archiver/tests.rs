@@ -14,6 +14,7 @@ use lucarne_ledger::seal::{Audit, Ledger};
 
 use super::*;
 use crate::clock::SystemClock;
+use crate::journal::tests::Written;
 use crate::wal::Limits;
 
 /// An archive whose process dies after so many objects.
@@ -27,6 +28,31 @@ impl Archive for Dying {
         let left = self.left.load(Ordering::Relaxed);
         self.left.store(left.checked_sub(1).ok_or(ArchiveError::Unsettled)?, Ordering::Relaxed);
         self.inner.put(name, bytes)
+    }
+
+    fn open(&self, name: &Name) -> Result<Box<dyn Read + Send>, ArchiveError> {
+        self.inner.open(name)
+    }
+
+    fn list(&self, prefix: &str) -> Result<Listing, ArchiveError> {
+        self.inner.list(prefix)
+    }
+}
+
+/// An archive that is full so many times.
+struct Full {
+    inner: Directory,
+    times: AtomicU32,
+    counters: Arc<Counters>,
+}
+
+impl Archive for Full {
+    fn put(&self, name: &Name, bytes: &[u8]) -> Result<Put, ArchiveError> {
+        let times = self.times.load(Ordering::Relaxed);
+        let Some(left) = times.checked_sub(1) else { return self.inner.put(name, bytes) };
+        assert_eq!(self.counters.stall.lasts() > Duration::ZERO, left == 0, "since the first");
+        self.times.store(left, Ordering::Relaxed);
+        Err(ArchiveError::Full { step: lucarne_archive::store::Step::Stage })
     }
 
     fn open(&self, name: &Name) -> Result<Box<dyn Read + Send>, ArchiveError> {
@@ -70,17 +96,28 @@ fn open_log(folder: &Path) -> Wal {
 
 fn recover(folder: &Path, objects: u32) -> Result<(), ArchiverError> {
     let inner = Directory::open(&folder.join("archive")).unwrap();
+    let dying = Dying { inner, left: AtomicU32::new(objects) };
     let clock = Arc::new(SystemClock::start());
+    let journal = Journal::new(clock, Box::new(std::io::sink()), None);
+    recover_into(folder, Arc::new(dying), journal, Arc::default())
+}
+
+fn recover_into(
+    folder: &Path,
+    archive: Arc<dyn Archive>,
+    journal: Journal,
+    counters: Arc<Counters>,
+) -> Result<(), ArchiverError> {
     let parts = Parts {
         wal: open_log(folder),
-        archive: Arc::new(Dying { inner, left: AtomicU32::new(objects) }),
+        archive,
         holds: Holds::at(Arc::new(RealDisk), &folder.join("holds")),
         cipher: None,
         register: None,
         epochs: Arc::new(Epochs::new("lucarne.local")),
         limits: RollLimits { bytes: 1, age: Duration::ZERO, kept_bytes: 1 << 20 },
-        counters: Arc::new(Counters::default()),
-        journal: Journal::new(clock, Box::new(std::io::sink()), None),
+        counters,
+        journal,
     };
     Worker::recover(parts).map(|_| ())
 }
@@ -104,4 +141,21 @@ fn a_kill_leaves_records_without_their_head_and_never_a_head_without_its_records
     assert_eq!((killed(1), kinds()), (died, vec!["seal"]));
     recover(folder.path(), 2).unwrap();
     assert_eq!(kinds(), ["seal", "checkpoint"], "and the next start ends it");
+}
+
+#[test]
+fn an_archive_that_refuses_is_said_once_and_shown_until_it_takes_again() {
+    let folder = tempfile::tempdir().unwrap();
+    write_log(folder.path());
+    let counters = Arc::<Counters>::default();
+    let inner = Directory::open(&folder.path().join("archive")).unwrap();
+    let (times, written) = (AtomicU32::new(2), Written::default());
+    let archive = Arc::new(Full { inner, times, counters: Arc::clone(&counters) });
+    let journal = Journal::new(Arc::new(SystemClock::start()), Box::new(written.clone()), None);
+    recover_into(folder.path(), archive, journal, Arc::clone(&counters)).unwrap();
+    let said =
+        ["Error: archive cannot be written ", "Information: log and archive are written again "];
+    assert_eq!(written.messages(), said);
+    assert_eq!(counters.write_failures.value(), 2);
+    assert_eq!(counters.stall.lasts(), Duration::ZERO);
 }

@@ -104,6 +104,9 @@ impl Push {
     fn taken(&mut self, refused: u64) {
         let items = self.open.pop().map_or(0, |request| request.items());
         let refused = refused.min(items);
+        if refused > 0 {
+            self.refusal = Some(Reason::Partial);
+        }
         self.tally.sent += items - refused;
         self.tally.refused += refused;
     }

@@ -32,6 +32,8 @@ pub struct Runner<S> {
     loaded: Option<Position>,
     surroundings: Surroundings,
     backoff: Backoff,
+    /// Why it cannot deliver, as last told.
+    told: Option<String>,
     /// The pipelines of a collector file that lead here; without one, everything is exported.
     route: Option<Route>,
     items_max: usize,
@@ -134,7 +136,7 @@ impl<S: Source> Runner<S> {
         let spread = name.bytes().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(byte));
         let backoff = Backoff::new(surroundings.clock.unix_ns() ^ spread);
         let (route, items_max) = (None, ITEMS_MAX);
-        let loaded = None;
+        let (loaded, told) = (None, None);
         Ok(Self {
             name,
             sink,
@@ -144,6 +146,7 @@ impl<S: Source> Runner<S> {
             loaded,
             surroundings,
             backoff,
+            told,
             route,
             items_max,
         })
@@ -201,7 +204,7 @@ impl<S: Source> Runner<S> {
             }
             let now_ns = self.surroundings.clock.unix_ns();
             let oldest_ns = items.iter().find_map(Item::time_ns).unwrap_or(now_ns);
-            self.surroundings.metrics.behind(now_ns.saturating_sub(oldest_ns) / 1_000_000_000);
+            self.surroundings.metrics.behind(oldest_ns);
             in_place(|| match &self.route {
                 Some(route) => self.sink.load(&route.apply(&items, now_ns)),
                 None => self.sink.load(&items),
@@ -246,13 +249,16 @@ impl<S: Source> Runner<S> {
         }
     }
 
-    /// Tells the first failure of a series and says how long to wait.
+    /// Tells the first failure of a series, and each that has another reason, and says how long to
+    /// wait.
     fn failed(&mut self, failure: &Failure) -> Duration {
-        if self.backoff.failures() == 0 {
-            let fields = [("exporter", Value::Text(&self.name)), ("reason", Value::Shown(failure))];
+        let reason = failure.to_string();
+        if self.told.as_ref() != Some(&reason) {
+            let fields = [("exporter", Value::Text(&self.name)), ("reason", Value::Text(&reason))];
             self.surroundings.journal.note(Level::Warning, "exporter cannot deliver", &fields);
+            self.told = Some(reason);
         }
-        self.surroundings.metrics.retried();
+        self.surroundings.metrics.retried(self.surroundings.clock.unix_ns());
         match failure {
             Failure::Sink(stuck) => self.backoff.failed(stuck.retry_after),
             Failure::Source(_) | Failure::Cursor(_) | Failure::Rotation(_) => {
@@ -271,6 +277,7 @@ impl<S: Source> Runner<S> {
             self.surroundings.journal.note(Level::Information, "exporter delivers again", &fields);
         }
         self.backoff.succeeded();
+        self.told = None;
     }
 }
 

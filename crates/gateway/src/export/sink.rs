@@ -59,6 +59,8 @@ pub enum Reason {
     Grpc(u32),
     /// An answer that is none in the receiver's protocol.
     Protocol,
+    /// It took a request but for some of its items, which OTLP calls a partial success.
+    Partial,
     /// A file could not be written.
     Disk(std::io::ErrorKind),
 }
@@ -70,6 +72,7 @@ impl fmt::Display for Reason {
             Self::Status(status) => write!(f, "HTTP status {status}"),
             Self::Grpc(status) => write!(f, "gRPC status {status}"),
             Self::Protocol => write!(f, "not an answer of this protocol"),
+            Self::Partial => write!(f, "partial success"),
             Self::Disk(kind) => write!(f, "write: {kind}"),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -60,9 +61,17 @@ impl Readiness {
     }
 }
 
+/// A store that restarts is back in less.
+const STALL_MAX: Duration = Duration::from_secs(10);
+
 /// Answers `GET /ready`.
 pub(super) async fn show(State(pages): State<Arc<Pages>>) -> Response {
-    let waiting = pages.readiness.names();
+    let mut waiting = pages.readiness.names();
+    // What was ready and has not been able to write for a while takes nothing any more.
+    let stalled = pages.metrics.counters.stall.lasts() >= STALL_MAX;
+    if stalled && !waiting.contains(&Part::Archiver.as_str()) {
+        waiting.insert(0, Part::Archiver.as_str());
+    }
     let (status, ready) = match waiting.is_empty() {
         true => (StatusCode::OK, true),
         false => (StatusCode::SERVICE_UNAVAILABLE, false),

@@ -31,7 +31,7 @@ struct Hand(Mutex<Duration>);
 
 impl Clock for Hand {
     fn unix_ns(&self) -> u64 {
-        0
+        1_716_825_600_000_000_000 + u64::try_from(self.elapsed().as_nanos()).unwrap()
     }
 
     fn elapsed(&self) -> Duration {
@@ -88,6 +88,7 @@ impl Setup {
             witnesses: None,
             monitor: None,
             stamps: None,
+            clock: Arc::clone(&clock) as Arc<dyn Clock>,
         };
         let pages = Pages {
             heartbeats,
@@ -196,7 +197,21 @@ async fn ready_when_every_part_is() {
     let waiting = r#"{"ready":false,"waiting_for":["uplink"]}"#.to_owned();
     assert_eq!(setup.get("/ready").await, (503, waiting));
     setup.pages.readiness.ready(Part::Uplink);
-    assert_eq!(setup.get("/ready").await, (200, r#"{"ready":true,"waiting_for":[]}"#.to_owned()));
+    let ready = (200, r#"{"ready":true,"waiting_for":[]}"#.to_owned());
+    assert_eq!(setup.get("/ready").await, ready);
+
+    // An archive that refuses for a moment is waited for; then it is said, until it takes again.
+    let stall = &setup.pages.metrics.counters.stall;
+    let now = std::time::Instant::now();
+    assert!(stall.begin(now, "403") && !stall.begin(now, "403") && stall.begin(now, "503"));
+    assert_eq!(setup.get("/ready").await, ready);
+    assert!(stall.end().is_some() && stall.end().is_none());
+    stall.begin(now.checked_sub(Duration::from_secs(11)).unwrap(), "403");
+    stall.begin(now, "403");
+    let waiting = r#"{"ready":false,"waiting_for":["archiver"]}"#.to_owned();
+    assert_eq!(setup.get("/ready").await, (503, waiting));
+    stall.end();
+    assert_eq!(setup.get("/ready").await, ready);
 }
 
 #[tokio::test]
@@ -292,8 +307,9 @@ async fn metrics_move_with_what_they_measure() {
     setup.pages.metrics.counters.records.add(1000);
     let exporter = &setup.pages.metrics.exporters[0].1;
     exporter.count(Tally { sent: 5, refused: 2, skipped: 1 });
-    exporter.retried();
-    exporter.behind(9);
+    exporter.behind(setup.clock.unix_ns() - 7_000_000_000);
+    setup.pass(2);
+    exporter.retried(setup.clock.unix_ns());
     let (status, page) = setup.get("/metrics").await;
     assert_eq!(status, 200);
     let tee = format!("tee_instance_id=\"nitro-001-us-east\",tee_epoch=\"{}\"", "07".repeat(16));
@@ -306,7 +322,7 @@ async fn metrics_move_with_what_they_measure() {
         "lucarne_exporter_retries_total{exporter=\"loki\"} 1".to_owned(),
         "lucarne_exporter_lag_seconds{exporter=\"loki\"} 9".to_owned(),
         format!("lucarne_heartbeat_timestamp_seconds{{{tee}}} 1716825601.5"),
-        format!("lucarne_heartbeat_age_seconds{{{tee}}} 2"),
+        format!("lucarne_heartbeat_age_seconds{{{tee}}} 4"),
         format!("lucarne_workload_healthy{{{tee}}} 1"),
         format!("lucarne_ledger_size{{{tee}}} 1"),
         format!("lucarne_enclave_requests_refused{{{tee}}} 3"),

@@ -163,7 +163,7 @@ async fn dropping_a_runner_at_any_await_loses_and_doubles_nothing() {
 #[tokio::test]
 async fn failures_are_waited_out_told_once_and_counted() {
     let setup = Setup::new(logs(2));
-    let (receiver, sink) = loki(&[(503, &[]), (503, &[]), (204, &[])]).await;
+    let (receiver, sink) = loki(&[(503, &[]), (503, &[]), (502, &[]), (204, &[])]).await;
     let runner = setup.runner(sink);
     let mut idle = setup.idle.subscribe();
     let begun = tokio::time::Instant::now();
@@ -174,12 +174,14 @@ async fn failures_are_waited_out_told_once_and_counted() {
     tokio::join!(runner.run(setup.drain.subscribe()), ending);
     // Half of 250 ms and half of 500 ms at least.
     assert!(begun.elapsed() >= Duration::from_millis(375), "{:?}", begun.elapsed());
-    assert_eq!(receiver.got().len(), 3);
+    assert_eq!(receiver.got().len(), 4);
     assert_eq!(setup.metrics.tally(), Tally { sent: 2, refused: 0, skipped: 0 });
+    assert_eq!(setup.metrics.lag(u64::MAX), Duration::ZERO);
     assert_eq!(
         setup.written.messages(),
         [
             "Warning: exporter cannot deliver HTTP status 503",
+            "Warning: exporter cannot deliver HTTP status 502",
             "Information: exporter delivers again "
         ]
     );
@@ -195,13 +197,27 @@ async fn what_a_receiver_refuses_is_passed_over_and_told_without_content() {
     assert_eq!(setup.written.messages(), ["Warning: receiver refuses records HTTP status 400"]);
 }
 
+#[test]
+fn what_cannot_even_be_read_is_late_since_it_could_not() {
+    let metrics = ExporterMetrics::default();
+    metrics.retried(5_000_000_000);
+    metrics.retried(7_000_000_000);
+    assert_eq!(metrics.lag(9_000_000_000), Duration::from_secs(4));
+    metrics.caught_up();
+    assert_eq!(metrics.lag(9_000_000_000), Duration::ZERO);
+}
+
 #[tokio::test]
 async fn a_dead_receiver_does_not_hold_up_the_end_and_keeps_its_place() {
     let setup = Setup::new(logs(3));
     let (_receiver, sink) = loki(&[(503, &[])]).await;
     setup.drained(sink).await;
+    let night_ns = 8 * 3_600 * 1_000_000_000;
+    let lag = setup.metrics.lag(samples::TIME_NS + night_ns);
+    assert!(lag >= Duration::from_nanos(night_ns), "nobody delivers, and it grows: {lag:?}");
     let (receiver, sink) = loki(&[(204, &[])]).await;
     setup.drained(sink).await;
+    assert_eq!(setup.metrics.lag(u64::MAX), Duration::ZERO);
     assert_eq!(receiver.got().len(), 2);
     assert_eq!(setup.metrics.tally().sent, 3);
 }
