@@ -199,6 +199,23 @@ pub enum Change {
 }
 
 impl Change {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Match,
+        Self::AuthorisedChange,
+        Self::DebugMode,
+        Self::Replay,
+        Self::ModifiedCode,
+        Self::UnauthorisedDeployment,
+        Self::KernelOrBootChanged,
+        Self::Inconsistent,
+        Self::RoleChanged,
+        Self::MovedInstance,
+        Self::UnauthorisedCode,
+        Self::HardwareFailure,
+        Self::Outage,
+    ];
+
     /// Its name in files, metrics and reports.
     pub const fn as_str(self) -> &'static str {
         match self {

@@ -13,9 +13,11 @@ use lucarne_ledger::control::{Control, Workload};
 use lucarne_ledger::hash::Hash;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
 use lucarne_ledger::record::Stream;
+use serde::{Deserialize, Serialize};
 
 use crate::clock::Clock;
 use crate::epochs::Epoch;
+use crate::instances::REMEMBERED;
 
 /// The newest heartbeats, by instance.
 #[derive(Clone)]
@@ -40,6 +42,24 @@ pub struct Beat {
     /// Requests that the enclave refused for want of room, since the epoch began.
     pub refused: u64,
     received: Duration,
+    /// How old it was then: more than nothing when an earlier run received it.
+    older: Duration,
+    /// The epoch has said its end since.
+    ended: bool,
+}
+
+/// A heartbeat as it is remembered over a restart.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptBeat {
+    instance: String,
+    epoch: String,
+    workload: Workload,
+    time_ms: u64,
+    size: u64,
+    root: String,
+    refused: u64,
+    received_unix_ms: u64,
 }
 
 impl Heartbeats {
@@ -68,6 +88,8 @@ impl Heartbeats {
                 root: statement.root,
                 refused: beat.refused,
                 received,
+                older: Duration::ZERO,
+                ended: false,
             };
             self.lock().insert(epoch.key.instance.clone(), beat);
         }
@@ -76,11 +98,62 @@ impl Heartbeats {
     /// Every instance with its newest heartbeat and the heartbeat's age.
     pub fn all(&self) -> Vec<(Instance, Beat, Duration)> {
         let now = self.clock.elapsed();
-        let age = |beat: &Beat| now.saturating_sub(beat.received);
+        let age = |beat: &Beat| beat.older.saturating_add(now.saturating_sub(beat.received));
         self.lock().iter().map(|(name, beat)| (name.clone(), *beat, age(beat))).collect()
+    }
+
+    /// Notes that an epoch has said its end: it stays silent, and no restart asks for it.
+    pub fn ended(&self, instance: &Instance, epoch: EpochId) {
+        if let Some(beat) = self.lock().get_mut(instance) {
+            beat.ended |= beat.epoch == epoch;
+        }
+    }
+
+    /// What a restart is to know.
+    pub fn kept(&self) -> Vec<KeptBeat> {
+        let now_ms = self.now_ms();
+        let all = self.all().into_iter().filter(|(_, beat, _)| !beat.ended);
+        let kept = all.map(|(instance, beat, age)| KeptBeat {
+            instance: instance.to_string(),
+            epoch: beat.epoch.to_string(),
+            workload: beat.workload,
+            time_ms: beat.time_ms,
+            size: beat.size,
+            root: beat.root.to_string(),
+            refused: beat.refused,
+            // To the second: a reading of two clocks is no exacter, and the file changes less.
+            received_unix_ms: now_ms.saturating_sub(millis(age)).div_euclid(1_000) * 1_000,
+        });
+        kept.collect()
+    }
+
+    /// Takes over what an earlier run knew; false when it makes no sense.
+    pub fn restore(&self, kept: &KeptBeat) -> bool {
+        let older = Duration::from_millis(self.now_ms().saturating_sub(kept.received_unix_ms));
+        let (Ok(instance), Ok(epoch), Ok(root)) =
+            (kept.instance.parse::<Instance>(), kept.epoch.parse(), kept.root.parse())
+        else {
+            return false;
+        };
+        if older <= REMEMBERED {
+            let KeptBeat { workload, time_ms, size, refused, .. } = *kept;
+            let (received, ended) = (self.clock.elapsed(), false);
+            let beat =
+                Beat { epoch, workload, time_ms, size, root, refused, received, older, ended };
+            self.lock().entry(instance).or_insert(beat);
+        }
+        true
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.clock.unix_ns() / 1_000_000
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Instance, Beat>> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn millis(age: Duration) -> u64 {
+    u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
 }

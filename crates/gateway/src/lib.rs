@@ -19,6 +19,7 @@ pub mod fuzzing;
 pub mod heartbeats;
 pub mod host_telemetry;
 pub mod http;
+pub mod instances;
 pub mod journal;
 pub mod json_batches;
 pub mod metrics;

@@ -21,10 +21,12 @@ use lucarne_attest::{Exhibit, Register, Rejected, Time};
 use lucarne_ledger::binding::EpochBinding;
 use lucarne_ledger::identity::{EpochId, Instance};
 use lucarne_link::session::Answer;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::counters::Counters;
+use crate::instances::REMEMBERED;
 use crate::journal::{Journal, Level, Value};
 use crate::policy::Terms;
 pub use config::{MonitorFile, Monitoring};
@@ -118,9 +120,21 @@ struct Watched {
     ended: bool,
     heard: Duration,
     matched: Option<Duration>,
+    // how long before that, when an earlier run heard it
+    older: Duration,
     // what it showed when that was last authorised
     before: Option<Registers>,
     counts: BTreeMap<&'static str, u64>,
+}
+
+/// What is remembered of one over a restart.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeptClass {
+    instance: String,
+    epoch: String,
+    class: String,
+    matched_unix_s: Option<u64>,
 }
 
 /// What the monitor counts of one instance.
@@ -230,7 +244,7 @@ impl Monitor {
             instance: Some(instance.clone()),
             counts: counts(&watched.counts),
             class: Some(watched.class.as_str()),
-            match_age: watched.matched.map(|at| now.saturating_sub(at)),
+            match_age: watched.match_age(now),
         });
         let unverified = Measured {
             instance: None,
@@ -241,13 +255,51 @@ impl Monitor {
         watched.chain([unverified]).collect()
     }
 
+    /// What a restart is to know: the class of each instance that has not said its end.
+    pub fn kept(&self) -> Vec<KeptClass> {
+        let (now, now_ms) = (self.parts.clock.elapsed(), self.now_ms());
+        let state = self.state();
+        let all = state.instances.iter().filter(|(_, watched)| !watched.ended);
+        let kept = all.map(|(instance, watched)| KeptClass {
+            instance: instance.to_string(),
+            epoch: watched.epoch.to_string(),
+            class: watched.class.as_str().to_owned(),
+            matched_unix_s: (watched.match_age(now))
+                .map(|age| (now_ms / 1_000).saturating_sub(age.as_secs())),
+        });
+        kept.collect()
+    }
+
+    /// Takes over what an earlier run knew; false when it makes no sense. The instance has as long
+    /// to answer as any other.
+    pub fn restore(&self, kept: &KeptClass) -> bool {
+        let (Ok(instance), Ok(epoch), Some(class)) =
+            (kept.instance.parse::<Instance>(), kept.epoch.parse(), Class::named(&kept.class))
+        else {
+            return false;
+        };
+        let now = self.parts.clock.elapsed();
+        let age = |at| Duration::from_secs((self.now_ms() / 1_000).saturating_sub(at));
+        let older = kept.matched_unix_s.map(age);
+        if older.is_none_or(|older| older <= REMEMBERED) {
+            let (matched, older) = (older.map(|_| now), older.unwrap_or_default());
+            let watched = Watched { matched, older, ..Watched::begin(epoch, class, now) };
+            self.state().instances.entry(instance).or_insert(watched);
+        }
+        true
+    }
+
+    fn now_ms(&self) -> u64 {
+        self.parts.clock.unix_ns() / 1_000_000
+    }
+
     fn judge(&self, exchange: &Exchange<'_>) -> Judged {
         let before = self.state().instances.get(exchange.instance).and_then(|w| w.before.clone());
         let judgement = Judgement {
             accepts: &self.parts.terms.accepts,
             names: &RegisterNames::nitro(),
             before: before.as_ref(),
-            now: Time::from_unix_ms(self.parts.clock.unix_ns() / 1_000_000),
+            now: Time::from_unix_ms(self.now_ms()),
         };
         match (exchange.answer, exchange.binding) {
             (Answer::Fresh { evidence, collateral }, Some(binding)) => {
@@ -273,7 +325,7 @@ impl Monitor {
         watched.ended &= exchange.occasion == Occasion::Monitor;
         watched.heard = now;
         if class.is_good() {
-            watched.matched = Some(now);
+            (watched.matched, watched.older) = (Some(now), Duration::ZERO);
         }
         // Registers that nobody authorised are nothing to compare with.
         watched.before = shown.or(watched.before);
@@ -329,7 +381,12 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 impl Watched {
     fn begin(epoch: EpochId, class: Class, heard: Duration) -> Self {
         let (matched, before, counts) = (None, None, BTreeMap::new());
-        Self { epoch, class, ended: false, heard, matched, before, counts }
+        let older = Duration::ZERO;
+        Self { epoch, class, ended: false, heard, matched, older, before, counts }
+    }
+
+    fn match_age(&self, now: Duration) -> Option<Duration> {
+        self.matched.map(|at| self.older.saturating_add(now.saturating_sub(at)))
     }
 }
 

@@ -6,7 +6,7 @@
 use std::error::Error;
 use std::fmt;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use lucarne_archive::data_keys::DataKeys;
@@ -42,6 +42,7 @@ use crate::heartbeats::Heartbeats;
 use crate::host_telemetry::HostIntake;
 use crate::http::gates::{Gates, GatesError};
 use crate::http::{self, Pages, Part, Readiness};
+use crate::instances::InstancesFile;
 use crate::journal::{Journal, Level, Value};
 use crate::metrics::{ExporterMetrics, Metrics};
 use crate::monitor::{self, Monitor};
@@ -231,6 +232,7 @@ struct Opened {
     worker: Worker,
     runners: Vec<Runner<LogSource>>,
     vouchers: Vouchers,
+    instances: InstancesFile,
     readiness: Readiness,
     messages: JoinHandle<()>,
 }
@@ -284,7 +286,7 @@ pub async fn run(invocation: &Invocation, on_ready: impl FnOnce()) -> Result<(),
     if let Some(stamping) = stamping {
         exporters.spawn(stamping.run(draining.clone()));
     }
-    let http = tokio::spawn(opened.http.run(draining));
+    let http = tokio::spawn(opened.http.run(draining.clone()));
     let proxies = opened.sockets.proxy_log.map(|listener| {
         tokio::spawn(proxy_log::serve(listener, Arc::clone(&opened.shared), stopping.clone()))
     });
@@ -292,6 +294,7 @@ pub async fn run(invocation: &Invocation, on_ready: impl FnOnce()) -> Result<(),
         let intake = HostIntake { shared: Arc::clone(&opened.shared) };
         tokio::spawn(receiver.run(Arc::new(intake), stopping.clone()))
     });
+    exporters.spawn(opened.instances.run(draining.clone()));
     exporters.spawn(Arc::clone(&opened.shared.monitor).run(stopping.clone()));
     let enclaves = tokio::spawn(uplink::serve(opened.sockets.uplink, opened.shared, stopping));
     PARTS.iter().for_each(|part| opened.readiness.ready(*part));
@@ -362,6 +365,7 @@ async fn open(mut config: Config) -> Result<Opened, ServiceError> {
     let (runners, exporters) = runners(sinks, &rolls, &cursors, (&journal, &clock), &routes)?;
     let heartbeats = Heartbeats::new(Arc::clone(&clock));
     let monitor = open_monitor(&config, &trust, &clock, &counters, &journal)?;
+    let instances = remember(&config, (&heartbeats, &monitor), &journal);
     let readiness = Readiness::new();
     let metrics = Metrics {
         counters: Arc::clone(&counters),
@@ -386,11 +390,25 @@ async fn open(mut config: Config) -> Result<Opened, ServiceError> {
         heartbeats,
         monitor,
         blobs: config.blobs,
+        blobs_missed: Once::new(),
         counters,
         clock,
         journal,
     });
-    Ok(Opened { sockets, http, shared, worker, runners, vouchers, readiness, messages })
+    Ok(Opened { sockets, http, shared, worker, runners, vouchers, instances, readiness, messages })
+}
+
+/// Takes over what an earlier run knew of instances.
+fn remember(
+    config: &Config,
+    (heartbeats, monitor): (&Heartbeats, &Arc<Monitor>),
+    journal: &Journal,
+) -> InstancesFile {
+    let (heartbeats, monitor) = (heartbeats.clone(), Arc::clone(monitor));
+    let path = config.state.join("instances.json");
+    let instances = InstancesFile { path, heartbeats, monitor, journal: journal.clone() };
+    instances.restore();
+    instances
 }
 
 fn make_directory(path: &Path) -> Result<(), ServiceError> {

@@ -6,7 +6,7 @@
 //! follows when the archive holds it.
 
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use aws_lc_rs::rand;
@@ -88,6 +88,8 @@ pub struct Shared {
     pub monitor: Arc<Monitor>,
     /// Where enclaves keep blocks of their inside views; `None`: nowhere.
     pub blobs: Option<Blobs>,
+    /// Whether it was said that enclaves would keep blocks and have nowhere to.
+    pub blobs_missed: Once,
     /// Counters.
     pub counters: Arc<Counters>,
     /// Time.
@@ -123,11 +125,18 @@ impl From<io::Error> for EndOfSession {
 /// Serves enclaves until told to stop.
 pub async fn serve(listener: Listener, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let mut sessions = JoinSet::new();
+    let mut is_crowded = false;
     loop {
+        let was_crowded = std::mem::replace(&mut is_crowded, sessions.len() >= CONNECTIONS_MAX);
+        if is_crowded && !was_crowded {
+            let fields = [("connections", Value::Number(CONNECTIONS_MAX as u64))];
+            let message = "all connections for enclaves are taken; further ones wait";
+            shared.journal.note(Level::Error, message, &fields);
+        }
         tokio::select! {
             () = stopped(&mut stop) => break,
             Some(_) = sessions.join_next() => {}
-            accepted = listener.accept(), if sessions.len() < CONNECTIONS_MAX => match accepted {
+            accepted = listener.accept(), if !is_crowded => match accepted {
                 Ok(stream) => {
                     sessions.spawn(session(stream, Arc::clone(&shared)));
                 }
@@ -363,7 +372,14 @@ fn keep(
     epoch: &Epoch,
     shared: &Shared,
 ) -> Answered {
-    let Some(blobs) = &shared.blobs else { return Answered::Refused };
+    let Some(blobs) = &shared.blobs else {
+        shared.blobs_missed.call_once(|| {
+            let fields = [("instance", Value::Shown(&epoch.key.instance))];
+            let what = "an enclave would keep blocks of its inside view, and no `blobs` says where";
+            shared.journal.note(Level::Warning, what, &fields);
+        });
+        return Answered::Refused;
+    };
     // One that broke is kept until the next is open: no other epoch takes the place for abandoned.
     let answer = match shelf.as_mut().filter(|open| !open.is_broken()) {
         Some(open) => open.answer(request),
@@ -701,6 +717,9 @@ fn accept(
     shared.counters.batches.add(1);
     shared.counters.records.add(batch.statement().count);
     shared.heartbeats.see(batch, epoch);
+    if ends(batch) {
+        shared.heartbeats.ended(&epoch.key.instance, epoch.key.epoch);
+    }
     let delivery = Batch {
         bytes: screened.batch.into(),
         note: received.note.to_owned(),

@@ -61,8 +61,23 @@ fn a_dead_enclave_is_silence_and_told_as_such() {
     });
     site.enclave = None;
     becomes(&site, 503, "not-responding");
+    // A restart of the gateway ends no silence.
+    let age = |site: &Site| -> Option<f64> {
+        let page = site.get("/metrics")?.1;
+        let line = page.lines().find(|line| line.starts_with("lucarne_heartbeat_age_seconds{"))?;
+        line.rsplit_once(' ')?.1.parse().ok()
+    };
+    assert_eq!(site.gateway.take().unwrap().stop("-TERM"), Some(0));
+    site.start_gateway();
+    assert!(age(&site).is_some_and(|age| age >= 2.0), "{:?}", age(&site));
+    assert!(site.get("/metrics").unwrap().1.contains("lucarne_attestation_result{"));
     site.start_enclave();
     becomes(&site, 200, "healthy");
+    // What said its end is not missed by a start.
+    assert_eq!(site.enclave.take().unwrap().stop("-TERM"), Some(0));
+    assert_eq!(site.gateway.take().unwrap().stop("-TERM"), Some(0));
+    site.start_gateway();
+    assert_eq!(age(&site), None);
 }
 
 #[test]

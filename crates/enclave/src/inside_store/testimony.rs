@@ -1,5 +1,5 @@
 //! The enclave's sealed word about blocks that the host keeps: which of them it kept back or
-//! exchanged, and what it must be able to give.
+//! exchanged, what it must be able to give, and that it has not shown for minutes what it has.
 //!
 //! Within an epoch the manifest in memory is the truth; these records tell it to whoever reads the
 //! ledger later. They hold numbers and digests, nothing that was kept. A record for which there is
@@ -26,6 +26,9 @@ const LOOK: Duration = Duration::from_secs(1);
 /// After so many looks the host is asked which blocks it has, and the manifest is sealed if it has
 /// changed: once a minute.
 const LOOKS_A_MANIFEST: u32 = 60;
+/// Minutes in which the host has not said which blocks it has, after which that is recorded: in
+/// fewer, a gateway starts anew.
+const UNSHOWN_MAX: u32 = 3;
 
 /// What is recorded.
 #[derive(Serialize)]
@@ -37,6 +40,13 @@ enum Event {
         segment: u32,
         block: u32,
         fault: &'static str,
+        #[serde(flatten)]
+        manifest: Manifest,
+    },
+    #[serde(rename = "inside.unshown")]
+    Unshown {
+        timestamp_utc: String,
+        minutes: u32,
         #[serde(flatten)]
         manifest: Manifest,
     },
@@ -73,12 +83,36 @@ impl From<Head> for Manifest {
 struct Told {
     faults: usize,
     version: u64,
+    unshown: Unshown,
+}
+
+/// How long the host has not said which blocks it has: without its word, what it keeps back is
+/// noticed only by who asks for it.
+#[derive(Default)]
+struct Unshown {
+    minutes: u32,
+    is_recorded: bool,
+}
+
+impl Unshown {
+    /// Another minute, in which it was asked with this result.
+    fn minute(&mut self, shown: bool) {
+        match shown {
+            true => *self = Self::default(),
+            false => self.minutes = self.minutes.saturating_add(1),
+        }
+    }
+
+    /// The minutes, when they are to be recorded.
+    fn due(&self) -> Option<u32> {
+        (self.minutes >= UNSHOWN_MAX && !self.is_recorded).then_some(self.minutes)
+    }
 }
 
 /// Tells until it is stopped.
 pub(crate) async fn run(pipeline: Arc<Pipeline>, mut stop: watch::Receiver<bool>) {
     let Some(kept) = pipeline.inside().kept.clone() else { return };
-    let (mut told, mut looking) = (Told::default(), None::<JoinHandle<()>>);
+    let (mut told, mut looking) = (Told::default(), None::<JoinHandle<bool>>);
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     for look in 1_u32.. {
@@ -88,11 +122,22 @@ pub(crate) async fn run(pipeline: Arc<Pipeline>, mut stop: watch::Receiver<bool>
             _ = looks.tick() => {}
         }
         let manifest_too = look % LOOKS_A_MANIFEST == 0;
-        if manifest_too && looking.as_ref().is_none_or(JoinHandle::is_finished) {
-            let kept = Arc::clone(&kept);
+        if manifest_too {
             // A host that does not answer is asked again in a minute, and one that answers slowly
             // does not keep what was met already from being told.
-            looking = Some(spawn_blocking(move || drop(kept.store.look_for_missing())));
+            let shown = match looking.take() {
+                None => true,
+                Some(asked) if asked.is_finished() => asked.await.unwrap_or(false),
+                Some(asked) => {
+                    looking = Some(asked);
+                    false
+                }
+            };
+            told.unshown.minute(shown);
+            let kept = Arc::clone(&kept);
+            looking.get_or_insert_with(|| {
+                spawn_blocking(move || kept.store.look_for_missing().is_ok())
+            });
         }
         told.tell(&kept, manifest_too, |event| pipeline.record(event).is_ok());
     }
@@ -107,6 +152,12 @@ impl Told {
                 return;
             }
             self.faults = self.faults.saturating_add(1);
+        }
+        let due = self.unshown.due().filter(|_| head.blocks > 0);
+        if let Some(minutes) = due {
+            let (timestamp_utc, manifest) = (now(), head.into());
+            let event = Event::Unshown { timestamp_utc, minutes, manifest };
+            self.unshown.is_recorded = record(encode(&event));
         }
         if manifest_too && head.version > self.version {
             let event = Event::Manifest { timestamp_utc: now(), manifest: head.into() };
@@ -133,4 +184,26 @@ fn now() -> String {
     let mut text = Vec::with_capacity(32);
     write_rfc3339(now_ns().unsigned_abs(), &mut text);
     String::from_utf8(text).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_host_that_shows_nothing_is_recorded_once_a_series() {
+        let mut unshown = Unshown::default();
+        let mut recorded = |shown: &[bool]| -> Vec<u32> {
+            let mut all = Vec::new();
+            for shown in shown {
+                unshown.minute(*shown);
+                all.extend(unshown.due());
+                unshown.is_recorded |= unshown.due().is_some();
+            }
+            all
+        };
+        assert_eq!(recorded(&[false, false, true, false, false]), [0; 0], "it starts anew");
+        assert_eq!(recorded(&[false, false, false]), [3]);
+        assert_eq!(recorded(&[true, false, false, false, false]), [3]);
+    }
 }

@@ -190,6 +190,37 @@ async fn the_worst_instance_is_told_unless_one_is_asked_for() {
 }
 
 #[tokio::test]
+async fn a_silence_goes_on_over_a_restart_unless_the_end_was_said() {
+    let before = Setup::new();
+    before.beat("a", Workload::Healthy);
+    before.beat("b", Workload::Healthy);
+    before.pass(60);
+    let (epoch, other) = (EpochId([7; 16]), EpochId([8; 16]));
+    before.pages.heartbeats.ended(&"a".parse().unwrap(), other);
+    before.pages.heartbeats.ended(&"b".parse().unwrap(), epoch);
+    let kept = before.pages.heartbeats.kept();
+    let again = Setup::new();
+    again.pass(100);
+    let restored = kept.iter().map(|kept| again.pages.heartbeats.restore(kept));
+    assert_eq!(restored.collect::<Vec<_>>(), [true], "one has not said its end");
+    again.pass(7);
+    assert_eq!(again.get("/health?instance=a").await, not_responding());
+    let page = again.get("/metrics").await.1;
+    let age =
+        format!("lucarne_heartbeat_age_seconds{{tee_instance_id=\"a\",tee_epoch=\"{epoch}\"}} 107");
+    assert!(page.lines().any(|line| line == age), "{page}");
+    assert_eq!(again.pages.heartbeats.kept(), kept, "what is restored is kept as it was");
+    again.beat("a", Workload::Healthy);
+    assert_eq!(again.get("/health?instance=a").await, healthy());
+
+    // Who was silent for a week is gone for good.
+    let late = Setup::new();
+    late.pass(7 * 86_400 + 1);
+    assert!(late.pages.heartbeats.restore(&kept[0]));
+    assert_eq!(late.pages.heartbeats.all().len(), 0);
+}
+
+#[tokio::test]
 async fn ready_when_every_part_is() {
     let setup = Setup::new();
     setup.pages.readiness.ready(Part::Archiver);

@@ -41,6 +41,14 @@ impl Class {
         }
     }
 
+    /// The class of this name.
+    pub(super) fn named(name: &str) -> Option<Self> {
+        use lucarne_attest::Class::{Malformed, Mismatch, Policy, Time, Untrusted};
+        let refused = [Malformed, Untrusted, Time, Mismatch, Policy].map(Self::Refused);
+        let mut all = Change::ALL.map(Self::Change).into_iter().chain(refused);
+        all.find(|class| class.as_str() == name)
+    }
+
     /// Whether everything is as it should be.
     pub const fn is_good(self) -> bool {
         matches!(self, Self::Change(Change::Match | Change::AuthorisedChange))

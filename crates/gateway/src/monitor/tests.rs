@@ -326,6 +326,31 @@ fn an_instance_that_said_its_end_is_not_missed_until_it_begins_again() {
 }
 
 #[test]
+fn a_class_goes_on_over_a_restart_unless_the_end_was_said() {
+    let rig = rig(one_of(1));
+    assert_eq!(rig.hears(&rig.fresh(1)), "match");
+    rig.hands.pass(MINUTE);
+    let bad = rig.hears(&rig.fresh(2));
+    let kept = rig.monitor.kept();
+    let again = self::rig(one_of(1));
+    again.hands.pass(5 * MINUTE);
+    assert!(kept.iter().all(|kept| again.monitor.restore(kept)));
+    again.hands.pass(MINUTE);
+    again.monitor.look();
+    let [one, _] = &again.monitor.measured()[..] else { panic!("one instance") };
+    assert_eq!((one.instance.as_ref(), one.class), (Some(&binding().instance), Some(bad)));
+    assert_eq!(one.match_age, Some(Duration::from_millis(6 * MINUTE)));
+    again.hands.pass(2 * MINUTE);
+    again.monitor.look();
+    assert_eq!(again.monitor.measured()[0].class, Some("outage"), "it has had its time");
+    rig.monitor.ended(&binding().instance, binding().epoch_id());
+    assert_eq!(rig.monitor.kept(), []);
+    let named = |class: Class| Class::named(class.as_str());
+    let all = Change::ALL.map(Class::Change);
+    assert!(all.iter().all(|class| named(*class) == Some(*class)) && Class::named("x").is_none());
+}
+
+#[test]
 fn an_approved_change_of_code_is_told_and_is_good() {
     let mut rig = rig(baseline(&[(1, true), (2, true)]));
     assert_eq!(rig.hears(&rig.fresh(1)), "match");
