@@ -17,8 +17,12 @@ pub const INSTANCE: &str = "drill";
 /// Whether labels are those of a drill: any source may call a real incident one, and does not make
 /// it one by that.
 pub fn is_one(labels: &BTreeMap<String, Scrubbed>) -> bool {
-    let is = |name: &str, text: &str| labels.get(name).map(Scrubbed::as_str) == Some(text);
-    is(LABEL, "true") && is("instance", INSTANCE)
+    is_marked(|name| labels.get(name).map(Scrubbed::as_str))
+}
+
+/// The same for labels of another form.
+pub fn is_marked<'l>(label: impl Fn(&str) -> Option<&'l str>) -> bool {
+    label(LABEL) == Some("true") && label("instance") == Some(INSTANCE)
 }
 
 /// One of the four incidents of the operations page.

@@ -136,25 +136,29 @@ fn kills_of_the_gateway_lose_no_batch_and_repeat_none() {
     std::fs::write(&files[0], &whole).unwrap();
     std::fs::copy(&files[1], &files[0]).unwrap();
     assert_eq!(verify().0, Some(1), "a batch under another's name");
-    std::fs::write(&files[0], &whole).unwrap();
+    std::fs::write(&files[0], whole).unwrap();
 
-    // Signed in the name of an epoch that nothing else speaks of: nobody vouches for its key.
-    let epochs = files[0].parent().unwrap().parent().unwrap();
-    let other = epochs.join("ab".repeat(16)).join(files[0].file_name().unwrap());
-    std::fs::create_dir_all(other.parent().unwrap()).unwrap();
-    std::fs::write(&other, whole).unwrap();
-    let (exit, said) = verify();
-    assert_eq!(exit, Some(1), "{said}");
-    assert!(["evidence-absent", "epoch-unlisted"].iter().all(|code| said.contains(code)), "{said}");
-    let (exit, said) = lucarne(&[&["audit", "watch", "--once"], &of[..]].concat());
-    assert_eq!(exit, Some(1), "{said}");
-    assert!(["INCOMPLETE", "INSERTED"].iter().all(|kind| said.contains(kind)), "{said}");
-    std::fs::remove_dir_all(other.parent().unwrap()).unwrap();
+    in_the_name_of_another_epoch(&files[0], &of);
 
     // What is missing or altered shows by number.
     std::fs::remove_file(folder.join(format!("{:020}.json", 2))).unwrap();
     let (exit, report) = imported(&folder, &range);
     assert_eq!((exit, &report["batches"][1]["verdict"]), (Some(1), &"SequenceGap(1, 3)".into()));
+}
+
+/// Signed in the name of an epoch that nothing else speaks of: nobody vouches for its key.
+fn in_the_name_of_another_epoch(file: &Path, of: &[&str]) {
+    let epochs = file.parent().unwrap().parent().unwrap();
+    let other = epochs.join("ab".repeat(16)).join(file.file_name().unwrap());
+    std::fs::create_dir_all(other.parent().unwrap()).unwrap();
+    std::fs::copy(file, &other).unwrap();
+    let (exit, said) = lucarne(&[&["audit", "verify", "--output", "json"], of].concat());
+    assert_eq!(exit, Some(1), "{said}");
+    assert!(["evidence-absent", "epoch-unlisted"].iter().all(|code| said.contains(code)), "{said}");
+    let (exit, said) = lucarne(&[&["audit", "watch", "--once"], of].concat());
+    assert_eq!(exit, Some(1), "{said}");
+    assert!(["INCOMPLETE", "INSERTED"].iter().all(|kind| said.contains(kind)), "{said}");
+    std::fs::remove_dir_all(other.parent().unwrap()).unwrap();
 }
 
 #[test]

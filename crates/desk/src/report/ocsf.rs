@@ -7,6 +7,7 @@
 use serde_json::{Value, json};
 
 use super::Report;
+use crate::drill;
 use crate::incident::{Phase, Severity};
 
 impl Report {
@@ -62,8 +63,7 @@ impl Report {
     }
 
     fn ocsf_verdict(&self) -> (u64, &'static str) {
-        let drill = self.labels.get(crate::drill::LABEL);
-        if drill.is_some_and(|text| text.as_str() == "true") {
+        if drill::is_one(&self.labels) {
             return (6, "Test");
         }
         if self.phase == Phase::Merged {

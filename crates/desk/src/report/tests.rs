@@ -196,6 +196,16 @@ fn standings_and_verdicts_have_the_numbers_of_the_schema() {
     assert_eq!(seen(Phase::FalsePositive, Some("false_positive (D11)")), [3, 5, 1]);
     assert_eq!(seen(Phase::Merged, Some("legitimate (D5)")), [3, 5, 10]);
     assert_eq!(seen(Phase::Detected, None), [1, 1, 0]);
+    // A label alone makes no test of a real finding: who reads the export passes tests over.
+    let labelled = |labels: &[(&str, &str)]| {
+        let mut report = report.clone();
+        let scrub = |text: &str| Scrubber::new([7; 32]).scrub(text);
+        let labels = labels.iter().map(|(name, text)| ((*name).to_owned(), scrub(text)));
+        report.labels = labels.collect();
+        report.ocsf()["verdict_id"].as_u64().unwrap()
+    };
+    assert_eq!(labelled(&[("drill", "true"), ("instance", "drill")]), 6);
+    assert_eq!(labelled(&[("drill", "true"), ("instance", "nitro-001")]), 2);
 }
 
 #[test]

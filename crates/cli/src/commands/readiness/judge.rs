@@ -214,7 +214,7 @@ fn paged_whole(outbox: &[Value], role: &str) -> Option<u64> {
 }
 
 fn is_drill(view: &Value) -> bool {
-    view["incident"]["labels"][lucarne_desk::drill::LABEL] == "true"
+    lucarne_desk::drill::is_marked(|name| view["incident"]["labels"][name].as_str())
 }
 
 #[cfg(test)]
