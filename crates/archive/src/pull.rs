@@ -221,26 +221,28 @@ impl Worker<'_> {
         }
         let other = |word| PathBuf::from(format!("{name}.{word}-{}", plain(&version.id)));
         let differs = other("differs");
-        if self.has(&differs, version) {
+        let is_known = fs::symlink_metadata(self.to.root().join(&path)).is_ok();
+        if is_known && self.has(&differs, version) {
             self.note(|pulled| pulled.kept += 1);
             self.odd(version, differs, OddityKind::Differs);
             return Ok(());
         }
         let content = self.from.read_version(version)?;
+        // What only this copy could see is put beside, where every later audit meets it; and before
+        // the object, which a pull that was killed in between would take for done.
+        if !content.is_as_digested {
+            let path = other("damaged");
+            self.write(&path, &content.bytes)?;
+            self.odd(version, path, OddityKind::Damaged);
+        }
         let put = self.to.put(name, &content.bytes)?;
         self.note(|pulled| {
             pulled.fetched += 1;
             pulled.bytes += content.bytes.len() as u64;
         });
-        // What only this copy could see is put beside, where every later audit meets it.
-        let odd = match (put, content.is_as_digested) {
-            (Put::Different, _) => Some((differs, OddityKind::Differs)),
-            (_, false) => Some((other("damaged"), OddityKind::Damaged)),
-            (_, true) => None,
-        };
-        if let Some((path, kind)) = odd {
-            self.write(&path, &content.bytes)?;
-            self.odd(version, path, kind);
+        if put == Put::Different {
+            self.write(&differs, &content.bytes)?;
+            self.odd(version, differs, OddityKind::Differs);
         }
         Ok(())
     }

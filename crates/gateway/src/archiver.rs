@@ -380,6 +380,7 @@ impl Worker {
         mut attempt: impl FnMut(&mut Self) -> Result<T, WalError>,
     ) -> Result<T, ArchiverError> {
         loop {
+            self.counters.stall.begin(Instant::now());
             let done = attempt(self);
             if let Some(done) = self.settled(message, done, WalError::is_retryable) {
                 return done.map_err(ArchiverError::Wal);
@@ -399,17 +400,21 @@ impl Worker {
                 self.counters.write_failures.add(1);
                 let error = error.to_string();
                 // Said once: a bucket that refuses for a night is one message.
-                if self.counters.stall.begin(Instant::now(), &format!("{message}: {error}")) {
+                if self.counters.stall.failed(&format!("{message}: {error}")) {
                     self.journal.note(Level::Error, message, &[("error", Value::Text(&error))]);
                 }
                 std::thread::park_timeout(RETRY);
                 return None;
             }
-            Ok(_) | Err(_) => {}
-        }
-        if let Some(lasted) = self.counters.stall.end() {
-            let fields = [("seconds", Value::Number(lasted.as_secs()))];
-            self.journal.note(Level::Information, "log and archive are written again", &fields);
+            Ok(_) => {
+                if let Some(lasted) = self.counters.stall.end() {
+                    let fields = [("seconds", Value::Number(lasted.as_secs()))];
+                    let message = "log and archive are written again";
+                    self.journal.note(Level::Information, message, &fields);
+                }
+            }
+            // The last word: whoever called says it.
+            Err(_) => {}
         }
         Some(done)
     }
@@ -526,6 +531,7 @@ impl Worker {
         let is_retryable =
             |error: &EncryptError| matches!(error, EncryptError::Key(key) if key.is_retryable());
         loop {
+            self.counters.stall.begin(Instant::now());
             let done = cipher.encrypt(&slot, batch);
             if let Some(done) = self.settled("data key cannot be written", done, is_retryable) {
                 return done.map_err(ArchiverError::Encrypt);
@@ -535,6 +541,7 @@ impl Worker {
 
     fn put(&self, name: &Name, bytes: &[u8]) -> Result<Put, ArchiverError> {
         loop {
+            self.counters.stall.begin(Instant::now());
             let done = self.archive.put(name, bytes);
             let message = "archive cannot be written";
             if let Some(done) = self.settled(message, done, ArchiveError::is_retryable) {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// A number that only goes up.
@@ -21,28 +21,36 @@ impl Counter {
     }
 }
 
-/// Since when something has not worked and is tried again, and what was said of it.
+/// Since when something is tried that has not worked yet, and what was said of it.
 #[derive(Debug, Default)]
-pub struct Stall(Mutex<Option<(Instant, String)>>);
+pub struct Stall(Mutex<Option<(Instant, Option<String>)>>);
 
 impl Stall {
-    /// It did not work at this time, for this reason; true when that was not known.
-    pub fn begin(&self, at: Instant, reason: &str) -> bool {
-        let mut stall = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let since = stall.as_ref().map_or(at, |(since, _)| *since);
-        stall.replace((since, reason.to_owned())).is_none_or(|(_, before)| before != reason)
+    /// It is tried from this time on, unless it was being tried before.
+    pub fn begin(&self, at: Instant) {
+        self.lock().get_or_insert((at, None));
     }
 
-    /// It works; for how long it had not, if it had not.
+    /// It did not work, for this reason; true when that was not known.
+    pub fn failed(&self, reason: &str) -> bool {
+        let mut stall = self.lock();
+        let (_, said) = stall.get_or_insert_with(|| (Instant::now(), None));
+        said.replace(reason.to_owned()).is_none_or(|before| before != reason)
+    }
+
+    /// It works; for how long it had not, if it had failed.
     pub fn end(&self) -> Option<Duration> {
-        let stall = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        stall.map(|(since, _)| since.elapsed())
+        let (since, said) = self.lock().take()?;
+        said.map(|_| since.elapsed())
     }
 
-    /// For how long it has not worked; nothing when it does.
+    /// For how long it has been tried; nothing when it is done.
     pub fn lasts(&self) -> Duration {
-        let stall = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        stall.as_ref().map_or(Duration::ZERO, |(since, _)| since.elapsed())
+        self.lock().as_ref().map_or(Duration::ZERO, |(since, _)| since.elapsed())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(Instant, Option<String>)>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -14,6 +14,7 @@ use lucarne_ledger::hash::Hash;
 use lucarne_ledger::identity::{EpochId, Instance, LedgerKind};
 use lucarne_ledger::record::Stream;
 use serde::{Deserialize, Serialize};
+use tokio::sync::Notify;
 
 use crate::clock::Clock;
 use crate::epochs::Epoch;
@@ -24,6 +25,7 @@ use crate::instances::REMEMBERED;
 pub struct Heartbeats {
     clock: Arc<dyn Clock>,
     newest: Arc<Mutex<BTreeMap<Instance, Beat>>>,
+    ends: Arc<Notify>,
 }
 
 /// One heartbeat.
@@ -65,7 +67,7 @@ pub struct KeptBeat {
 impl Heartbeats {
     /// None yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { clock, newest: Arc::default() }
+        Self { clock, newest: Arc::default(), ends: Arc::default() }
     }
 
     /// Looks for heartbeats in a verified batch.
@@ -107,6 +109,12 @@ impl Heartbeats {
         if let Some(beat) = self.lock().get_mut(instance) {
             beat.ended |= beat.epoch == epoch;
         }
+        self.ends.notify_one();
+    }
+
+    /// Waits for the next end: it has to be remembered before a gateway that dies is silent of it.
+    pub async fn end(&self) {
+        self.ends.notified().await;
     }
 
     /// What a restart is to know.

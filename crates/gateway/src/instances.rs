@@ -78,6 +78,7 @@ impl InstancesFile {
             let ending = tokio::select! {
                 // A sender that is gone is a stop too.
                 _ = stop.wait_for(|stop| *stop) => true,
+                () = self.heartbeats.end() => false,
                 () = tokio::time::sleep(EVERY) => false,
             };
             let bytes = self.bytes();

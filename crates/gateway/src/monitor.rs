@@ -119,8 +119,10 @@ struct Watched {
     // it said `close`, so its silence is no outage
     ended: bool,
     heard: Duration,
+    // how long it had been silent then, when an earlier run heard it
+    silent: Duration,
     matched: Option<Duration>,
-    // how long before that, when an earlier run heard it
+    // how long before that, when an earlier run saw it
     older: Duration,
     // what it showed when that was last authorised
     before: Option<Registers>,
@@ -134,6 +136,7 @@ pub struct KeptClass {
     instance: String,
     epoch: String,
     class: String,
+    heard_unix_s: u64,
     matched_unix_s: Option<u64>,
 }
 
@@ -264,6 +267,7 @@ impl Monitor {
             instance: instance.to_string(),
             epoch: watched.epoch.to_string(),
             class: watched.class.as_str().to_owned(),
+            heard_unix_s: (now_ms / 1_000).saturating_sub(watched.silence(now).as_secs()),
             matched_unix_s: (watched.match_age(now))
                 .map(|age| (now_ms / 1_000).saturating_sub(age.as_secs())),
         });
@@ -280,10 +284,11 @@ impl Monitor {
         };
         let now = self.parts.clock.elapsed();
         let age = |at| Duration::from_secs((self.now_ms() / 1_000).saturating_sub(at));
-        let older = kept.matched_unix_s.map(age);
-        if older.is_none_or(|older| older <= REMEMBERED) {
-            let (matched, older) = (older.map(|_| now), older.unwrap_or_default());
-            let watched = Watched { matched, older, ..Watched::begin(epoch, class, now) };
+        let silent = age(kept.heard_unix_s);
+        if silent <= REMEMBERED {
+            let matched = kept.matched_unix_s.map(|_| now);
+            let older = kept.matched_unix_s.map(age).unwrap_or_default();
+            let watched = Watched { silent, matched, older, ..Watched::begin(epoch, class, now) };
             self.state().instances.entry(instance).or_insert(watched);
         }
         true
@@ -323,7 +328,7 @@ impl Monitor {
         watched.epoch = exchange.epoch;
         watched.class = class;
         watched.ended &= exchange.occasion == Occasion::Monitor;
-        watched.heard = now;
+        (watched.heard, watched.silent) = (now, Duration::ZERO);
         if class.is_good() {
             (watched.matched, watched.older) = (Some(now), Duration::ZERO);
         }
@@ -381,8 +386,12 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 impl Watched {
     fn begin(epoch: EpochId, class: Class, heard: Duration) -> Self {
         let (matched, before, counts) = (None, None, BTreeMap::new());
-        let older = Duration::ZERO;
-        Self { epoch, class, ended: false, heard, matched, older, before, counts }
+        let (silent, older) = (Duration::ZERO, Duration::ZERO);
+        Self { epoch, class, ended: false, heard, silent, matched, older, before, counts }
+    }
+
+    fn silence(&self, now: Duration) -> Duration {
+        self.silent.saturating_add(now.saturating_sub(self.heard))
     }
 
     fn match_age(&self, now: Duration) -> Option<Duration> {

@@ -16,6 +16,7 @@ use lucarne_archive::data_keys::DataKeys;
 use lucarne_archive::encryption::{Decrypted, decrypt};
 use lucarne_archive::name::{EpochFile, EpochName, SealName};
 use lucarne_archive::segment::SegmentReader;
+use lucarne_archive::store::is_there;
 use lucarne_archive::withhold::REVISIONS_MAX;
 use lucarne_archive::{Archive, ArchiveError, Name};
 use lucarne_attest::{At, CollateralFiles, Exhibit, Expect, Time};
@@ -255,6 +256,7 @@ impl LogSource {
         let nonce = Expect::Nonce(binding.nonce);
         let collateral = match self.epoch_file(ledger, EpochFile::Collateral) {
             Ok((bytes, _)) => CollateralFiles::from_cbor(&bytes).map_err(|_| corrupt())?,
+            Err(error) if self.has_collateral(ledger)? => return Err(error),
             Err(_) => self.rolls.terms.collateral_for(&evidence, &[]),
         };
         let exhibit = Exhibit { evidence: &evidence, collateral: &collateral, binding: &binding };
@@ -272,6 +274,12 @@ impl LogSource {
             measurement: keys.claims.measurement().to_string(),
             key: EpochKey { instance: ledger.instance.clone(), epoch: ledger.epoch, key },
         })
+    }
+
+    fn has_collateral(&self, ledger: &LedgerId) -> Result<bool, SourceError> {
+        let (instance, epoch) = (ledger.instance.clone(), ledger.epoch);
+        let name = Name::Epoch(EpochName { instance, epoch, file: EpochFile::Collateral });
+        is_there(&*self.rolls.archive, &name).map_err(|error| unreadable(&name, &error))
     }
 
     fn epoch_file(

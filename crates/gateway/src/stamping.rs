@@ -8,7 +8,7 @@
 mod authority;
 mod file;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -138,15 +138,14 @@ impl Stamping {
 
     fn collect(&mut self) {
         self.heads.collect();
-        let waiting = self.pending.len().saturating_add(self.late.len());
-        let room = PENDING_MAX.saturating_sub(waiting);
+        let room = PENDING_MAX.saturating_sub(self.pending.len());
         let known = |ledger: &LedgerId| self.pending.contains_key(ledger);
         let heads = self.heads.take(known, room);
         self.pending.extend(heads.into_iter().map(|head| (head.ledger.clone(), head)));
     }
 
-    /// Asks for a stamp of every checkpoint whose turn has come. One that cannot be stamped keeps
-    /// no other waiting; an authority that does not answer is asked once.
+    /// Asks for a stamp of every checkpoint whose turn has come. One that cannot be read keeps no
+    /// other waiting; an authority that does not answer, or is not believed, is asked once.
     async fn round(&mut self, last: bool) {
         let now = self.clock.elapsed();
         let mut due = BTreeMap::new();
@@ -158,7 +157,12 @@ impl Stamping {
             due.append(&mut self.pending);
         }
         let (mut stamped, mut failed) = (false, false);
-        while let Some((ledger, name)) = due.pop_first() {
+        // What was refused before comes last: it may be refused again.
+        let is_refused = |ledger: &LedgerId| self.said.contains_key(&Some(ledger.clone()));
+        let (refused, due): (Vec<_>, Vec<_>) =
+            due.into_iter().partition(|(ledger, _)| is_refused(ledger));
+        let mut due: VecDeque<_> = due.into_iter().chain(refused).collect();
+        while let Some((ledger, name)) = due.pop_front() {
             match self.stamp(&name).await {
                 Ok(()) => {
                     stamped = true;
@@ -168,8 +172,9 @@ impl Stamping {
                     failed = true;
                     self.failed(&ledger, &error);
                     self.late.insert(ledger, name);
-                    if matches!(error, StampError::Ask(_)) {
-                        self.late.append(&mut due);
+                    // An authority that will not is asked again later, and once.
+                    if !matches!(error, StampError::Archive(_)) {
+                        self.late.extend(due.drain(..));
                     }
                 }
             }

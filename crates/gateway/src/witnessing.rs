@@ -57,10 +57,12 @@ pub struct Witnessing {
     /// Size of the newest head of the register that was looked at.
     registered: u64,
     pending: BTreeMap<Log, Pending>,
-    /// Checkpoints that could not be read, and since when.
-    unread: BTreeMap<Log, (Wanted, Duration)>,
-    /// When those are tried again.
+    /// Checkpoints that could not be read, or that nobody would cosign when there was no more room:
+    /// only their names, and since when they wait.
+    aside: BTreeMap<Log, (Wanted, Duration)>,
+    /// When the next of those are read again, and behind which.
     reread_at: Duration,
+    reread_from: Option<Log>,
 }
 
 /// One witness, and when it is asked again.
@@ -93,6 +95,19 @@ impl Wanted {
             Self::Register { .. } => Log::Register,
         }
     }
+
+    /// The one whose cosigned form has this name.
+    fn of(cosigned: &Name) -> Option<Self> {
+        match cosigned {
+            Name::Checkpoint(name) => {
+                Some(Self::Ledger(CheckpointName { cosigned: false, ..name.clone() }))
+            }
+            Name::Register(RegisterName::Checkpoint { size, root, .. }) => {
+                Some(Self::Register { size: *size, root: *root })
+            }
+            _ => None,
+        }
+    }
 }
 
 impl Slot {
@@ -109,7 +124,7 @@ impl Slot {
         }
         let seed = self.refusals.len() as u64;
         let before = self.refusals.remove(&log);
-        let is_new = before.as_ref().is_none_or(|before| before.error != error);
+        let is_new = before.as_ref().is_none_or(|before| !error.repeats(&before.error));
         let mut backoff = before.map_or(Backoff::new(seed), |before| before.backoff);
         let not_before = now.saturating_add(backoff.failed(None));
         self.refusals.insert(log, Refusal { error, backoff, not_before });
@@ -165,6 +180,9 @@ pub(crate) struct Enrolling {
 /// Between two rounds when a checkpoint still waits: a witness that comes back, or an archive that
 /// can be written again, is noticed after this.
 const ROUND_MIN: Duration = Duration::from_millis(250);
+/// Names of [`Witnessing::aside`] that are read at a time: of an archive that hangs, the first one is
+/// felt and no other.
+const REREAD_MAX: usize = 16;
 /// An archive that could not be written is tried again after this.
 const RETRY: Duration = Duration::from_secs(5);
 /// Checkpoints shown at a time, with their evidence: some megabytes. A site that turns to witnesses
@@ -208,8 +226,9 @@ impl Witnessing {
             register,
             registered: 0,
             pending: BTreeMap::new(),
-            unread: BTreeMap::new(),
+            aside: BTreeMap::new(),
             reread_at: Duration::ZERO,
+            reread_from: None,
         }
     }
 
@@ -241,8 +260,8 @@ impl Witnessing {
     /// Notes since when the oldest checkpoint waits.
     fn measure(&self) {
         let pending = self.pending.values().map(|pending| pending.since);
-        let unread = self.unread.values().map(|(_, since)| *since);
-        self.measures.oldest(pending.chain(unread).min());
+        let aside = self.aside.values().map(|(_, since)| *since);
+        self.measures.oldest(pending.chain(aside).min());
     }
 
     fn wait(&self) -> Duration {
@@ -257,7 +276,7 @@ impl Witnessing {
         // When all have been heard, it is the archive that has to be tried again.
         let storing = (!self.pending.is_empty()).then(|| asking.unwrap_or(RETRY));
         let more = (self.pending.is_empty() && !self.heads.is_empty()).then_some(ROUND_MIN);
-        let rereading = (!self.unread.is_empty()).then(|| self.reread_at.saturating_sub(now));
+        let rereading = (!self.aside.is_empty()).then(|| self.reread_at.saturating_sub(now));
         let next = [storing, more, rereading].into_iter().flatten().min();
         next.map_or(Duration::MAX, |next| next.max(ROUND_MIN))
     }
@@ -265,52 +284,94 @@ impl Witnessing {
     /// Finds the newest checkpoint of each ledger that was archived since, and of the register.
     fn collect(&mut self) {
         self.heads.collect();
+        self.make_room();
         let room = PENDING_MAX.saturating_sub(self.pending.len());
         let known = |ledger: &LedgerId| self.pending.contains_key(&Log::Ledger(ledger.clone()));
-        for name in self.heads.take(known, room) {
-            self.expect(Wanted::Ledger(name));
-        }
+        let mut wanted: Vec<Wanted> =
+            self.heads.take(known, room).into_iter().map(Wanted::Ledger).collect();
         let newest = self.register.as_ref().and_then(|register| register.head());
         if let Some((size, root)) = newest.filter(|(size, _)| *size > self.registered) {
             self.registered = size;
-            self.expect(Wanted::Register { size, root });
+            wanted.push(Wanted::Register { size, root });
         }
-        if self.clock.elapsed() < self.reread_at {
-            return;
-        }
-        let unread: Vec<Wanted> = self.unread.values().map(|(wanted, _)| wanted.clone()).collect();
-        for wanted in unread {
-            if self.pending.len() < PENDING_MAX {
-                self.expect(wanted);
-            }
+        self.expect(wanted);
+        let now = self.clock.elapsed();
+        if !self.aside.is_empty() && now >= self.reread_at {
+            self.reread_at = now.saturating_add(RETRY);
+            let again = self.next_aside();
+            self.expect(again);
         }
     }
 
-    fn expect(&mut self, wanted: Wanted) {
-        let (log, now) = (wanted.log(), self.clock.elapsed());
-        let head = match &wanted {
-            Wanted::Ledger(name) => self.load(name),
-            Wanted::Register { size, root } => self.load_register(*size, *root),
+    /// Those aside whose turn it is, as far as there is room.
+    fn next_aside(&mut self) -> Vec<Wanted> {
+        let room = REREAD_MAX.min(PENDING_MAX.saturating_sub(self.pending.len()));
+        let from = self.reread_from.take();
+        let is_behind = |log: &&Log| from.as_ref().is_none_or(|from| *log > from);
+        let behind: Vec<Log> = self.aside.keys().filter(is_behind).take(room).cloned().collect();
+        // Behind the last one comes the first again.
+        self.reread_from = behind.last().filter(|_| behind.len() == room).cloned();
+        let wanted = behind.iter().filter_map(|log| self.aside.get(log));
+        wanted.map(|(wanted, _)| wanted.clone()).collect()
+    }
+
+    /// When there is no room, what every witness left to ask has refused makes way for others.
+    fn make_room(&mut self) {
+        if self.pending.len() < PENDING_MAX {
+            return;
+        }
+        let refused = |log: &Log, pending: &Pending| {
+            let mut left = self.witnesses.iter().enumerate();
+            left.all(|(place, slot)| {
+                pending.lines.contains_key(&place) || slot.refusals.contains_key(log)
+            })
         };
-        let before = self.unread.remove(&log).map(|(_, since)| since);
-        match head {
-            Ok(None) => {}
-            Ok(Some(head)) => {
-                let known = self.pending.get(&log).map(|pending| pending.since);
-                let since = known.or(before).unwrap_or(now);
-                let (head, lines) = (Arc::new(head), BTreeMap::new());
-                self.pending.insert(log, Pending { head, since, lines });
-            }
-            Err(error) => {
-                // Said once: what cannot be read tonight is one message, and a lag that grows.
-                if before.is_none() {
-                    let fields = [("ledger", Value::Shown(&log)), ("error", Value::Shown(&error))];
-                    let message = "checkpoint cannot be shown to witnesses";
-                    self.journal.note(Level::Error, message, &fields);
+        let mut aside: Vec<(Log, Wanted, Duration)> = Vec::new();
+        for (log, pending) in self.pending.iter().filter(|(log, one)| refused(log, one)) {
+            let Some(wanted) = Wanted::of(&pending.head.cosigned) else { continue };
+            aside.push((log.clone(), wanted, pending.since));
+        }
+        for (log, wanted, since) in aside {
+            self.pending.remove(&log);
+            self.aside.insert(log, (wanted, since));
+        }
+    }
+
+    /// Reads what is to be shown. Behind the first that an archive in trouble does not give, the
+    /// others wait for their turn unread.
+    fn expect(&mut self, all: Vec<Wanted>) {
+        let mut in_trouble = false;
+        for wanted in all {
+            let (log, now) = (wanted.log(), self.clock.elapsed());
+            let before = self.aside.remove(&log).map(|(_, since)| since);
+            let head = match &wanted {
+                _ if in_trouble => None,
+                Wanted::Ledger(name) => Some(self.load(name)),
+                Wanted::Register { size, root } => Some(self.load_register(*size, *root)),
+            };
+            match head {
+                Some(Ok(None)) => continue,
+                Some(Ok(Some(head))) => {
+                    let known = self.pending.get(&log).map(|pending| pending.since);
+                    let since = known.or(before).unwrap_or(now);
+                    let (head, lines) = (Arc::new(head), BTreeMap::new());
+                    self.pending.insert(log, Pending { head, since, lines });
+                    continue;
                 }
-                self.unread.insert(log, (wanted, before.unwrap_or(now)));
-                self.reread_at = now.saturating_add(RETRY);
+                Some(Err(error)) => {
+                    in_trouble = error.is_retryable();
+                    // Said once: what cannot be read tonight is one message, and a lag that grows.
+                    if before.is_none() {
+                        let fields =
+                            [("ledger", Value::Shown(&log)), ("error", Value::Shown(&error))];
+                        let message = "checkpoint cannot be shown to witnesses";
+                        self.journal.note(Level::Error, message, &fields);
+                    }
+                }
+                None => {}
             }
+            self.aside.insert(log, (wanted, before.unwrap_or(now)));
+            self.reread_at = now.saturating_add(RETRY);
         }
     }
 

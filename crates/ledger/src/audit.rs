@@ -105,6 +105,8 @@ pub struct Audit<'p> {
     evidence: BTreeMap<(Instance, EpochId), Hash>,
     // those that are there and whose keys are not believed
     unjudged: BTreeSet<(Instance, EpochId)>,
+    // those that something speaks of and that are not there
+    traces: BTreeSet<(Instance, EpochId)>,
 }
 
 impl<'p> Audit<'p> {
@@ -117,6 +119,7 @@ impl<'p> Audit<'p> {
             epochs: BTreeSet::new(),
             evidence: BTreeMap::new(),
             unjudged: BTreeSet::new(),
+            traces: BTreeSet::new(),
         }
     }
 
@@ -153,6 +156,15 @@ impl<'p> Audit<'p> {
             self.unjudged.insert((instance.clone(), *epoch));
         }
         self.findings.push(finding);
+    }
+
+    /// Notes that something speaks of an epoch of which no sealed record is there, and that nothing
+    /// vouches for it. Unlike an epoch whose evidence is refused it is still absent, for whoever
+    /// takes one away may leave a file behind.
+    pub fn trace(&mut self, instance: &Instance, epoch: EpochId, cause: Cause) {
+        self.traces.insert((instance.clone(), epoch));
+        let subject = Subject::Epoch { instance: instance.clone(), epoch };
+        self.note_quietly(subject, cause);
     }
 
     /// What has been found so far, ledgers in progress not included.

@@ -62,6 +62,17 @@ fn a_whole_epoch_that_is_taken_away_is_missed() {
 
     // The last epoch goes whole, evidence and all: nothing else would ever have named it.
     let last = entries[3]["epoch"].as_str().unwrap();
+    // Whoever leaves one of its files behind hides no more than that.
+    let left = |path: &PathBuf| path.ends_with("binding.cbor");
+    for folder in epoch_folders(&site, last) {
+        let files = files_below(&folder);
+        files
+            .iter()
+            .filter(|path| !left(path))
+            .for_each(|path| std::fs::remove_file(path).unwrap());
+    }
+    let (exit, report) = lucarne(&site, &["audit", "verify"]);
+    assert_eq!((exit, kinds(&report)), (Some(1), vec!["MISSING"]), "{report:#}");
     for folder in epoch_folders(&site, last) {
         std::fs::remove_dir_all(folder).unwrap();
     }

@@ -159,6 +159,31 @@ fn in_the_name_of_another_epoch(file: &Path, of: &[&str]) {
     assert_eq!(exit, Some(1), "{said}");
     assert!(["INCOMPLETE", "INSERTED"].iter().all(|kind| said.contains(kind)), "{said}");
     std::fs::remove_dir_all(other.parent().unwrap()).unwrap();
+
+    // And who takes the epoch away and leaves these has taken it away.
+    let archive = Path::new(of[1]);
+    let year = other.strip_prefix(archive.join("json")).unwrap().iter().next().unwrap();
+    let folders = [year.to_str().unwrap(), "epochs", "checkpoints"];
+    let away = |folder: &str| archive.with_file_name(format!("away-{folder}"));
+    for folder in folders {
+        std::fs::rename(archive.join(folder), away(folder)).unwrap();
+    }
+    let (exit, said) = lucarne(&[&["audit", "verify"], of].concat());
+    assert_eq!((exit, said.contains("MISSING")), (Some(1), true), "{said}");
+    for folder in folders {
+        std::fs::rename(away(folder), archive.join(folder)).unwrap();
+    }
+
+    // A state that cannot be kept makes no round a good one, and hides no evidence.
+    let state = archive.with_file_name("not-there/state.json");
+    let watch = ["audit", "watch", "--once", "--state", state.to_str().unwrap()];
+    let (exit, said) = lucarne(&[&watch, of].concat());
+    assert_eq!((exit, said.contains("not-there")), (Some(4), true), "{said}");
+    let whole = std::fs::read(file).unwrap();
+    std::fs::write(file, "{}").unwrap();
+    let (exit, said) = lucarne(&[&watch, of].concat());
+    assert_eq!((exit, said.contains("\nMODIFIED ")), (Some(1), true), "{said}");
+    std::fs::write(file, whole).unwrap();
 }
 
 #[test]

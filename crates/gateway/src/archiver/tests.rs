@@ -50,7 +50,7 @@ impl Archive for Full {
     fn put(&self, name: &Name, bytes: &[u8]) -> Result<Put, ArchiveError> {
         let times = self.times.load(Ordering::Relaxed);
         let Some(left) = times.checked_sub(1) else { return self.inner.put(name, bytes) };
-        assert_eq!(self.counters.stall.lasts() > Duration::ZERO, left == 0, "since the first");
+        assert_eq!(self.counters.stall.lasts() >= RETRY / 2, left == 0, "since the first");
         self.times.store(left, Ordering::Relaxed);
         Err(ArchiveError::Full { step: lucarne_archive::store::Step::Stage })
     }

@@ -234,11 +234,14 @@ async fn ready_when_every_part_is() {
     // An archive that refuses for a moment is waited for; then it is said, until it takes again.
     let stall = &setup.pages.metrics.counters.stall;
     let now = std::time::Instant::now();
-    assert!(stall.begin(now, "403") && !stall.begin(now, "403") && stall.begin(now, "503"));
+    stall.begin(now);
+    assert!(stall.end().is_none(), "what takes a moment is no failure");
+    assert!(stall.failed("403") && !stall.failed("403") && stall.failed("503"));
     assert_eq!(setup.get("/ready").await, ready);
     assert!(stall.end().is_some() && stall.end().is_none());
-    stall.begin(now.checked_sub(Duration::from_secs(11)).unwrap(), "403");
-    stall.begin(now, "403");
+    // Also one that does not even answer.
+    stall.begin(now.checked_sub(Duration::from_secs(11)).unwrap());
+    stall.begin(now);
     let waiting = r#"{"ready":false,"waiting_for":["archiver"]}"#.to_owned();
     assert_eq!(setup.get("/ready").await, (503, waiting));
     stall.end();

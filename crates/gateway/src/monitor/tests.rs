@@ -343,6 +343,17 @@ fn a_class_goes_on_over_a_restart_unless_the_end_was_said() {
     again.hands.pass(2 * MINUTE);
     again.monitor.look();
     assert_eq!(again.monitor.measured()[0].class, Some("outage"), "it has had its time");
+    // It is silence that is forgotten after a week, and not what was found a week ago.
+    rig.hands.pass(8 * 24 * 60 * MINUTE);
+    assert_eq!(rig.hears(&rig.fresh(2)), bad);
+    let late = self::rig(one_of(1));
+    late.hands.pass(8 * 24 * 60 * MINUTE + 2 * MINUTE);
+    assert!(rig.monitor.kept().iter().chain(&kept).all(|kept| late.monitor.restore(kept)));
+    assert_eq!(late.monitor.measured()[0].class, Some(bad));
+    let gone = self::rig(one_of(1));
+    gone.hands.pass(8 * 24 * 60 * MINUTE);
+    assert!(kept.iter().all(|kept| gone.monitor.restore(kept)));
+    assert_eq!(gone.monitor.measured().len(), 1, "only what is of nobody");
     rig.monitor.ended(&binding().instance, binding().epoch_id());
     assert_eq!(rig.monitor.kept(), []);
     let named = |class: Class| Class::named(class.as_str());

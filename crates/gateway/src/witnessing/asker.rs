@@ -75,7 +75,17 @@ impl AskError {
 
     /// Whether it says something of the log that was shown, and nothing of the witness.
     pub(super) const fn is_of_one_log(&self) -> bool {
-        self.is_refusal() || matches!(self, Self::History(_))
+        match self {
+            // Credentials and pace are the same for all logs.
+            Self::Status { status: 401 | 407 | 408 | 429 } => false,
+            Self::History(_) => true,
+            _ => self.is_refusal(),
+        }
+    }
+
+    /// Whether it says nothing new after `before`.
+    pub(super) fn repeats(&self, before: &Self) -> bool {
+        matches!((self, before), (Self::Ahead { .. }, Self::Ahead { .. })) || self == before
     }
 }
 

@@ -349,7 +349,7 @@ fn of_a_long_past_only_so_much_is_held_at_a_time() {
     // None of these is in the archive, so each is read, said to be absent, and kept by its name.
     gateway.collect();
     let held = |gateway: &Witnessing| {
-        (gateway.pending.len(), gateway.heads.found.len(), gateway.unread.len())
+        (gateway.pending.len(), gateway.heads.found.len(), gateway.aside.len())
     };
     assert_eq!(held(&gateway), (1, 3, PENDING_MAX - 1));
     let is_retry = |wait: Duration| RETRY / 2 < wait && wait <= RETRY;
@@ -373,7 +373,7 @@ async fn a_checkpoint_that_could_not_be_read_is_shown_when_it_can() {
     let mut gateway = site.witnessing(&policy(), vec![(0, endpoint)]);
     collect_and_ask(&mut gateway).await;
     gateway.measure();
-    assert_eq!((gateway.pending.len(), gateway.unread.len()), (0, 1));
+    assert_eq!((gateway.pending.len(), gateway.aside.len()), (0, 1));
     assert!(gateway.measures.lag() > Duration::ZERO, "it waits, and that is measured");
     let wait = gateway.wait();
     assert!(Duration::from_secs(1) < wait && wait <= RETRY, "{wait:?}");
@@ -381,7 +381,7 @@ async fn a_checkpoint_that_could_not_be_read_is_shown_when_it_can() {
     gateway.reread_at = Duration::ZERO;
     collect_and_ask(&mut gateway).await;
     gateway.measure();
-    assert_eq!((site.cosigned(), gateway.unread.len()), (vec![3], 0));
+    assert_eq!((site.cosigned(), gateway.aside.len()), (vec![3], 0));
     assert_eq!(gateway.measures.lag(), Duration::ZERO);
 }
 
@@ -410,4 +410,40 @@ async fn what_a_witness_says_of_one_log_is_said_and_delays_no_other() {
     gateway.take(0, vec![(Log::Register, status(503))]);
     assert_eq!(lines(), 4, "a witness that cannot answer is one message");
     assert!(gateway.witnesses[0].not_before > Duration::ZERO);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_every_witness_refuses_makes_way_when_there_is_no_room() {
+    let mut site = Site::new();
+    site.archive(&[3]);
+    let nowhere = serve(Router::new()).await.0;
+    let mut gateway = site.witnessing(&policy(), vec![(0, nowhere)]);
+    gateway.collect();
+    let (log, one) = gateway.pending.pop_first().unwrap();
+    let (Log::Ledger(ledger), Name::Checkpoint(name)) = (&log, &one.head.cosigned) else {
+        panic!("{log}")
+    };
+    for n in 0..PENDING_MAX {
+        let epoch = lucarne_ledger::identity::EpochId((n as u128).to_be_bytes());
+        let ledger = LedgerId { epoch, ..ledger.clone() };
+        let cosigned = Name::Checkpoint(CheckpointName { ledger: ledger.clone(), ..name.clone() });
+        let (log, note) = (Log::Ledger(ledger), one.head.note.clone());
+        let head =
+            Head { log: log.clone(), size: 3, note, cosigned, keys: Vec::new(), epoch: None };
+        let (head, lines) = (Arc::new(head), BTreeMap::new());
+        gateway.pending.insert(log.clone(), Pending { head, since: Duration::ZERO, lines });
+        if n > 0 {
+            gateway.witnesses[0].refused(log, AskError::Status { status: 403 }, Duration::ZERO);
+        }
+    }
+    gateway.heads.found.insert(ledger.clone(), CheckpointName { cosigned: false, ..name.clone() });
+    gateway.collect();
+    let held = (gateway.pending.len(), gateway.pending.contains_key(&log));
+    assert_eq!(held, (2, true), "one was not refused, and the new one has room");
+    assert_eq!(gateway.aside.len(), PENDING_MAX - 1);
+    // None of them is in the archive; which have been tried shows in where it goes on.
+    let sixteenth = gateway.aside.keys().nth(REREAD_MAX - 1).cloned();
+    assert_eq!(gateway.reread_from, sixteenth);
+    gateway.measure();
+    assert!(gateway.measures.lag() > Duration::ZERO);
 }

@@ -32,11 +32,12 @@ impl Findings {
     /// Adds one where there is room; in the place of the first that has none stands that there was
     /// more.
     pub(super) fn push(&mut self, finding: Finding) {
-        let count = self.counts.entry(class(&finding, self.range)).or_default();
+        let class = class(&finding, self.range);
+        let count = self.counts.entry(class).or_default();
         if finding.cause != Cause::TooMany && *count < FINDINGS_MAX {
             *count += 1;
             self.list.push(finding);
-        } else if !self.left_out {
+        } else if class.1 && !self.left_out {
             self.left_out = true;
             self.list.push(subject_finding(Subject::Archive, None, Cause::TooMany));
         }

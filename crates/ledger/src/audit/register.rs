@@ -148,13 +148,18 @@ impl Audit<'_> {
                 self.note_quietly(subject(), Cause::EpochListedTwice);
             }
             if whole && of.times > 0 && !seen.contains(&(instance.clone(), *epoch)) {
+                // That nothing vouches for what is left of it is the same cause.
+                self.findings.retain(|found| {
+                    let is_trace = matches!(found.cause, Cause::EvidenceAbsent { .. });
+                    !(is_trace && found.subject == subject())
+                });
                 self.note_quietly(subject(), Cause::EpochAbsent);
             }
             for (ledger, size, root) in &of.ends {
                 self.compare_end(ledger, *size, *root);
             }
         }
-        for (instance, epoch) in seen.iter().filter(|_| whole) {
+        for (instance, epoch) in seen.union(&self.traces.clone()).filter(|_| whole) {
             if listed.get(&(instance.clone(), *epoch)).is_none_or(|of| of.times == 0) {
                 let subject = Subject::Epoch { instance: instance.clone(), epoch: *epoch };
                 self.note_quietly(subject, Cause::EpochUnlisted);

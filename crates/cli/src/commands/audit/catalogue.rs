@@ -17,6 +17,8 @@ use crate::failure::Failure;
 pub(super) struct Catalogue {
     /// Every epoch that any file speaks of, with its ledgers.
     pub(super) epochs: BTreeMap<(Instance, EpochId), BTreeMap<LedgerKind, Files>>,
+    /// The epochs of batches in JSON. That these are there says of no epoch that it is.
+    pub(super) in_json: BTreeSet<(Instance, EpochId)>,
     /// Files in the archive's own folders with a name that is none of the archive's; what would
     /// move a terminal is escaped, since anybody may have named them.
     pub(super) malformed: Vec<String>,
@@ -71,8 +73,12 @@ impl Catalogue {
             Name::Seal(seal) => of_ledger(&seal.ledger),
             Name::Checkpoint(head) | Name::Stamp(head) => of_ledger(&head.ledger),
             Name::Epoch(file) => (&file.instance, file.epoch, None),
-            // What was signed in an epoch's name asks for what vouches for the epoch.
-            Name::Json(batch) => (&batch.instance, batch.epoch, None),
+            Name::Json(batch) => {
+                if only.takes(&batch.instance, batch.epoch, None) {
+                    self.in_json.insert((batch.instance.clone(), batch.epoch));
+                }
+                return;
+            }
             Name::Register(_) | Name::Erasure(_) => return,
         };
         if !only.takes(instance, epoch, None) {

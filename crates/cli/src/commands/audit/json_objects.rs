@@ -21,8 +21,8 @@ use crate::failure::{Failure, chain};
 /// The keys of the epochs that are believed.
 pub(super) type Keys = BTreeMap<(Instance, EpochId), PublicKey>;
 
-/// Judges every batch of an epoch in `keys`. That the others cannot be believed is the finding of
-/// their epoch, which is in the catalogue for their sake.
+/// Judges every batch of an epoch in `keys`. What cannot be believed of the others is their
+/// epoch's finding.
 ///
 /// # Errors
 /// When an object cannot be read.

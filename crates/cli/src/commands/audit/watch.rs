@@ -257,7 +257,7 @@ impl Watcher {
         drop(tokio::time::timeout(drain, all).await);
         let waiting = self.signals.waiting();
         if waiting > 0 {
-            warn(&format!("warning: {waiting} signals wait in the state file to be sent\n"));
+            warn(&format!("warning: {waiting} signals still wait to be sent\n"));
         }
     }
 }

@@ -219,6 +219,7 @@ impl Eye {
         catalogue.expect(heads.keys(), wanted);
         if let Some(places) = places {
             catalogue.epochs.retain(|place, _| places.contains(place));
+            catalogue.in_json.retain(|place| places.contains(place));
         }
         let judge = self.judge(&noting, &catalogue, places.is_some())?;
         let (above, jobs) = (None, JOBS);

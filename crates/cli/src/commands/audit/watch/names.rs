@@ -96,17 +96,14 @@ impl Inventory {
             }
             Name::Epoch(file) => (&file.instance, file.epoch, None),
             Name::Register(_) | Name::Erasure(_) => return self.site.add(&name.to_string()),
-            Name::Json(batch) => (&batch.instance, batch.epoch, None),
+            // Batches for other verifiers are no part of any ledger.
+            Name::Json(_) => return,
         };
         if !only.takes(instance, epoch, kind) {
             return;
         }
-        let listed = self.epochs.entry((instance.clone(), epoch)).or_default();
-        // Batches for other verifiers are no part of any ledger: one more moves none.
-        if matches!(name, Name::Json(_)) {
-            return;
-        }
         let text = name.to_string();
+        let listed = self.epochs.entry((instance.clone(), epoch)).or_default();
         listed.all.add(&text);
         let Name::Seal(seal) = name else { return };
         if heads.get(&seal.ledger).is_some_and(|head| seal.last < head.size) {
