@@ -77,6 +77,8 @@ pub(crate) struct Kept {
     pub(crate) store: Store,
     done: Mutex<u64>,
     progress: Condvar,
+    /// Records that the store would not take.
+    left_out: AtomicU64,
 }
 
 impl InsideStore {
@@ -116,6 +118,7 @@ impl InsideStore {
             store: Store::new(config, vault)?,
             done: Mutex::new(0),
             progress: Condvar::new(),
+            left_out: AtomicU64::new(0),
         });
         let (queue, items) = sync_channel(QUEUE_REQUESTS);
         let own = Arc::clone(&kept);
@@ -137,7 +140,10 @@ impl InsideStore {
     /// queue had no room counts as one.
     pub fn evicted(&self) -> u64 {
         let missed = self.missed.load(Ordering::Acquire);
-        let dropped = |kept: &Arc<Kept>| kept.store.report().evicted.records;
+        let dropped = |kept: &Arc<Kept>| {
+            let left_out = kept.left_out.load(Ordering::Acquire);
+            kept.store.report().evicted.records.saturating_add(left_out)
+        };
         self.kept.as_ref().map_or(0, dropped).saturating_add(missed)
     }
 
@@ -171,7 +177,7 @@ impl Kept {
         loop {
             match items.recv_timeout(IDLE) {
                 Ok(item) => {
-                    self.take(&item);
+                    self.left_out.fetch_add(self.take(&item), Ordering::AcqRel);
                     *self.done.lock().unwrap_or_else(PoisonError::into_inner) += 1;
                     self.progress.notify_all();
                 }
@@ -183,12 +189,16 @@ impl Kept {
 
     // The contract has walked the request already; what the store cannot read in spite of that is
     // in the ledger and not here.
-    fn take(&self, item: &Item) {
+    // How many of its records are left out.
+    fn take(&self, item: &Item) -> u64 {
         let request = item.request.inner();
         match item.signal {
-            Signal::Logs => drop(self.store.ingest_logs(request, now_ns())),
-            Signal::Traces => drop(self.store.ingest_spans(request, now_ns())),
-            Signal::Metrics => {}
+            Signal::Logs => (self.store.ingest_logs(request, now_ns()))
+                .map_or(1, |taken| taken.lines_too_long.saturating_add(taken.streams_refused)),
+            Signal::Traces => {
+                self.store.ingest_spans(request, now_ns()).map_or(1, |taken| taken.refused)
+            }
+            Signal::Metrics => 0,
         }
     }
 }

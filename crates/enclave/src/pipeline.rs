@@ -68,6 +68,7 @@ pub struct Counters {
 pub struct Pipeline {
     contract: Contract,
     budget: Budget,
+    own_room: Budget,
     queue: mpsc::Sender<Work>,
     inside: InsideStore,
     // scratch buffers that connections borrow, so that no request allocates its own
@@ -85,6 +86,9 @@ pub struct Pipeline {
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// Scratch buffers kept: more connections than this at the same instant allocate anew.
 const SCRATCH_KEPT: usize = 16;
+/// Room for what the enclave itself records, such as questions and what was answered: some thousand
+/// of them while the uplink is down.
+const OWN_BYTES: usize = 1 << 20;
 
 impl Pipeline {
     /// An intake that sanitises by `contract` and hands on to `queue`.
@@ -99,6 +103,7 @@ impl Pipeline {
         Self {
             contract,
             budget,
+            own_room: Budget::new(OWN_BYTES),
             queue,
             inside,
             scratch: Mutex::new(Vec::new()),
@@ -146,7 +151,8 @@ impl Pipeline {
     /// When there is no room.
     pub fn record(&self, event: AuditEvent) -> Result<oneshot::Receiver<SealedEvent>, NoRoom> {
         let slot = self.queue.try_reserve().map_err(|_| NoRoom)?;
-        let reservation = self.budget.reserve(event.size_bytes()).ok_or(NoRoom)?;
+        // Not the workload's room: who comes to rescue it must be let in when that is full.
+        let reservation = self.own_room.reserve(event.size_bytes()).ok_or(NoRoom)?;
         let (told, wait) = oneshot::channel();
         slot.send(Work {
             telemetry: Vec::new(),

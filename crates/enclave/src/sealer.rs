@@ -36,6 +36,8 @@ const BATCH_RECORDS: u64 = 1_000;
 const BATCH_BYTES: usize = 1 << 20;
 /// Or when its first record is this old.
 const BATCH_AGE: Duration = Duration::from_millis(200);
+/// Requests that are taken before anything else has its turn.
+const WORKS_MAX: usize = 256;
 /// Room for records of the ledgers' own life while the uplink is down: a day of heartbeats in both
 /// ledgers.
 const CONTROL_BYTES: usize = 4 << 20;
@@ -254,12 +256,17 @@ impl<C: Clock> Sealer<C> {
         before.or_else(|| Some(Instant::now() + open.age()))
     }
 
-    // Takes what is queued behind the first, too: a caller that waits should not wait alone.
+    // Takes what is queued behind the first, too: a caller that waits should not wait alone. Only
+    // so much of it: heartbeats, and batches that grow old, have their turn as well.
     async fn take_all(&mut self, first: Work) -> Result<(), SealError> {
         let mut next = Some(first);
-        while let Some(work) = next {
+        for _ in 0..WORKS_MAX {
+            let Some(work) = next.take() else { break };
             self.take(work).await?;
             next = self.work.try_recv().ok();
+        }
+        if let Some(work) = next {
+            self.take(work).await?;
         }
         if self.urgent || self.audit.is_due() || self.telemetry.is_due() {
             self.close_batches().await?;

@@ -393,14 +393,18 @@ impl Uplink {
         let (mut egress, offer) = Egress::begin(self.shape, self.identity.epoch)?;
         let mut writing: Option<(Vec<u8>, usize)> = offer.map(|offer| (frame::encode(&offer), 0));
         let mut monitor = Monitored::default();
-        let mut deadline = Instant::now() + STALL;
+        // Cells leave when it is their time, and an answer comes two of them later.
+        let stall = self
+            .shape
+            .map_or(STALL, |shape| STALL.max(Duration::from_millis(shape.interval_ms()) * 6));
+        let mut deadline = Instant::now() + stall;
         loop {
             while let Some(body) = egress.incoming(&mut frames)? {
                 let told = streaming.on_frame(&body)?;
                 let buys;
                 (egress, buys) = self.told(told, egress, &mut monitor, moved)?;
                 if buys {
-                    deadline = Instant::now() + STALL;
+                    deadline = Instant::now() + stall;
                 }
             }
             if writing.is_none() {
@@ -412,7 +416,7 @@ impl Uplink {
                 let departs = egress.outgoing(next)?;
                 // Until it is written the link is busy, and nothing but the host is waited for.
                 if departs.as_ref().is_some_and(|it| it.moves || idle) {
-                    deadline = Instant::now() + STALL;
+                    deadline = Instant::now() + stall;
                 }
                 writing = departs.map(|Departure { frame, .. }| (frame, 0));
             }
@@ -424,7 +428,7 @@ impl Uplink {
                 outgoing = self.outgoing.recv(), if !self.hold.ended => {
                     // An idle link becomes busy: the gateway's time to answer starts now.
                     if !busy {
-                        deadline = Instant::now() + STALL;
+                        deadline = Instant::now() + stall;
                     }
                     self.hold.collect(outgoing);
                 }
@@ -433,7 +437,7 @@ impl Uplink {
                     // A host that reads and never acknowledges must not look busy for ever:
                     // only the middle of a frame is progress.
                     if writing.is_some() {
-                        deadline = Instant::now() + STALL;
+                        deadline = Instant::now() + stall;
                     }
                 }
                 count = read.read(&mut buffer) => {
@@ -447,7 +451,7 @@ impl Uplink {
                 () = asking(self.blobs.as_deref()), if writing.is_none() => {}
                 () = monitor.make(), if monitor.asked.is_some() => {
                     if !busy {
-                        deadline = Instant::now() + STALL;
+                        deadline = Instant::now() + stall;
                     }
                 }
                 () = tokio::time::sleep_until(deadline), if busy => return Err(LinkError::TimedOut),

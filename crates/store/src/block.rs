@@ -11,7 +11,7 @@ mod shapes;
 pub(crate) mod tests;
 mod write;
 
-pub(crate) use self::footer::{Class, Section};
+pub(crate) use self::footer::{Class, NAME_BYTES_MAX, Section};
 pub use self::read::Block;
 pub(crate) use self::read::Rows;
 pub(crate) use self::shapes::Shapes;

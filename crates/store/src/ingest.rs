@@ -14,7 +14,7 @@ use lucarne_otlp::view::LogsRequest;
 use lucarne_otlp::wire::WireError;
 
 pub(crate) use self::record::apply_logs;
-use crate::block::VALUE_BYTES_MAX;
+use crate::block::{NAME_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::cursor::{Cursor, Malformed, put_text, put_varint, unzigzag, zigzag};
 use crate::head::FIELDS_MAX;
 use crate::store::State;
@@ -144,7 +144,8 @@ pub(crate) fn apply_rows(state: &mut State, rows: &[Row]) -> Ingested {
         let head = state.head(&stream);
         head.begin(row.time_ns, &row.line);
         for (number, (name, value)) in row.metadata.iter().enumerate() {
-            match left.checked_sub(value.len()).filter(|_| number < FIELDS_MAX) {
+            let is_name = (1..=NAME_BYTES_MAX).contains(&name.len());
+            match left.checked_sub(value.len()).filter(|_| is_name && number < FIELDS_MAX) {
                 None => result.metadata_dropped += 1,
                 Some(rest) => {
                     left = rest;

@@ -32,7 +32,33 @@ use crate::vault::{Fault, VaultError};
 
 impl Source for Store {
     fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Result<Vec<LabelSet>, ScanError> {
-        let (pieces, _) = self.pieces(matchers, range, &[])?;
+        self.streams_seen(matchers, range, &|_| true)
+    }
+
+    fn scan(
+        &self,
+        what: &Selection<'_>,
+        visit: &mut dyn FnMut(&Entry<'_>) -> ControlFlow<()>,
+    ) -> Result<ScanStats, ScanError> {
+        self.scan_seen(what, &|_| true, visit)
+    }
+}
+
+/// Whether whoever asks may see a stream of these labels.
+type Seen<'a> = &'a dyn Fn(&LabelSet) -> bool;
+
+impl Store {
+    /// The streams that have something in the range, of those that may be seen.
+    ///
+    /// # Errors
+    /// As for [`Source::streams`].
+    pub fn streams_seen(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+        seen: Seen<'_>,
+    ) -> Result<Vec<LabelSet>, ScanError> {
+        let (pieces, _) = self.pieces((matchers, seen), range, &[])?;
         let mut streams: Vec<&Arc<Stream>> = pieces.iter().map(Piece::stream).collect();
         streams.sort_unstable_by(|one, other| one.labels.cmp(&other.labels));
         streams.dedup_by_key(|stream| stream.id);
@@ -47,33 +73,38 @@ impl Source for Store {
         Ok(streams.into_iter().filter(held).map(|stream| stream.labels.clone()).collect())
     }
 
-    fn scan(
+    /// A scan of those streams that may be seen. The others are not there: nothing of them is read,
+    /// counted or charged.
+    ///
+    /// # Errors
+    /// As for [`Source::scan`].
+    pub fn scan_seen(
         &self,
         what: &Selection<'_>,
+        seen: Seen<'_>,
         visit: &mut dyn FnMut(&Entry<'_>) -> ControlFlow<()>,
     ) -> Result<ScanStats, ScanError> {
-        let (pieces, mut stats) = self.pieces(what.matchers, what.range, what.literals)?;
+        let (pieces, mut stats) = self.pieces((what.matchers, seen), what.range, what.literals)?;
         if let Some(direction) = what.direction {
             merge::in_order(self, &pieces, what, direction, &mut stats, visit);
             return Ok(stats);
         }
         Ok(stats.and(ahead::in_any_order(self, &pieces, what, visit)))
     }
-}
 
-impl Store {
     /// What a scan may have to read, in the stable order of the store.
     fn pieces(
         &self,
-        matchers: &[Matcher],
+        (matchers, seen): (&[Matcher], Seen<'_>),
         range: TimeRange,
         literals: &[String],
     ) -> Result<(Vec<Piece>, ScanStats), ScanError> {
         let state = self.state();
-        let streams = state
+        let mut streams = state
             .postings
             .select(matchers)
             .map_err(|WrongPattern { label }| ScanError::Matcher { name: label })?;
+        streams.retain(|stream| seen(&stream.labels));
         let mut stats = ScanStats { streams: streams.len() as u64, ..ScanStats::default() };
         let mut pieces = Vec::new();
         for block in state.blocks.values() {

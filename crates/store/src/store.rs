@@ -106,6 +106,8 @@ impl Store {
         let mut state = self.state();
         state.cut_all();
         self.settle(&mut state, now_ns);
+        // Age counts also where nothing comes any more.
+        state.retain(&self.vault, self.config.retention, self.config.head_bytes, now_ns);
     }
 
     /// Keeps every block that has a row from `from_ns` to before `to_ns`, until it is released.

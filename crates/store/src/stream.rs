@@ -42,7 +42,7 @@ impl Mapping {
 }
 
 /// Loki's `default_resource_attributes_as_index_labels`.
-const INDEXED: [&str; 17] = [
+pub(crate) const INDEXED: [&str; 17] = [
     "cloud.availability_zone",
     "cloud.region",
     "container.name",

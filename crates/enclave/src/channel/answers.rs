@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::permit::Permit;
+use super::recorder::Outcome;
 
 /// What answers queries.
 ///
@@ -104,12 +105,14 @@ pub struct Rows {
     rows_max: u64,
     bytes_max: u64,
     deadline: Instant,
+    ended: Outcome,
 }
 
 impl Rows {
     pub(super) fn new(out: mpsc::Sender<Vec<u8>>, permit: &Permit, deadline: Instant) -> Self {
         let (rows_max, bytes_max) = (permit.rows_max(), permit.bytes_max());
-        Self { out, buffer: Vec::new(), rows: 0, bytes: 0, rows_max, bytes_max, deadline }
+        let ended = Outcome::Complete;
+        Self { out, buffer: Vec::new(), rows: 0, bytes: 0, rows_max, bytes_max, deadline, ended }
     }
 
     /// Takes one row as it will be sent, its end included.
@@ -187,25 +190,34 @@ impl Rows {
         self.rows = self.rows.saturating_add(rows);
     }
 
-    /// Sends what is left; rows and bytes of the whole.
-    pub(super) fn finish(mut self) -> (u64, u64) {
+    /// Notes how a document ended that says so itself, for the record of the answer.
+    pub(in crate::channel) const fn ended(&mut self, outcome: Outcome) {
+        self.ended = outcome;
+    }
+
+    /// Sends what is left; rows and bytes of the whole, and how it ended if nothing stopped it.
+    pub(super) fn finish(mut self) -> (u64, u64, Outcome) {
         let rest = std::mem::take(&mut self.buffer);
         if !rest.is_empty() {
             // Whoever does not wait for the end does not want it.
             drop(self.out.blocking_send(rest));
         }
-        (self.rows, self.bytes)
+        (self.rows, self.bytes, self.ended)
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn rows(rows_max: u64, bytes_max: u64, deadline: Instant) -> (Rows, mpsc::Receiver<Vec<u8>>) {
+    pub(crate) fn rows(
+        rows_max: u64,
+        bytes_max: u64,
+        deadline: Instant,
+    ) -> (Rows, mpsc::Receiver<Vec<u8>>) {
         let (out, taken) = mpsc::channel(64);
-        let (buffer, rows, bytes) = (Vec::new(), 0, 0);
-        (Rows { out, buffer, rows, bytes, rows_max, bytes_max, deadline }, taken)
+        let (buffer, rows, bytes, ended) = (Vec::new(), 0, 0, Outcome::Complete);
+        (Rows { out, buffer, rows, bytes, rows_max, bytes_max, deadline, ended }, taken)
     }
 
     fn soon() -> Instant {
@@ -218,14 +230,14 @@ mod tests {
         assert_eq!(out.row(b"one\n"), Ok(()));
         assert_eq!(out.row(b"two\n"), Ok(()));
         assert_eq!(out.row(b"three\n"), Err(Stop::Rows { max: 2 }));
-        assert_eq!(out.finish(), (2, 8));
+        assert_eq!(out.finish(), (2, 8, Outcome::Complete));
         assert_eq!(taken.blocking_recv().unwrap(), b"one\ntwo\n");
         assert_eq!(taken.blocking_recv(), None);
 
         let (mut out, _taken) = rows(9, 7, soon());
         assert_eq!(out.row(b"1234567"), Ok(()));
         assert_eq!(out.row(b"8"), Err(Stop::Bytes { max: 7 }));
-        assert_eq!(out.finish(), (1, 7));
+        assert_eq!(out.finish(), (1, 7, Outcome::Complete));
     }
 
     #[test]
@@ -241,7 +253,7 @@ mod tests {
         let (mut out, mut taken) = rows(1, u64::MAX, soon());
         let long: Vec<u8> = (0..251).cycle().take(3 * CHUNK_BYTES_MAX + 5).collect();
         assert_eq!(out.row(&long), Ok(()));
-        assert_eq!(out.finish(), (1, long.len() as u64));
+        assert_eq!(out.finish(), (1, long.len() as u64, Outcome::Complete));
         let mut joined = Vec::new();
         while let Some(piece) = taken.blocking_recv() {
             assert!((1..=CHUNK_BYTES_MAX).contains(&piece.len()));

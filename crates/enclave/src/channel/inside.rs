@@ -8,6 +8,7 @@ mod http;
 mod labels;
 mod lines;
 mod spans;
+mod turns;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use lucarne_ledger::cbor::Writer;
 use lucarne_ledger::hash::from_hex;
 use lucarne_link::channel::message::Verb;
 
+use self::turns::Turns;
 use super::answers::{AnswerError, Answers, Rows};
 use super::permit::Permit;
 use crate::inside_store::Kept;
@@ -29,12 +31,13 @@ const CATCH_UP: Duration = Duration::from_secs(5);
 pub struct Inside {
     identity: Arc<Identity>,
     pipeline: Arc<Pipeline>,
+    turns: Turns,
 }
 
 impl Inside {
     /// From its evidence and its store.
     pub const fn new(identity: Arc<Identity>, pipeline: Arc<Pipeline>) -> Self {
-        Self { identity, pipeline }
+        Self { identity, pipeline, turns: Turns::new() }
     }
 
     /// CBOR `[binding, evidence, collateral, fresh evidence, its collateral]`: the first evidence
@@ -58,15 +61,25 @@ impl Inside {
 
 impl Answers for Inside {
     fn answer(&self, permit: &Permit, rows: &mut Rows) -> Result<(), AnswerError> {
-        match permit.query().verb {
-            Verb::Attestation => self.attestation(permit, rows),
-            Verb::Recent => lines::recent(&self.kept()?.store, permit, rows),
-            Verb::Logs => lines::logs(&self.kept()?.store, permit, rows),
-            Verb::Logql => lines::logql(&self.kept()?.store, permit, rows),
-            Verb::Labels => labels::labels(&self.kept()?.store, permit, rows),
-            Verb::Trace => spans::trace(&self.kept()?.store, permit, rows),
-            Verb::Loki => http::request(&self.kept()?.store, &["/loki/", "/ready"], permit, rows),
-            Verb::Tempo => http::request(&self.kept()?.store, &["/api/"], permit, rows),
+        let verb = permit.query().verb;
+        if verb == Verb::Attestation {
+            return self.attestation(permit, rows);
+        }
+        let store = &self.kept()?.store;
+        if verb == Verb::Loki && http::is_followed(permit) {
+            // Each look takes a turn of its own.
+            return http::follow(store, &self.turns, permit, rows);
+        }
+        let _turn = self.turns.take(rows)?;
+        match verb {
+            Verb::Attestation => Err(AnswerError::Unavailable),
+            Verb::Recent => lines::recent(store, permit, rows),
+            Verb::Logs => lines::logs(store, permit, rows),
+            Verb::Logql => lines::logql(store, permit, rows),
+            Verb::Labels => labels::labels(store, permit, rows),
+            Verb::Trace => spans::trace(store, permit, rows),
+            Verb::Loki => http::request(store, &["/loki/", "/ready"], permit, rows),
+            Verb::Tempo => http::request(store, &["/api/"], permit, rows),
         }
     }
 }

@@ -197,6 +197,7 @@ struct Session {
 struct Answered {
     rows: u64,
     bytes: u64,
+    ended: Outcome,
     result: Result<(), AnswerError>,
 }
 
@@ -235,7 +236,10 @@ impl Session {
             Ok(permit) => permit,
             Err(denied) => {
                 let recorded = shared.recorder.refusal(&self.asker, query, text, &denied, now);
-                let receipt = recorded.await.map_err(SessionError::Record)?;
+                let receipt = match recorded.await {
+                    Ok(receipt) => receipt,
+                    Err(error) => return self.unrecorded(deciding, error, now.verified).await,
+                };
                 let refused = Refused {
                     code: denied.code().to_owned(),
                     reason: denied.to_string(),
@@ -248,13 +252,28 @@ impl Session {
             }
         };
         // Sealed before anything is looked at: who asks leaves a trace even if the rest fails.
-        let receipt = shared.recorder.query(&self.asker, &permit, text, now).await;
-        let receipt = receipt.map_err(SessionError::Record)?;
+        let receipt = match shared.recorder.query(&self.asker, &permit, text, now).await {
+            Ok(receipt) => receipt,
+            Err(error) => return self.unrecorded(deciding, error, now.verified).await,
+        };
         let (anchored, time_verified) = (shared.recorder.anchors(), now.verified);
         let granted = Granted { receipt: receipt.bundle, anchored, time_verified, salt };
         let (sending, body) = deciding.grant(granted);
         self.line.send(&body).await?;
         self.answer(sending, permit, receipt.seq).await
+    }
+
+    /// Tells the asker why nothing is answered: what cannot be recorded is not asked.
+    async fn unrecorded(
+        &mut self,
+        deciding: Deciding,
+        error: RecordError,
+        time_verified: bool,
+    ) -> Result<Serving, SessionError> {
+        let (code, reason) = ("unrecorded".to_owned(), error.to_string());
+        let (_, body) = deciding.refuse(Refused { code, reason, receipt: None, time_verified });
+        self.line.send(&body).await?;
+        Err(SessionError::Record(error))
     }
 
     fn permit(
@@ -284,8 +303,8 @@ impl Session {
         let searching = spawn_blocking(move || {
             let mut rows = Rows::new(out, &permit, Instant::now() + SEARCH);
             let result = answers.answer(&permit, &mut rows);
-            let (rows, bytes) = rows.finish();
-            Answered { rows, bytes, result }
+            let (rows, bytes, ended) = rows.finish();
+            Answered { rows, bytes, ended, result }
         });
         let mut sent = Ok(());
         while let Some(piece) = pieces.recv().await {
@@ -299,7 +318,7 @@ impl Session {
         let answered = searching.await.map_err(|_| SessionError::TimedOut("the search"))?;
         let outcome = match &answered.result {
             _ if sent.is_err() => Outcome::Abandoned,
-            Ok(()) => Outcome::Complete,
+            Ok(()) => answered.ended,
             Err(AnswerError::Stop(Stop::Gone)) => Outcome::Abandoned,
             Err(AnswerError::Stop(_)) => Outcome::Partial,
             Err(_) => Outcome::Failed,
@@ -316,7 +335,7 @@ impl Session {
 }
 
 fn last_words(sending: Sending, answered: Answered, receipt: Vec<u8>) -> (Serving, Vec<u8>) {
-    let Answered { rows, bytes, result } = answered;
+    let Answered { rows, bytes, result, .. } = answered;
     let partial = match &result {
         Ok(()) => None,
         Err(AnswerError::Stop(stop)) => Some(stop.to_string()),

@@ -10,7 +10,7 @@ use crate::{head, shred};
 
 /// Begins every block; the digit is the version.
 pub(super) const MAGIC: &[u8; 4] = b"LSB1";
-const NAME_BYTES_MAX: usize = 1024;
+pub(crate) const NAME_BYTES_MAX: usize = 1024;
 const SECTIONS_MAX: usize = 5 + head::NAMES_MAX + shred::NAMES_MAX;
 
 /// What a block says about itself.

@@ -9,7 +9,7 @@ use lucarne_otlp::view::{AnyValue, LogRecord, LogsRequest, Resource, Scope};
 use lucarne_otlp::wire::WireError;
 
 use super::{Ingested, METADATA_BYTES_MAX};
-use crate::block::VALUE_BYTES_MAX;
+use crate::block::{NAME_BYTES_MAX, VALUE_BYTES_MAX};
 use crate::head::{FIELDS_MAX, Head};
 use crate::store::State;
 use crate::stream::{LABEL_BYTES_MAX, LABELS_MAX, Mapping, Stream, sanitise};
@@ -71,8 +71,9 @@ impl Walk {
             let entry = entry?;
             let name = sanitise(entry.key, &mut self.name);
             let value = text_of(entry.value, &mut self.value, &mut self.json)?;
-            // One place is kept for the level.
-            let fits = self.labels.len() < LABELS_MAX - 1 && value.len() <= LABEL_BYTES_MAX;
+            // One place is kept for the level, and one for the service.
+            let places = if name == "service_name" { LABELS_MAX - 1 } else { LABELS_MAX - 2 };
+            let fits = self.labels.len() < places && value.len() <= LABEL_BYTES_MAX;
             if mapping.is_label(entry.key) && fits {
                 self.labels.push((name.to_owned(), value.to_owned()));
             } else {
@@ -161,9 +162,6 @@ impl Fields<'_> {
         self.head.field(name, value);
     }
 }
-
-/// As the footer of a block allows.
-const NAME_BYTES_MAX: usize = 1024;
 
 fn put_ids(fields: &mut Fields<'_>, record: &LogRecord<'_>, level: usize, scratch: &mut String) {
     fields.put("detected_level", LEVELS.get(level).map_or("unknown", |level| level.1));

@@ -34,8 +34,9 @@ pub(crate) struct BlockMeta {
     pub(crate) bloom: Bloom,
 }
 
-/// Blocks that are cut and not stored; more than this are dropped, since memory is what is scarce.
-const CUT_MAX: usize = 16;
+/// Bytes of blocks that are cut and not stored; more than this are dropped, since memory is what is
+/// scarce. As much as the blocks of sixteen full heads, or of any number of small ones.
+const CUT_BYTES_MAX: usize = 16 << 20;
 /// Wrong blocks that are remembered by name: more than a store of an enclave has blocks, but for
 /// the largest.
 const FAULTS_MAX: usize = 4_096;
@@ -234,8 +235,10 @@ impl State {
             }
             self.cut.remove(&id);
         }
-        while self.cut.len() > CUT_MAX {
-            let Some((&id, _)) = self.cut.first_key_value() else { break };
+        let mut waiting: usize = self.cut.values().map(|bytes| bytes.len()).sum();
+        while waiting > CUT_BYTES_MAX {
+            let Some((&id, bytes)) = self.cut.first_key_value() else { break };
+            waiting -= bytes.len();
             self.drop_block(vault, id);
         }
         some

@@ -145,6 +145,26 @@ fn a_hold_keeps_its_range_and_age_counts() {
     store.append(&[row("a", 5_001, "x")], 5_001).unwrap();
     store.maintain(5_001);
     assert_eq!(times(&store), [5_000, 5_001]);
+    // Nothing comes any more, and it grows old all the same.
+    store.maintain(6_001);
+    assert_eq!(times(&store), [5_001]);
+    store.maintain(7_000);
+    assert_eq!(times(&store), [0_i64; 0]);
+}
+
+/// What a sender writes beside a line never makes the rows of others unreadable.
+#[test]
+fn names_that_no_block_may_have_are_left_out() {
+    let store = Store::new(config(), Vault::memory()).unwrap();
+    let names = ["", "ok", &"n".repeat(1_024), &"n".repeat(1_025)];
+    let metadata = names.map(|name| (name.to_owned(), "v".to_owned())).to_vec();
+    let ingested = store.append(&[Row { metadata, ..row("a", 1, "x") }, row("a", 2, "y")], 2);
+    let taken = ingested.unwrap();
+    assert_eq!((taken.records, taken.metadata_dropped), (2, 2));
+    store.maintain(2);
+    let (rows, stats) = rows_of(&store, &EVERYTHING);
+    assert_eq!((rows.len(), stats.blocks_read), (2, 1), "{stats:?}");
+    assert_eq!(rows[0].metadata.len(), 2);
 }
 
 #[test]

@@ -121,6 +121,15 @@ fn refused(target: &str, status: u16, expected: &str) {
 }
 
 #[test]
+fn a_range_of_all_times_is_one() {
+    let start = "start=-9223372036854775808";
+    for path in ["query_range", "query"] {
+        let target = format!("/api/metrics/{path}?q=%7B%7D%7Crate()&{start}");
+        assert_eq!(body(&ask(&filled(), &target))["series"], json!([]));
+    }
+}
+
+#[test]
 fn refusals_say_what_to_change() {
     refused("/loki/api/v1/query", 400, "the parameter query is missing\n");
     refused("/loki/api/v2/query", 404, "404 page not found\n");

@@ -131,19 +131,27 @@ impl Store {
         except: usize,
     ) -> Trace {
         let mut unreadable = Unreadable::default();
+        let mut held: usize = spans.iter().map(StoredSpan::bytes).sum();
         for (at, (meta, cut)) in snapshot.blocks.iter().enumerate() {
             if at == except || !meta.head.may_have(id) {
                 continue;
             }
+            // What is shown is cut to this anyway; what it might have been is not worth the memory.
+            if held > TRACE_BYTES_MAX || spans.len() > SPANS_MAX {
+                break;
+            }
+            let before = spans.len();
             let found = self.block_bytes(meta, cut.as_ref()).and_then(|bytes| {
                 meta.head.find(&bytes, id, &mut spans).map_err(|_| self.note(meta))
             });
             if let Err(lost) = found {
                 unreadable = unreadable.and(Unreadable::one(lost));
             }
+            held += spans.iter().skip(before).map(StoredSpan::bytes).sum::<usize>();
         }
         spans.extend(snapshot.recent.get(&id).into_iter().flatten().cloned());
-        spans.sort_by_cached_key(|span| (span.times().0, span.clone()));
+        spans
+            .sort_by(|one, other| one.times().0.cmp(&other.times().0).then_with(|| one.cmp(other)));
         spans.dedup();
         let mut bytes = 0_usize;
         let fits = spans.iter().take(SPANS_MAX).take_while(|span| {

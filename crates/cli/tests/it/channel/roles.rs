@@ -138,6 +138,14 @@ fn a_role_with_streams_sees_no_line_and_no_value_of_another() {
     let counted = inside.ask("clara", inside.channel, &["logql", &counted]);
     let document: Value = serde_json::from_slice(&counted.stdout).unwrap();
     assert_eq!(document["data"]["result"], serde_json::json!([]), "{document}");
+    // Neither do the numbers beside it tell that there is something.
+    let stats = document["data"]["stats"].to_string();
+    let nobody = "sum(count_over_time({service_name=\"nobody\"}[5m]))";
+    let nobody = inside.ask("clara", inside.channel, &["logql", nobody]);
+    let nobody: Value = serde_json::from_slice(&nobody.stdout).unwrap();
+    let bytes = "totalBytesProcessed";
+    assert_eq!(document["data"]["stats"]["summary"][bytes], 0, "{stats}");
+    assert_eq!(nobody["data"]["stats"]["summary"][bytes], 0, "{stats}");
 }
 
 /// The APIs that Grafana asks, each with every way to learn a name or a value.

@@ -64,9 +64,7 @@ fn may_see(streams: &Streams, labels: &LabelSet) -> bool {
 impl Source for Allowed<'_> {
     fn streams(&self, matchers: &[Matcher], range: TimeRange) -> Result<Vec<LabelSet>, ScanError> {
         self.check(range)?;
-        let mut streams = self.store.streams(matchers, range)?;
-        streams.retain(|labels| may_see(self.streams, labels));
-        Ok(streams)
+        self.store.streams_seen(matchers, range, &|labels| may_see(self.streams, labels))
     }
 
     fn scan(
@@ -75,10 +73,7 @@ impl Source for Allowed<'_> {
         visit: &mut dyn FnMut(&Entry<'_>) -> ControlFlow<()>,
     ) -> Result<ScanStats, ScanError> {
         self.check(what.range)?;
-        self.store.scan(what, &mut |entry| match may_see(self.streams, entry.stream) {
-            true => visit(entry),
-            false => ControlFlow::Continue(()),
-        })
+        self.store.scan_seen(what, &|labels| may_see(self.streams, labels), visit)
     }
 }
 

@@ -14,8 +14,10 @@ use lucarne_store::surface::{self, Asker, Mode, Request, Response, Tailing};
 
 use super::allowed::Allowed;
 use super::lines::{limits, now_ns, too_far};
+use super::turns::Turns;
 use crate::channel::answers::{AnswerError, Rows};
 use crate::channel::permit::Permit;
+use crate::channel::recorder::Outcome;
 
 /// Answers a request of an API whose paths begin with one of `prefixes`.
 pub(super) fn request(
@@ -27,8 +29,7 @@ pub(super) fn request(
     let text = &permit.query().text;
     let request =
         read(text).filter(|request| prefixes.iter().any(|prefix| request.path.starts_with(prefix)));
-    let expected = "expected a target of the API, and headers that change its answer";
-    let request = request.ok_or_else(|| AnswerError::Malformed(expected.into()))?;
+    let request = request.ok_or_else(|| AnswerError::Malformed(EXPECTED.into()))?;
     let now_ns = now_ns();
     let allowed = Allowed::new(store, permit.streams(), permit.span_ns_max(), now_ns);
     let (cancel, began) = (Cancel::default(), Instant::now());
@@ -39,25 +40,37 @@ pub(super) fn request(
         now_ns,
         elapsed: &|| began.elapsed(),
     };
-    if request.path == TAIL {
-        return follow(&request, &allowed, permit, rows);
-    }
     let response = surface::answer(&request, &allowed, &asker);
     if allowed.went_too_far() {
         return Err(too_far(permit));
     }
     rows.write(&head(&response))?;
-    Ok(rows.write(&response.body)?)
+    rows.write(&response.body)?;
+    // The client is told in its own words; the record of the answer is told so here.
+    if response.status >= 400 {
+        rows.ended(Outcome::Failed);
+    } else if !lacks(&response).is_empty() {
+        rows.ended(Outcome::Partial);
+    }
+    Ok(())
+}
+
+/// Whether it asks for an answer that does not end by itself.
+pub(super) fn is_followed(permit: &Permit) -> bool {
+    read(&permit.query().text).is_some_and(|request| request.path == TAIL)
 }
 
 /// Lines of JSON as they come, each a message of Loki's `tail`, for less time than a question may
 /// take; the last says where the next question goes on.
-fn follow(
-    request: &Request<'_>,
-    allowed: &Allowed<'_>,
+pub(super) fn follow(
+    store: &Store,
+    turns: &Turns,
     permit: &Permit,
     rows: &mut Rows,
 ) -> Result<(), AnswerError> {
+    let text = &permit.query().text;
+    let request = read(text).ok_or_else(|| AnswerError::Malformed(EXPECTED.into()))?;
+    let allowed = &Allowed::new(store, permit.streams(), permit.span_ns_max(), now_ns());
     let (cancel, until) = (Cancel::default(), Instant::now() + FOLLOW);
     let (mut open, mut told) = (None, 0_u64);
     loop {
@@ -71,7 +84,7 @@ fn follow(
         };
         let tailing = match &mut open {
             Some(tailing) => tailing,
-            None => match Tailing::open(request, &asker) {
+            None => match Tailing::open(&request, &asker) {
                 Ok(tailing) => {
                     rows.write(&encode_head(200, "application/x-ndjson", ""))?;
                     open.insert(tailing)
@@ -82,11 +95,13 @@ fn follow(
                 }
             },
         };
+        let turn = turns.take(rows)?;
         let polled = tailing.poll(allowed, &asker).map_err(|error| match error {
             _ if allowed.went_too_far() => too_far(permit),
             QueryError::Exceeded(limit) => AnswerError::TooMuch(limit),
             error => AnswerError::Malformed(error.to_string()),
         })?;
+        drop(turn);
         if let Some(message) = polled.message {
             rows.write(message.as_bytes())?;
             rows.write(b"\n")?;
@@ -107,9 +122,12 @@ fn follow(
 }
 
 fn head(response: &Response) -> Vec<u8> {
+    encode_head(response.status, response.content_type, lacks(response))
+}
+
+fn lacks(response: &Response) -> &str {
     let lacks = response.headers.iter().find(|(name, _)| *name == "lucarne-partial");
-    let lacks = lacks.map_or("", |(_, value)| value);
-    encode_head(response.status, response.content_type, lacks)
+    lacks.map_or("", |(_, value)| value)
 }
 
 fn encode_head(status: u16, content_type: &str, lacks: &str) -> Vec<u8> {
@@ -118,6 +136,7 @@ fn encode_head(status: u16, content_type: &str, lacks: &str) -> Vec<u8> {
     out.finish()
 }
 
+const EXPECTED: &str = "expected a target of the API, and headers that change its answer";
 /// The one path whose answer does not end by itself.
 const TAIL: &str = "/loki/api/v1/tail";
 /// A question may take a minute, its end included.

@@ -186,3 +186,47 @@ fn the_manifest_stands_for_what_is_outside() {
     assert_ne!(later.root, head.root);
     assert_eq!(Store::new(config(), Vault::memory()).unwrap().manifest_head(), None);
 }
+
+/// A host that takes nothing for a while.
+#[derive(Default)]
+struct Shut(std::sync::atomic::AtomicBool, Host);
+
+impl Backend for Shut {
+    fn put(&self, id: BlockId, bytes: &Arc<[u8]>) -> Result<(), BackendError> {
+        match self.0.load(std::sync::atomic::Ordering::Relaxed) {
+            true => Err(BackendError::Host),
+            false => self.1.put(id, bytes),
+        }
+    }
+
+    fn get(&self, id: BlockId) -> Result<Option<Arc<[u8]>>, BackendError> {
+        self.1.get(id)
+    }
+
+    fn list(&self) -> Result<Vec<BlockId>, BackendError> {
+        self.1.list()
+    }
+
+    fn remove(&self, id: BlockId) -> Result<(), BackendError> {
+        self.1.remove(id)
+    }
+}
+
+/// Many streams of a few rows each are no reason to drop any: it is memory that is scarce.
+#[test]
+fn many_small_blocks_wait_for_a_host_that_is_slow() {
+    let host = Arc::new(Shut(true.into(), Host::default()));
+    let backend: Arc<dyn Backend> = Arc::<Shut>::clone(&host);
+    let store = Store::new(config(), Vault::outside(backend, Arc::new(cipher(EPOCH)))).unwrap();
+    for n in 0..40 {
+        store.append(&[row(&format!("s{n}"), n, "x")], n).unwrap();
+    }
+    store.maintain(40);
+    let report = store.report();
+    assert_eq!((report.evicted.records, report.failed_puts), (0, 1));
+    assert_eq!(rows_of(&store, &EVERYTHING).0.len(), 40);
+    host.0.store(false, std::sync::atomic::Ordering::Relaxed);
+    store.maintain(41);
+    assert_eq!(host.list().unwrap().len(), 40);
+    assert_eq!(rows_of(&store, &EVERYTHING).0.len(), 40);
+}

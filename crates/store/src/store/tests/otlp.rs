@@ -108,3 +108,21 @@ fn limits_leave_out_and_count() {
     // 128 fit; 130 attributes, the level, the host and the scope came.
     assert_eq!(ingested, Ingested { records: 1, metadata_dropped: 5, ..Ingested::default() });
 }
+
+/// With as many labels as a block allows, those that the store itself adds have their places.
+#[test]
+fn the_level_and_the_service_have_their_places_among_the_labels() {
+    let names = crate::stream::INDEXED.iter().filter(|name| **name != "service.name");
+    let store = Store::new(config(), Vault::memory()).unwrap();
+    let mut request = Vec::new();
+    Writer::new(&mut request).message(1, |w| {
+        w.message(1, |w| names.clone().for_each(|name| string(w, 1, name, "v")));
+        w.message(2, |w| w.message(2, |w| w.fixed64(1, 1_700)));
+    });
+    assert_eq!(store.ingest_logs(&request, 9).unwrap().records, 1);
+    store.maintain(9);
+    let (rows, stats) = rows_of(&store, &EVERYTHING);
+    assert_eq!((rows.len(), stats.blocks_read), (1, 1), "{stats:?}");
+    let labels: Vec<&str> = rows[0].labels.iter().map(|(name, _)| name).collect();
+    assert!(labels.contains(&"level") && labels.contains(&"service_name"), "{labels:?}");
+}

@@ -20,7 +20,7 @@ pub(super) fn range(call: &Call<'_>) -> Result<Response, Refusal> {
     if step_ns <= 0 {
         return Err(Refusal::Parameter { name: "step", expected: "longer than nothing" });
     }
-    let length = range.to_ns - range.from_ns;
+    let length = range.to_ns.saturating_sub(range.from_ns);
     let count = u64::try_from(length / step_ns).unwrap_or(0) + u64::from(length % step_ns > 0);
     if count > call.asker.limits.steps {
         return Err(Refusal::Parameter { name: "step", expected: "longer for so long a range" });
@@ -44,7 +44,7 @@ pub(super) fn range(call: &Call<'_>) -> Result<Response, Refusal> {
 
 pub(super) fn instant(call: &Call<'_>) -> Result<Response, Refusal> {
     let range = call.trace_range()?;
-    let step_ns = (range.to_ns - range.from_ns).max(1);
+    let step_ns = range.to_ns.saturating_sub(range.from_ns).max(1);
     let steps = Steps { from_ns: range.from_ns, step_ns, count: 1 };
     let (lines, partial, unreadable) = ask(call, steps)?;
     let body = document(&lines, |out, points| {
@@ -69,18 +69,20 @@ fn ask(call: &Call<'_>, steps: Steps) -> Result<(Vec<Line>, Option<String>, bool
         _ => series_max,
     };
     let cells = steps.count.saturating_mul(16).saturating_add(256);
+    let mut count = 0_usize;
     let (unreadable, partial) = call.metered(|meter| {
         Ok(call.traces.each_trace(range, meter, &mut |id, trace| {
             let Ok(view) = TraceView::of(id, &trace.spans) else {
                 failed = true;
                 return ControlFlow::Break(());
             };
-            let before = series.len();
-            series.add(&program, metric, &view, &program.run(&view));
-            meter.hold((series.len() - before).saturating_mul(cells))?;
-            if series.len() > series_max {
-                meter.exceed(Limit::Series, call.asker.limits.series)?;
-            }
+            series.add(&program, metric, &view, &program.run(&view), &mut || {
+                count = count.saturating_add(1);
+                if count > series_max {
+                    meter.exceed(Limit::Series, call.asker.limits.series)?;
+                }
+                meter.hold(cells)
+            })?;
             ControlFlow::Continue(i64::MIN)
         }))
     })?;

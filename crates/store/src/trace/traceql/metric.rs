@@ -4,6 +4,8 @@
 //! asker, who is told which limit it was.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+use std::ops::ControlFlow;
 
 use lucarne_logql::traceql::ast::{Aggregate, Expr, Field, Metric, MetricFunction};
 
@@ -85,38 +87,53 @@ impl Series {
         self.cells.is_empty()
     }
 
-    /// Counts the spans that a query leaves of a trace.
+    /// Counts the spans that a query leaves of a trace. `grow` is asked before each new series,
+    /// which takes memory for all of its steps.
     pub fn add(
         &mut self,
         program: &Program,
         metric: &Metric,
         trace: &TraceView<'_>,
         found: &[Found<'_>],
-    ) {
+        grow: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         for &at in found.iter().flat_map(|set| &set.spans) {
             let start_ns = trace.spans.get(at).map_or(i64::MIN, |span| span.start_ns);
             let Some(step) = self.steps.of(start_ns) else { continue };
             let labels = || metric.by.iter().map(|by| label(trace, at, by)).collect();
             match &metric.function {
                 MetricFunction::Rate | MetricFunction::Count => {
-                    self.cell(labels(), step, Aggregate::Sum, 1.0);
+                    self.cell(labels(), step, Aggregate::Sum, 1.0, grow)?;
                 }
                 MetricFunction::Over(aggregate, expr) => {
                     if let Some(number) = number_of(program, trace, at, expr) {
-                        self.cell(labels(), step, *aggregate, number);
+                        self.cell(labels(), step, *aggregate, number, grow)?;
                     }
                 }
                 MetricFunction::Compare { selection, .. } => {
-                    self.compare(program, selection.as_ref(), trace, at, step);
+                    self.compare(program, selection.as_ref(), trace, (at, step), grow)?;
                 }
             }
         }
+        ControlFlow::Continue(())
     }
 
-    fn cell(&mut self, labels: Vec<Label>, step: usize, aggregate: Aggregate, number: f64) {
-        let count = self.steps.count;
-        let cells = self.cells.entry(labels).or_insert_with(|| vec![Cell::default(); count]);
-        let Some(cell) = cells.get_mut(step) else { return };
+    fn cell(
+        &mut self,
+        labels: Vec<Label>,
+        step: usize,
+        aggregate: Aggregate,
+        number: f64,
+        grow: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let cells = match self.cells.entry(labels) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => {
+                grow()?;
+                new.insert(vec![Cell::default(); self.steps.count])
+            }
+        };
+        let Some(cell) = cells.get_mut(step) else { return ControlFlow::Continue(()) };
         cell.total = match aggregate {
             _ if cell.count == 0.0 => number,
             Aggregate::Avg | Aggregate::Sum => cell.total + number,
@@ -124,6 +141,7 @@ impl Series {
             Aggregate::Max => cell.total.max(number),
         };
         cell.count += 1.0;
+        ControlFlow::Continue(())
     }
 
     fn compare(
@@ -131,9 +149,9 @@ impl Series {
         program: &Program,
         selection: Option<&Expr>,
         trace: &TraceView<'_>,
-        at: usize,
-        step: usize,
-    ) {
+        (at, step): (usize, usize),
+        grow: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
         let selected = selection.is_none_or(|condition| program.holds(trace, at, condition));
         let (each, total) = if selected {
             ("selection", "selection_total")
@@ -141,16 +159,17 @@ impl Series {
             ("baseline", "baseline_total")
         };
         let meta = |text: &str| Label { name: META.into(), kind: "string", text: text.into() };
-        let Some(span) = trace.spans.get(at) else { return };
+        let Some(span) = trace.spans.get(at) else { return ControlFlow::Continue(()) };
         for (scope, pairs) in span.tags() {
             for (name, value) in pairs {
                 let name = format!("{scope}.{name}");
                 let none = Label { name: name.clone(), kind: "nil", text: "nil".into() };
                 let value = shown(name, value);
-                self.cell(vec![meta(each), value], step, Aggregate::Sum, 1.0);
-                self.cell(vec![meta(total), none], step, Aggregate::Sum, 1.0);
+                self.cell(vec![meta(each), value], step, Aggregate::Sum, 1.0, grow)?;
+                self.cell(vec![meta(total), none], step, Aggregate::Sum, 1.0, grow)?;
             }
         }
+        ControlFlow::Continue(())
     }
 
     /// The series in the order of their labels; a step in which nothing was counted is 0 where
@@ -209,4 +228,21 @@ fn label(trace: &TraceView<'_>, at: usize, by: &Field) -> Label {
 
 fn shown(name: String, value: &Value<'_>) -> Label {
     Label { name, kind: value.type_name(), text: value.text().into_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_that_may_not_grow_takes_no_memory() {
+        let mut series = Series::new(Steps { from_ns: 0, step_ns: 1, count: usize::MAX / 64 });
+        let mut asked = 0;
+        let mut no = || {
+            asked += 1;
+            ControlFlow::Break(())
+        };
+        let cell = series.cell(Vec::new(), 0, Aggregate::Sum, 1.0, &mut no);
+        assert_eq!((cell, asked, series.len()), (ControlFlow::Break(()), 1, 0));
+    }
 }
