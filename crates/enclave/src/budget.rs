@@ -26,6 +26,13 @@ impl Budget {
         Some(Reservation { used: Arc::clone(&self.used), bytes })
     }
 
+    /// Reserves `bytes` whether they fit or not: for what belongs to bytes that were taken. While
+    /// there are more than the bound, nothing else fits.
+    pub fn charge(&self, bytes: usize) -> Reservation {
+        self.used.fetch_add(bytes, Ordering::AcqRel);
+        Reservation { used: Arc::clone(&self.used), bytes }
+    }
+
     /// Bytes reserved now.
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Acquire)
@@ -34,6 +41,17 @@ impl Budget {
     /// The bound.
     pub const fn max(&self) -> usize {
         self.max
+    }
+}
+
+/// Bytes of a request, shared by every batch that holds some of them: they are given back with the
+/// last one.
+pub type Share = Arc<Reservation>;
+
+/// Adds a share, unless it is there: what is taken of one request comes without others between.
+pub fn hold(held: &mut Vec<Share>, share: &Share) {
+    if !held.last().is_some_and(|last| Arc::ptr_eq(last, share)) {
+        held.push(Arc::clone(share));
     }
 }
 
@@ -65,6 +83,10 @@ mod tests {
         assert_eq!(budget.used(), 3);
         assert!(budget.reserve(usize::MAX).is_none());
         drop(second);
+        assert_eq!(budget.used(), 0);
+        let more = budget.charge(11);
+        assert!(budget.reserve(0).is_none() && budget.used() == 11);
+        drop(more);
         assert_eq!(budget.used(), 0);
     }
 }

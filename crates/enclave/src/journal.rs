@@ -4,6 +4,7 @@
 //! Its messages are built from our own errors, which carry numbers and names of ours, never what a
 //! workload sent; `Raw` has no way to be written.
 
+use std::error::Error;
 use std::fmt;
 use std::io::Write;
 
@@ -15,6 +16,17 @@ pub fn info(part: &str, message: &dyn fmt::Display) {
 /// Says what an operator should look at.
 pub fn warn(part: &str, message: &dyn fmt::Display) {
     line("warn", part, message);
+}
+
+/// Writes an error with everything that led to it: who can mend it reads the last of these.
+pub fn write_causes(f: &mut fmt::Formatter<'_>, error: &dyn Error) -> fmt::Result {
+    write!(f, "{error}")?;
+    let mut cause = error.source();
+    while let Some(next) = cause {
+        write!(f, ": {next}")?;
+        cause = next.source();
+    }
+    Ok(())
 }
 
 fn line(level: &str, part: &str, message: &dyn fmt::Display) {

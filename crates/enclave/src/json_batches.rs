@@ -14,7 +14,7 @@ use lucarne_ledger::payload::{AuditEvent, JsonLine, JsonLines, Payloads};
 use lucarne_link::json_outbox::PendingJson;
 use lucarne_otlp::time::write_rfc3339;
 
-use crate::budget::Reservation;
+use crate::budget::{Reservation, Share, hold};
 
 /// When a batch closes.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -61,14 +61,14 @@ pub const RECORDS_MIN: usize = 10;
 const WRAPPING_BYTES: usize = 1024;
 
 /// A batch on its way, with the bytes it may hold.
-pub type OutgoingJson = PendingJson<Vec<Reservation>>;
+pub type OutgoingJson = PendingJson<Vec<Share>>;
 
 /// The open batch of an epoch, and those that are closed and have not left.
 #[derive(Debug)]
 pub struct JsonHalf {
     batches: JsonBatches,
     limits: JsonBatchLimits,
-    held: Vec<Reservation>,
+    held: Vec<Share>,
     closed: Vec<OutgoingJson>,
 }
 
@@ -80,18 +80,24 @@ impl JsonHalf {
     }
 
     /// Takes records, and closes each batch that is full; gives the number of those that fit none.
+    /// Each batch with one of them holds `room`.
     ///
     /// # Errors
     /// When the key cannot sign.
     pub fn take(
         &mut self,
         lines: &JsonLines,
+        room: Option<&Share>,
         signer: &dyn Signer,
         now_ms: u64,
     ) -> Result<u64, SigningFailed> {
         let mut lost = 0;
         for line in lines.lines() {
-            lost += u64::from(!self.take_line(line, signer, now_ms)?);
+            let taken = self.take_line(line, signer, now_ms)?;
+            lost += u64::from(!taken);
+            if let Some(room) = room.filter(|_| taken) {
+                hold(&mut self.held, room);
+            }
             if self.batches.open_count() >= self.limits.records {
                 self.close(signer, now_ms)?;
             }
@@ -111,15 +117,6 @@ impl JsonHalf {
             result = self.batches.append(line);
         }
         Ok(result.is_ok())
-    }
-
-    /// Keeps the room of records that were all taken until the last batch with one of them is.
-    pub fn hold(&mut self, room: Reservation) {
-        if self.is_open() {
-            self.held.push(room);
-        } else if let Some(last) = self.closed.last_mut() {
-            last.token.push(room);
-        }
     }
 
     /// Signs the open batch, if it has a record.
@@ -201,7 +198,7 @@ mod tests {
     #[test]
     fn batches_close_at_their_number_of_records_and_on_demand() {
         let (keys, mut half) = (EpochKeys::generate().unwrap(), half(3));
-        assert_eq!(half.take(&lines(0..7), &keys, NOW), Ok(0));
+        assert_eq!(half.take(&lines(0..7), None, &keys, NOW), Ok(0));
         assert!(half.is_open());
         let time = "2026-05-25T10:00:00.1230000+00:00".to_owned();
         let named = |numbers: std::ops::Range<u64>| -> Vec<String> {
@@ -218,20 +215,23 @@ mod tests {
     }
 
     #[test]
-    fn room_is_lent_until_the_last_batch_of_its_records_goes() {
-        let (keys, mut half) = (EpochKeys::generate().unwrap(), half(3));
-        let budget = Budget::new(10_000);
-        // Two requests; the second ends with a full batch.
-        for numbers in [0..4, 4..6] {
-            half.take(&lines(numbers), &keys, NOW).unwrap();
-            half.hold(budget.reserve(1_000).unwrap());
+    fn room_is_lent_until_every_batch_of_its_records_is_gone_whatever_goes_first() {
+        for last_first in [false, true] {
+            let (keys, mut half) = (EpochKeys::generate().unwrap(), half(3));
+            let budget = Budget::new(10_000);
+            // Two requests; the second ends with a full batch.
+            for numbers in [0..4, 4..6] {
+                let room = Share::new(budget.reserve(1_000).unwrap());
+                half.take(&lines(numbers), Some(&room), &keys, NOW).unwrap();
+            }
+            let mut closed = half.closed();
+            assert_eq!((closed.len(), budget.used()), (2, 2_000));
+            drop(closed.remove(usize::from(last_first)));
+            // Of the first request both hold something, of the second one only the later batch.
+            assert_eq!(budget.used(), if last_first { 1_000 } else { 2_000 });
+            drop(closed);
+            assert_eq!(budget.used(), 0);
         }
-        let mut closed = half.closed();
-        assert_eq!((closed.len(), budget.used()), (2, 2_000));
-        drop(closed.remove(0));
-        assert_eq!(budget.used(), 2_000);
-        drop(closed);
-        assert_eq!(budget.used(), 0);
     }
 
     #[test]
@@ -240,7 +240,7 @@ mod tests {
         for (records, count) in [(10, 1), (10, 9), (10, 10), (10, 11), (10, 500), (1_000, 3_500)] {
             let mut half = half(records);
             let lines = lines(0..count);
-            half.take(&lines, &keys, NOW).unwrap();
+            half.take(&lines, None, &keys, NOW).unwrap();
             half.close(&keys, NOW).unwrap();
             let held: usize = half.closed().iter().map(|it| it.sealed.bytes.len()).sum();
             let lent = held_bytes(&[lines]);
@@ -255,8 +255,8 @@ mod tests {
         let (keys, mut half) = (EpochKeys::generate().unwrap(), half(3));
         let (small, length) = (lines(0..1), LINE_BYTES_MAX + 1);
         let long = JsonLines::assertion_by_contract(vec![b' '; length], vec![length]);
-        assert_eq!(half.take(&small, &keys, NOW), Ok(0));
-        assert_eq!(half.take(&long, &keys, NOW), Ok(1));
+        assert_eq!(half.take(&small, None, &keys, NOW), Ok(0));
+        assert_eq!(half.take(&long, None, &keys, NOW), Ok(1));
         half.close(&keys, NOW).unwrap();
         assert_eq!(read(&half.closed(), &keys)[0].2, ["record 0"]);
     }

@@ -28,7 +28,7 @@ use crate::config::{Config, Limits};
 use crate::epoch::{BirthError, Epoch};
 use crate::hardware::{self, SourceError};
 use crate::inside_store::{InsideStore, testimony};
-use crate::journal;
+use crate::journal::{self, write_causes};
 use crate::json_batches::JsonHalf;
 use crate::pipeline::{Pipeline, Work};
 use crate::probe;
@@ -95,17 +95,17 @@ impl LifeError {
 impl fmt::Display for LifeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Harden(error) => write!(f, "{error}"),
+            Self::Harden(error) => write_causes(f, error),
             Self::Runtime(error) => write!(f, "the runtime cannot start: {error}"),
-            Self::Source(error) => write!(f, "{error}"),
-            Self::Birth(error) => write!(f, "{error}"),
+            Self::Source(error) => write_causes(f, error),
+            Self::Birth(error) => write_causes(f, error),
             Self::Bind { line, key, error } => {
                 write!(f, "{line}: {key}: {error}")?;
                 error.source().map_or(Ok(()), |cause| write!(f, ": {cause}"))
             }
-            Self::Channel(error) => write!(f, "{error}"),
-            Self::Keys(error) => write!(f, "{error}"),
-            Self::Seal(error) => write!(f, "{error}"),
+            Self::Channel(error) => write_causes(f, error),
+            Self::Keys(error) => write_causes(f, error),
+            Self::Seal(error) => write_causes(f, error),
             Self::Panicked => write!(f, "a thread panicked; the lines above say where"),
         }
     }

@@ -137,6 +137,11 @@ impl Pipeline {
         &self.contract
     }
 
+    /// Counts what a batch holds beside its records against the workload's room.
+    pub(crate) fn charge(&self, bytes: usize) -> Reservation {
+        self.budget.charge(bytes)
+    }
+
     /// The inside view.
     pub const fn inside(&self) -> &InsideStore {
         &self.inside

@@ -20,7 +20,7 @@ use lucarne_link::outbox::Pending;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
-use crate::budget::{Budget, Reservation};
+use crate::budget::{Budget, Reservation, Share, hold};
 use crate::clock::Clock;
 use crate::entropy;
 use crate::json_batches::{JsonHalf, OutgoingJson};
@@ -34,12 +34,15 @@ use crate::signer::EpochKeys;
 const BATCH_RECORDS: u64 = 1_000;
 /// Or this many bytes.
 const BATCH_BYTES: usize = 1 << 20;
+/// What a batch holds beside its records until it is archived: statement, frontier, seed, head and
+/// the places that they lie in. In an outage under light load there is more of it than of records.
+const BATCH_OWN_BYTES: usize = 2 << 10;
 /// Or when its first record is this old.
 const BATCH_AGE: Duration = Duration::from_millis(200);
 /// Requests that are taken before anything else has its turn.
 const WORKS_MAX: usize = 256;
-/// Room for records of the ledgers' own life while the uplink is down: a day of heartbeats in both
-/// ledgers.
+/// Room for records of the ledgers' own life while the uplink is down: half a day of heartbeats in
+/// both ledgers.
 const CONTROL_BYTES: usize = 4 << 20;
 /// Room for the enclave's own metrics while the uplink is down. Their newest values say all that is
 /// lost when there is none, so it is small and takes nothing from the heartbeats.
@@ -52,7 +55,7 @@ const CONTROL_RECORD_BYTES: usize = 700;
 #[derive(Debug)]
 pub enum Outgoing {
     /// A sealed batch and its checkpoint.
-    Batch(Pending<Vec<Reservation>>),
+    Batch(Pending<Vec<Share>>),
     /// A signed log batch in JSON.
     Json(OutgoingJson),
 }
@@ -60,7 +63,9 @@ pub enum Outgoing {
 /// One ledger with what its open batch holds.
 struct Half<K> {
     ledger: Ledger<K>,
-    held: Vec<Reservation>,
+    held: Vec<Share>,
+    /// Whether the workload has records in the open batch; the ledgers' own life has its own room.
+    works: bool,
 }
 
 /// The sealer's state; it is moved into its thread and never shared.
@@ -164,16 +169,21 @@ impl From<SigningFailed> for SealError {
 impl<K: Kind> Half<K> {
     fn new(instance: &Instance, epoch: EpochId) -> Result<Self, SigningFailed> {
         let ledger = Ledger::new(instance.clone(), epoch, entropy::seed()?);
-        Ok(Self { ledger, held: Vec::new() })
+        Ok(Self { ledger, held: Vec::new(), works: false })
     }
 
     fn seal(
         &mut self,
         keys: &EpochKeys,
         now_ms: u64,
-    ) -> Result<Option<(Sealed, Vec<Reservation>)>, SigningFailed> {
+    ) -> Result<Option<(Sealed, Vec<Share>)>, SigningFailed> {
         let sealed = self.ledger.seal(keys, now_ms, entropy::seed()?)?;
         Ok(sealed.map(|sealed| (sealed, std::mem::take(&mut self.held))))
+    }
+
+    /// What the open batch is to hold of the workload's room beside its records.
+    fn own_bytes(&mut self) -> usize {
+        if std::mem::take(&mut self.works) { BATCH_OWN_BYTES } else { 0 }
     }
 
     fn is_due(&self) -> bool {
@@ -277,37 +287,40 @@ impl<C: Clock> Sealer<C> {
     async fn take(&mut self, work: Work) -> Result<(), SealError> {
         // Before anything is appended: a batch that closes on the way is waited for, too.
         self.urgent |= work.urgent;
+        let (share, room) = (Arc::new(work.reservation), work.json.room.map(Arc::new));
         let mut json = work.json.lines.iter();
         let mut last = None;
         for event in &work.audit {
-            last = self.append_event(event).await?;
-            self.take_json(json.next().filter(|_| last.is_some()))?;
+            // Of the batch that this may close, and of the one that it is then in.
+            self.audit.works = true;
+            last = self.append_event(event, &share).await?;
+            self.audit.works = true;
+            self.take_json(json.next().filter(|_| last.is_some()), room.as_ref())?;
         }
         // Without a place there is no receipt: whoever waits for one sees the wait end.
         self.receipts.extend(work.receipt.zip(last));
         for mut payloads in work.telemetry {
-            let taken = self.append(&mut payloads).await?;
-            self.take_json(json.next().filter(|_| taken))?;
+            self.telemetry.works = true;
+            let taken = self.append(&mut payloads, &share).await?;
+            self.telemetry.works |= self.telemetry.ledger.open_count() > 0;
+            self.take_json(json.next().filter(|_| taken), room.as_ref())?;
         }
         self.tally.merge(&work.tally);
-        if work.audit.is_empty() {
-            self.telemetry.held.push(work.reservation);
-        } else {
-            self.audit.held.push(work.reservation);
-        }
         if let Some(waiting) = work.waiting {
             self.waiting.push((waiting, self.position()));
-        }
-        if let Some((half, room)) = self.json.as_mut().zip(work.json.room) {
-            half.hold(room);
         }
         self.ship_json().await
     }
 
     // Only what is in a ledger is said in JSON, too.
-    fn take_json(&mut self, lines: Option<&JsonLines>) -> Result<(), SealError> {
+    fn take_json(
+        &mut self,
+        lines: Option<&JsonLines>,
+        room: Option<&Share>,
+    ) -> Result<(), SealError> {
         if let Some((half, lines)) = self.json.as_mut().zip(lines) {
-            self.lost.json_oversized += half.take(lines, &*self.keys, self.clock.now_ms())?;
+            let now_ms = self.clock.now_ms();
+            self.lost.json_oversized += half.take(lines, room, &*self.keys, now_ms)?;
         }
         Ok(())
     }
@@ -333,26 +346,32 @@ impl<C: Clock> Sealer<C> {
         Ok(())
     }
 
-    async fn append_event(&mut self, event: &AuditEvent) -> Result<Option<u64>, SealError> {
+    async fn append_event(
+        &mut self,
+        event: &AuditEvent,
+        share: &Share,
+    ) -> Result<Option<u64>, SealError> {
         let mut result = self.audit.ledger.append_event(event);
         if result == Err(AppendError::BatchFull) {
             self.close_audit().await?;
             result = self.audit.ledger.append_event(event);
         }
-        if result.is_err() {
-            self.lost.oversized += 1;
+        match result {
+            Ok(_) => hold(&mut self.audit.held, share),
+            Err(_) => self.lost.oversized += 1,
         }
         Ok(result.ok())
     }
 
-    async fn append(&mut self, payloads: &mut Payloads) -> Result<bool, SealError> {
+    async fn append(&mut self, payloads: &mut Payloads, share: &Share) -> Result<bool, SealError> {
         let mut result = self.telemetry.ledger.append(payloads);
         if result == Err(AppendError::BatchFull) {
             self.close_telemetry().await?;
             result = self.telemetry.ledger.append(payloads);
         }
-        if result.is_err() {
-            self.lost.oversized += payloads.record_count() as u64;
+        match result {
+            Ok(_) => hold(&mut self.telemetry.held, share),
+            Err(_) => self.lost.oversized += payloads.record_count() as u64,
         }
         if self.telemetry.is_due() {
             self.close_telemetry().await?;
@@ -376,17 +395,24 @@ impl<C: Clock> Sealer<C> {
     }
 
     async fn close_audit(&mut self) -> Result<(), SealError> {
+        let own = self.audit.own_bytes();
         let sealed = self.audit.seal(&self.keys, self.clock.now_ms())?;
-        self.ship(sealed).await
+        self.ship(sealed, own).await
     }
 
     async fn close_telemetry(&mut self) -> Result<(), SealError> {
+        let own = self.telemetry.own_bytes();
         let sealed = self.telemetry.seal(&self.keys, self.clock.now_ms())?;
-        self.ship(sealed).await
+        self.ship(sealed, own).await
     }
 
-    async fn ship(&mut self, sealed: Option<(Sealed, Vec<Reservation>)>) -> Result<(), SealError> {
-        let Some((sealed, token)) = sealed else { return Ok(()) };
+    async fn ship(
+        &mut self,
+        sealed: Option<(Sealed, Vec<Share>)>,
+        own: usize,
+    ) -> Result<(), SealError> {
+        let Some((sealed, mut token)) = sealed else { return Ok(()) };
+        token.push(Arc::new(self.pipeline.charge(own)));
         let statement = sealed.statement();
         let (kind, size) = (statement.ledger.kind, statement.size());
         let origin = origin(&self.log_prefix, &statement.ledger);
@@ -430,8 +456,8 @@ impl<C: Clock> Sealer<C> {
         self.append_audit_control(&control).await?;
         self.append_telemetry_control(&control).await?;
         let [audit, telemetry] = rooms;
-        self.audit.held.push(audit);
-        self.telemetry.held.push(telemetry);
+        self.audit.held.push(Arc::new(audit));
+        self.telemetry.held.push(Arc::new(telemetry));
         self.own_metrics().await?;
         self.close_batches().await
     }
@@ -464,10 +490,10 @@ impl<C: Clock> Sealer<C> {
         let own = self.pipeline.contract().own_metrics(time, &self.tally, &points).into_parts();
         let held = own.telemetry.iter().map(Payloads::size_bytes).sum();
         let Some(room) = self.own_metrics_room.reserve(held) else { return Ok(()) };
+        let share = Arc::new(room);
         for mut payloads in own.telemetry {
-            self.append(&mut payloads).await?;
+            self.append(&mut payloads, &share).await?;
         }
-        self.telemetry.held.push(room);
         Ok(())
     }
 

@@ -28,7 +28,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{self, JoinHandle};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::budget::Reservation;
+use crate::budget::Share;
 use crate::egress::{Departure, Egress};
 use crate::inside_store::host::Window;
 use crate::journal;
@@ -130,7 +130,7 @@ pub enum LinkError {
 impl std::fmt::Display for LinkError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Connect(error) => write!(f, "{error}"),
+            Self::Connect(error) => journal::write_causes(f, error),
             Self::Io(error) => write!(f, "connection broke: {error}"),
             Self::Closed => write!(f, "the gateway closed the connection"),
             Self::TimedOut => write!(f, "the gateway took too long"),
@@ -139,7 +139,7 @@ impl std::fmt::Display for LinkError {
             Self::Egress(error) => write!(f, "{error}"),
             Self::Acknowledgement(error) => write!(f, "{error}"),
             Self::Cosignature(error) => write!(f, "cosigned checkpoint: {error}"),
-            Self::Quote(error) => write!(f, "{error}"),
+            Self::Quote(error) => journal::write_causes(f, error),
         }
     }
 }
@@ -200,8 +200,8 @@ pub struct Witnesses {
 
 /// What waits to be sent or acknowledged.
 struct Hold {
-    outbox: Outbox<Vec<Reservation>>,
-    json: JsonOutbox<Vec<Reservation>>,
+    outbox: Outbox<Vec<Share>>,
+    json: JsonOutbox<Vec<Share>>,
     // the sealer has closed the ledgers; when nothing waits here either, the work is done
     ended: bool,
 }

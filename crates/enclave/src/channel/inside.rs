@@ -21,6 +21,7 @@ use self::turns::Turns;
 use super::answers::{AnswerError, Answers, Rows};
 use super::permit::Permit;
 use crate::inside_store::Kept;
+use crate::journal;
 use crate::pipeline::Pipeline;
 use crate::uplink::Identity;
 
@@ -47,7 +48,10 @@ impl Inside {
             .map_err(|_| AnswerError::Malformed("expected a nonce of 64 hex digits".into()))?;
         let who = &self.identity;
         let fresh = who.fresh(&nonce);
-        let fresh = fresh.map_err(|_| AnswerError::Failed("the evidence device fails"))?;
+        let fresh = fresh.map_err(|error| {
+            journal::warn("channel", &format_args!("the evidence device fails: {error}"));
+            AnswerError::Failed("the evidence device fails")
+        })?;
         let mut out = Writer::new();
         out.array(5).bytes(&who.binding).bytes(&who.evidence).bytes(&who.collateral);
         out.bytes(&fresh.evidence).bytes(&fresh.collateral);

@@ -30,7 +30,7 @@ use super::permit::{Denied, Permit};
 use super::recorder::{Outcome, RecordError, STRANGER};
 use super::{Shared, stopped, tls};
 use crate::entropy;
-use crate::quote::Question;
+use crate::quote::{Question, QuoteError};
 
 /// A client that does not end its handshake within this time is not one.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -55,7 +55,8 @@ pub(super) enum SessionError {
     TimedOut(&'static str),
     Length(BadLength),
     Protocol(protocol::ChannelError),
-    Evidence,
+    /// Nothing where the device did not answer in time.
+    Evidence(Option<QuoteError>),
     Record(RecordError),
     Randomness,
 }
@@ -68,7 +69,8 @@ impl std::fmt::Display for SessionError {
             Self::TimedOut(what) => write!(f, "the client took too long: {what}"),
             Self::Length(error) => write!(f, "{error}"),
             Self::Protocol(error) => write!(f, "{error}"),
-            Self::Evidence => write!(f, "there is no evidence to show"),
+            Self::Evidence(None) => write!(f, "the evidence device does not answer in time"),
+            Self::Evidence(Some(error)) => write!(f, "there is no evidence to show: {error}"),
             Self::Record(error) => write!(f, "{error}"),
             Self::Randomness => write!(f, "no randomness"),
         }
@@ -212,9 +214,8 @@ impl Session {
             identity.quote.quote(&question)
         });
         let quoted = timeout(EVIDENCE, quoting).await;
-        let quoted = quoted.map_err(|_| SessionError::Evidence)?;
-        let quoted = quoted.map_err(|_| SessionError::Evidence)?;
-        let quoted = quoted.map_err(|_| SessionError::Evidence)?;
+        let quoted = quoted.ok().and_then(Result::ok).ok_or(SessionError::Evidence(None))?;
+        let quoted = quoted.map_err(|error| SessionError::Evidence(Some(error)))?;
         let binding = self.shared.identity.binding.clone();
         let shown = [binding, quoted.evidence, quoted.collateral];
         let (serving, body) = challenged.answer(shown);

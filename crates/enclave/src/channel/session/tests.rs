@@ -311,6 +311,6 @@ async fn a_device_that_does_not_answer_is_not_waited_for() {
         advance(EVIDENCE).await;
         client
     });
-    assert_eq!(ended, ("there is no evidence to show".to_owned(), 40));
+    assert_eq!(ended, ("the evidence device does not answer in time".to_owned(), 40));
     drop(busy);
 }
