@@ -16,13 +16,14 @@ use hyper::body::{Body as _, Incoming};
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use lucarne_store::engine::error::QueryError;
 use lucarne_store::engine::limits::Cancel;
 use lucarne_store::surface::{self, Polled, Tailing};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::websocket::{self, Successor};
 
@@ -74,6 +75,12 @@ pub trait Answering: Send + Sync + 'static {
 /// Out of descriptors, say: the next try may be luckier.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const MAINTAIN_EVERY: Duration = Duration::from_secs(600);
+/// A connection on which no request comes for this long is taken for one whose client is gone.
+const HEAD_WAIT: Duration = Duration::from_secs(120);
+/// The same for the body of a request, which holds one of few places meanwhile.
+const BODY_WAIT: Duration = Duration::from_secs(60);
+/// Answered without a place: whoever watches must learn that there is none.
+const READY: &str = "/ready";
 
 type Answer = Response<Full<Bytes>>;
 
@@ -118,7 +125,9 @@ async fn connection<V: Answering>(view: Arc<V>, calls: Arc<Semaphore>, stream: T
             }
         }
     });
-    let served = hyper::server::conn::http1::Builder::new().serve_connection(stream, service);
+    let mut server = hyper::server::conn::http1::Builder::new();
+    server.timer(TokioTimer::new()).header_read_timeout(HEAD_WAIT);
+    let served = server.serve_connection(stream, service);
     // How a connection ends is its client's business.
     drop(served.with_upgrades().await);
     successor.run().await;
@@ -169,7 +178,9 @@ async fn handle<V: Answering>(
     request: Request<Incoming>,
 ) -> Result<Answer, Infallible> {
     let (head, body) = request.into_parts();
-    let Ok(_room) = calls.acquire().await else {
+    let place =
+        async { if head.uri.path() == READY { Ok(None) } else { calls.acquire().await.map(Some) } };
+    let Ok(_place) = place.await else {
         return Ok(plain(StatusCode::SERVICE_UNAVAILABLE, "stopping\n"));
     };
     let too_long = || plain(StatusCode::PAYLOAD_TOO_LARGE, V::BOUNDS.too_long);
@@ -177,8 +188,11 @@ async fn handle<V: Answering>(
     if body.size_hint().lower() > V::BOUNDS.body_bytes as u64 {
         return Ok(too_long());
     }
-    let Ok(body) = Limited::new(body, V::BOUNDS.body_bytes).collect().await else {
-        return Ok(too_long());
+    let read = Limited::new(body, V::BOUNDS.body_bytes).collect();
+    let body = match timeout(BODY_WAIT, read).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return Ok(too_long()),
+        Err(_) => return Ok(plain(StatusCode::REQUEST_TIMEOUT, "the body did not come\n")),
     };
     let cancel = Arc::new(Cancel::default());
     let guard = CancelOnDrop(Arc::clone(&cancel));

@@ -69,6 +69,12 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
+/// A value of a form, with percent-encoding and plus signs undone; `None` when it is none.
+#[must_use]
+pub fn decoded(text: &str) -> Option<String> {
+    parameters::decode(text).ok()
+}
+
 /// Who asks, when, and what that may cost.
 #[derive(Clone, Copy)]
 pub struct Asker<'a> {

@@ -147,11 +147,8 @@ async fn serve(
     let (Far { channel }, connection) = &mut *far;
     Ok(match ask(channel, connection, &query).await {
         Ok(response) => response,
-        Err(failure) => {
-            // A broken exchange cannot be gone on with; the next request connects anew.
-            *channel = None;
-            text(StatusCode::BAD_GATEWAY, failure.text(false))
-        }
+        // The next request connects anew.
+        Err(failure) => text(StatusCode::BAD_GATEWAY, failure.text(false)),
     })
 }
 
@@ -160,16 +157,20 @@ async fn ask(
     connection: &Connection,
     query: &Query,
 ) -> Result<Response<Full<Bytes>>, Failure> {
-    if channel.is_none() {
-        *channel = Some(Channel::open(connection.terms()?).await?);
-    }
-    let Some(open) = channel else { return Err(Failure::bug("a channel that is not there")) };
+    // Out of its place until the exchange is whole: a client that goes away in the middle leaves
+    // none behind that somebody else would be answered by.
+    let mut open = match channel.take() {
+        Some(open) => open,
+        None => Channel::open(connection.terms()?).await?,
+    };
     let mut answer = Vec::new();
     let take = |piece: &[u8]| {
         answer.extend_from_slice(piece);
         Ok(())
     };
-    match open.ask(query, take).await? {
+    let answered = open.ask(query, take).await?;
+    *channel = Some(open);
+    match answered {
         Answer::Done { partial, .. } => Ok(document(query.verb, &answer, partial.as_deref())),
         Answer::Refused { code, reason, seq, .. } => {
             let status = match code.as_str() {
@@ -209,7 +210,7 @@ fn recent(parameters: &str) -> Option<Query> {
         match pair.split_once('=')? {
             ("from", value) => from_ns = value.parse().ok()?,
             ("limit", value) => limit = value.parse().ok()?,
-            ("contains", value) => text = value.to_owned(),
+            ("contains", value) => text = lucarne_store::surface::decoded(value)?,
             _ => return None,
         }
     }
@@ -221,6 +222,10 @@ fn document(verb: Verb, answer: &[u8], partial: Option<&str>) -> Response<Full<B
     let (status, kind, lacks, body) = match verb {
         Verb::Loki | Verb::Tempo => match head(answer) {
             Some(parts) => parts,
+            // It was stopped before its beginning: the reason is the answer.
+            None if let Some(why) = partial => {
+                return text(StatusCode::BAD_REQUEST, format!("{why}\n"));
+            }
             None => return text(StatusCode::BAD_GATEWAY, "the answer has no head\n".into()),
         },
         _ => (StatusCode::OK, NDJSON, "", answer),

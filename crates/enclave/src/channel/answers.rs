@@ -128,17 +128,25 @@ impl Rows {
         Ok(())
     }
 
+    /// Whether so many bytes more may be said.
+    ///
+    /// # Errors
+    /// When they may not.
+    pub const fn fits(&self, bytes: usize) -> Result<(), Stop> {
+        match self.bytes.saturating_add(bytes as u64) <= self.bytes_max {
+            true => Ok(()),
+            false => Err(Stop::Bytes { max: self.bytes_max }),
+        }
+    }
+
     /// Takes bytes that are no rows: heads and documents.
     ///
     /// # Errors
     /// As [`row`](Self::row).
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Stop> {
-        let total = self.bytes.saturating_add(bytes.len() as u64);
-        if total > self.bytes_max {
-            return Err(Stop::Bytes { max: self.bytes_max });
-        }
+        self.fits(bytes.len())?;
         self.check()?;
-        self.bytes = total;
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         self.buffer.extend_from_slice(bytes);
         while self.buffer.len() >= CHUNK_BYTES_MAX {
             let rest = self.buffer.split_off(CHUNK_BYTES_MAX);

@@ -34,6 +34,7 @@ use lucarne_ledger::control::Workload;
 use lucarne_ledger::hash::to_hex;
 use lucarne_ledger::identity::LedgerKind;
 use lucarne_ledger::key::Signer as _;
+use lucarne_ledger::payload::AuditEvent;
 use lucarne_ledger::report_data::ReportData;
 use lucarne_link::message::{Down, Up};
 use lucarne_otlp::Signal;
@@ -265,6 +266,9 @@ async fn survives(attack: Attack) {
     // Full still: nothing was released, and nothing more is held than may be.
     let refused = enclave.send("exec-late-1", Durability::Accepted).await;
     assert_eq!(refused, Err(Refusal::Overloaded(Duration::from_secs(1))), "{attack:?}");
+    // Who comes to look why is let in: what the enclave itself records has room of its own.
+    let event = AuditEvent::assertion_by_channel(b"\"event_type\":\"access.query\"".to_vec());
+    assert!(enclave.pipeline.record(event).is_ok(), "{attack:?}");
     // Beside the records, each batch that the last of them went into counts for itself.
     let beyond = enclave.budget.used().saturating_sub(QUEUE_BYTES);
     assert!(beyond <= 8 << 10, "{attack:?}: {beyond} bytes too many");

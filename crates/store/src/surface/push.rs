@@ -12,7 +12,7 @@ use std::fmt;
 
 use lucarne_logql::ParseError;
 use lucarne_otlp::Signal;
-use lucarne_otlp::wire::WireError;
+use lucarne_otlp::wire::{WireError, Writer};
 
 pub use self::level::complete;
 use super::{Request, Response};
@@ -99,8 +99,12 @@ fn take_rows(request: &Request<'_>, doors: &Doors<'_>, now_ns: i64) -> Result<Re
 
 fn take_logs(request: &Request<'_>, doors: &Doors<'_>, now_ns: i64) -> Result<Response, PushError> {
     let body = otlp(request, Signal::Logs)?;
-    doors.store.ingest_logs(&body, now_ns).map_err(PushError::Ingest)?;
-    Ok(otlp_response(request))
+    let taken = doors.store.ingest_logs(&body, now_ns).map_err(PushError::Ingest)?;
+    if request.path == "/otlp/v1/logs" {
+        return Ok(loki_response(&taken));
+    }
+    let rejected = taken.lines_too_long.saturating_add(taken.streams_refused);
+    Ok(otlp_response(request, "rejectedLogRecords", rejected))
 }
 
 fn take_traces(
@@ -109,8 +113,8 @@ fn take_traces(
     now_ns: i64,
 ) -> Result<Response, PushError> {
     let body = otlp(request, Signal::Traces)?;
-    doors.store.ingest_spans(&body, now_ns).map_err(PushError::Ingest)?;
-    Ok(otlp_response(request))
+    let taken = doors.store.ingest_spans(&body, now_ns).map_err(PushError::Ingest)?;
+    Ok(otlp_response(request, "rejectedSpans", taken.refused))
 }
 
 fn rows(request: &Request<'_>, as_pushed: bool) -> Result<Vec<Row>, PushError> {
@@ -150,16 +154,25 @@ fn loki_response(taken: &Ingested) -> Response {
     Response::text(400, &text)
 }
 
-/// An empty success, in the encoding of the request; Loki's own path says nothing.
-fn otlp_response(request: &Request<'_>) -> Response {
-    if request.path == "/otlp/v1/logs" {
-        return Response::empty();
-    }
+/// A success, in the encoding of the request, with what was left out (OTLP, "Partial Success"):
+/// `partial_success` (1) with the number (1) and a message (2).
+fn otlp_response(request: &Request<'_>, number: &str, rejected: u64) -> Response {
     if is_json(request) {
-        return Response::json("{}".to_owned());
+        let partial = format!(r#""{number}":"{rejected}","errorMessage":"{REJECTED}""#);
+        let whole = format!(r#"{{"partialSuccess":{{{partial}}}}}"#);
+        return Response::json(if rejected > 0 { whole } else { "{}".to_owned() });
     }
-    Response { content_type: "application/x-protobuf", ..Response::text(200, "") }
+    let mut body = Vec::new();
+    if rejected > 0 {
+        Writer::new(&mut body).message(1, |partial| {
+            partial.varint(1, rejected);
+            partial.bytes(2, REJECTED.as_bytes());
+        });
+    }
+    Response { content_type: "application/x-protobuf", body, ..Response::text(200, "") }
 }
+
+const REJECTED: &str = "too long, of one stream too many, or without ids of the right length";
 
 fn otlp(request: &Request<'_>, signal: Signal) -> Result<Vec<u8>, PushError> {
     if !is_json(request) {

@@ -185,6 +185,33 @@ fn extensions_are_answered_with_what_was_evaluated() {
 }
 
 #[test]
+fn what_a_push_of_otlp_lacks_is_said() {
+    let store = store();
+    let doors = Doors { store: &store, as_pushed: true };
+    let long = "x".repeat(crate::block::VALUE_BYTES_MAX + 1);
+    let record = |text: &str| json!({ "timeUnixNano": "1", "body": { "stringValue": text } });
+    let logs = json!({ "resourceLogs": [{ "scopeLogs": [{
+        "logRecords": [record("a"), record(&long), record("b")],
+    }] }] });
+    let said = |path, body: &Value| {
+        let body = body.to_string();
+        let taken = push(&request("POST", path, body.as_bytes()), &doors, NOW).unwrap();
+        (taken.status, text(&taken).to_owned())
+    };
+    let (status, partial) = said("/v1/logs", &logs);
+    let partial: Value = serde_json::from_str(&partial).unwrap();
+    assert_eq!((status, &partial["partialSuccess"]["rejectedLogRecords"]), (200, &json!("1")));
+    let (status, left_out) = said("/otlp/v1/logs", &logs);
+    assert!(status == 400 && left_out.starts_with("1 lines are longer than "), "{left_out}");
+    assert_eq!(store.report().records, 4);
+    let span = json!({ "traceId": "ab", "spanId": "cd", "startTimeUnixNano": "1" });
+    let traces = json!({ "resourceSpans": [{ "scopeSpans": [{ "spans": [span] }] }] });
+    let (status, partial) = said("/v1/traces", &traces);
+    assert_eq!((status, partial.contains("\"rejectedSpans\":\"1\"")), (200, true), "{partial}");
+    assert_eq!(said("/v1/traces", &json!({})), (200, "{}".to_owned()));
+}
+
+#[test]
 fn a_push_that_is_asked_for_is_not_taken() {
     let store = store();
     let doors = Doors { store: &store, as_pushed: true };

@@ -86,7 +86,8 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
     })?;
     let none = matches!(&answer, Answer::Done { rows: 0, .. });
     show(args, &waterfall, &mut std::io::stdout().lock())?;
-    Ok(if none { Exit::No } else { exit })
+    // What is withheld is not absent.
+    Ok(if none && exit != Exit::CouldNotTell { Exit::No } else { exit })
 }
 
 fn show(args: &Args, waterfall: &Waterfall, out: &mut impl Write) -> Result<(), Failure> {

@@ -87,6 +87,7 @@ fn show(said: &[u8], exit: Exit) -> Result<Exit, Failure> {
     out.flush()?;
     if !lacks.is_empty() {
         writeln!(std::io::stderr(), "{lacks}")?;
+        return Ok(Exit::CouldNotTell);
     }
     Ok(if body.starts_with(NONE) { Exit::No } else { exit })
 }

@@ -195,6 +195,15 @@ fn a_tunnel_of_a_role_with_streams_shows_no_more() {
         body["data"]["result"][0]["value"][1].as_str().unwrap().parse::<u64>().unwrap()
     };
     assert_eq!(count(0) * 2, count(1));
+    // Who goes away in the middle of a question takes nobody's answer along.
+    let target = format!("/loki/api/v1/query_range?query={all}&{span}");
+    for _ in 0..8 {
+        let mut client = std::net::TcpStream::connect(ports[1].0).unwrap();
+        let head = format!("GET {target} HTTP/1.1\r\nhost: h\r\n\r\n");
+        std::io::Write::write_all(&mut client, head.as_bytes()).unwrap();
+        drop(client);
+        get(1, &target);
+    }
     let own = to_hex(&OWN);
     let path = format!("GET /api/traces/{own} HTTP/1.1\r\n");
     assert_eq!(http(ports[0].0, &path, "").unwrap().0, 404);

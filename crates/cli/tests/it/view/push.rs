@@ -146,3 +146,18 @@ fn what_was_acknowledged_is_there_after_a_kill() {
     assert_eq!(everything(&view), before);
     assert_eq!(view.process.stop("-TERM"), Some(0));
 }
+
+/// Clients that died in the middle of a push hold every place for a while, and hide nothing.
+#[test]
+fn a_view_without_a_place_says_that_it_runs() {
+    let view = View::start(&[]);
+    let half = || {
+        let mut stream = std::net::TcpStream::connect(view.at).unwrap();
+        let head = "POST /loki/api/v1/push HTTP/1.1\r\nHost: v\r\nContent-Length: 100\r\n\r\n{";
+        stream.write_all(head.as_bytes()).unwrap();
+        stream
+    };
+    let halves: Vec<std::net::TcpStream> = (0..8).map(|_| half()).collect();
+    assert_eq!(view.ask("GET", "/ready", "", b"").status, 200);
+    drop(halves);
+}

@@ -44,7 +44,10 @@ pub(super) fn request(
     if allowed.went_too_far() {
         return Err(too_far(permit));
     }
-    rows.write(&head(&response))?;
+    let head = head(&response);
+    // Whole or not at all: half a document is none, and its head would promise one.
+    rows.fits(head.len().saturating_add(response.body.len()))?;
+    rows.write(&head)?;
     rows.write(&response.body)?;
     // The client is told in its own words; the record of the answer is told so here.
     if response.status >= 400 {
