@@ -1,10 +1,10 @@
 //! Bringing an archive home: every object of a bucket into a directory, and what hides behind them.
 //!
 //! The current version of a name gets the name. Whatever else there is comes along under a name
-//! beside it that no archive has (`.version-<id>`, `.deleted-<id>`, `.differs-<id>`, `.damaged-<id>`,
-//! `foreign-<digest>`), so that an audit of the copy reports it as a file that does not belong
-//! there. What is there already with the right length is not fetched again: an object appears
-//! whole or not at all.
+//! beside it that no archive has (`.version-<id>`, `.deleted-<id>`, `.differs-<id>`,
+//! `.damaged-<id>`, `foreign-<digest>`), so that an audit of the copy reports it as a file that
+//! does not belong there. What is there already with the right length is not fetched again: an
+//! object appears whole or not at all.
 
 use std::fmt;
 use std::fs;

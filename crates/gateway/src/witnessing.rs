@@ -180,8 +180,8 @@ pub(crate) struct Enrolling {
 /// Between two rounds when a checkpoint still waits: a witness that comes back, or an archive that
 /// can be written again, is noticed after this.
 const ROUND_MIN: Duration = Duration::from_millis(250);
-/// Names of [`Witnessing::aside`] that are read at a time: of an archive that hangs, the first one is
-/// felt and no other.
+/// Names of [`Witnessing::aside`] that are read at a time: of an archive that hangs, the first one
+/// is felt and no other.
 const REREAD_MAX: usize = 16;
 /// An archive that could not be written is tried again after this.
 const RETRY: Duration = Duration::from_secs(5);

@@ -38,7 +38,8 @@ use crate::identity::{EpochId, Instance, LedgerKind};
 use crate::key::PublicKey;
 use crate::trust_policy::TrustPolicy;
 
-/// Most findings of one severity that a report lists. Who has more has one cause that we did not recognise.
+/// Most findings of one severity that a report lists. Who has more has one cause that we did not
+/// recognise.
 pub const FINDINGS_MAX: usize = 10_000;
 
 /// What an auditor's policy says about ledgers. Roots and measurements are the business of
