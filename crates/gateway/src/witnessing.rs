@@ -294,6 +294,15 @@ impl Witnessing {
             self.registered = size;
             wanted.push(Wanted::Register { size, root });
         }
+        // What could not be read has its turn below, under its newest name: it keeps no other from
+        // being read now.
+        wanted.retain(|wanted| match self.aside.get_mut(&wanted.log()) {
+            Some((known, _)) => {
+                *known = wanted.clone();
+                false
+            }
+            None => true,
+        });
         self.expect(wanted);
         let now = self.clock.elapsed();
         if !self.aside.is_empty() && now >= self.reread_at {
@@ -333,7 +342,9 @@ impl Witnessing {
         }
         for (log, wanted, since) in aside {
             self.pending.remove(&log);
-            self.aside.insert(log, (wanted, since));
+            // One that is aside already is a newer one.
+            let (_, oldest) = self.aside.entry(log).or_insert((wanted, since));
+            *oldest = since.min(*oldest);
         }
     }
 
@@ -360,6 +371,8 @@ impl Witnessing {
                 }
                 Some(Err(error)) => {
                     in_trouble = error.is_retryable();
+                    // The next turn begins behind it.
+                    self.reread_from = Some(log.clone());
                     // Said once: what cannot be read tonight is one message, and a lag that grows.
                     if before.is_none() {
                         let fields =
@@ -371,7 +384,9 @@ impl Witnessing {
                 None => {}
             }
             self.aside.insert(log, (wanted, before.unwrap_or(now)));
-            self.reread_at = now.saturating_add(RETRY);
+            if now >= self.reread_at {
+                self.reread_at = now.saturating_add(RETRY);
+            }
         }
     }
 

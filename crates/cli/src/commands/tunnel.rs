@@ -175,6 +175,7 @@ async fn ask(
         Answer::Refused { code, reason, seq, .. } => {
             let status = match code.as_str() {
                 "unavailable" => StatusCode::NOT_IMPLEMENTED,
+                "unrecorded" => StatusCode::SERVICE_UNAVAILABLE,
                 "malformed" => StatusCode::BAD_REQUEST,
                 "failed" => StatusCode::INTERNAL_SERVER_ERROR,
                 _ => StatusCode::FORBIDDEN,

@@ -74,16 +74,23 @@ impl Answers for Inside {
             // Each look takes a turn of its own.
             return http::follow(store, &self.turns, permit, rows);
         }
+        // A document is made first and sent then, to somebody who may be slow.
+        match verb {
+            Verb::Loki => {
+                let prefixes = ["/loki/", "/ready"];
+                return http::request(store, &prefixes, &self.turns, permit, rows);
+            }
+            Verb::Tempo => return http::request(store, &["/api/"], &self.turns, permit, rows),
+            _ => {}
+        }
         let _turn = self.turns.take(rows)?;
         match verb {
-            Verb::Attestation => Err(AnswerError::Unavailable),
             Verb::Recent => lines::recent(store, permit, rows),
             Verb::Logs => lines::logs(store, permit, rows),
             Verb::Logql => lines::logql(store, permit, rows),
             Verb::Labels => labels::labels(store, permit, rows),
             Verb::Trace => spans::trace(store, permit, rows),
-            Verb::Loki => http::request(store, &["/loki/", "/ready"], permit, rows),
-            Verb::Tempo => http::request(store, &["/api/"], permit, rows),
+            Verb::Attestation | Verb::Loki | Verb::Tempo => Err(AnswerError::Unavailable),
         }
     }
 }

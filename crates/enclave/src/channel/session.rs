@@ -30,6 +30,7 @@ use super::permit::{Denied, Permit};
 use super::recorder::{Outcome, RecordError, STRANGER};
 use super::{Shared, stopped, tls};
 use crate::entropy;
+use crate::journal;
 use crate::quote::{Question, QuoteError};
 
 /// A client that does not end its handshake within this time is not one.
@@ -173,6 +174,15 @@ impl Line {
         }
     }
 
+    /// Waits until the other end says something, which is kept, or has gone: then it is false.
+    /// Losing this future loses nothing.
+    async fn listen(&mut self) -> bool {
+        let mut buffer = vec![0; READ_BYTES];
+        let count = self.stream.read(&mut buffer).await.unwrap_or(0);
+        self.frames.feed(buffer.get(..count).unwrap_or_default());
+        count > 0
+    }
+
     async fn send(&mut self, body: &[u8]) -> Result<(), SessionError> {
         let written = async {
             self.stream.write_all(&frame::encode(body)).await?;
@@ -272,9 +282,11 @@ impl Session {
         time_verified: bool,
     ) -> Result<Serving, SessionError> {
         let (code, reason) = ("unrecorded".to_owned(), error.to_string());
-        let (_, body) = deciding.refuse(Refused { code, reason, receipt: None, time_verified });
+        journal::warn("channel", &error);
+        let refused = Refused { code, reason, receipt: None, time_verified };
+        let (serving, body) = deciding.refuse(refused);
         self.line.send(&body).await?;
-        Err(SessionError::Record(error))
+        Ok(serving)
     }
 
     fn permit(
@@ -307,11 +319,18 @@ impl Session {
             let (rows, bytes, ended) = rows.finish();
             Answered { rows, bytes, ended, result }
         });
-        let mut sent = Ok(());
-        while let Some(piece) = pieces.recv().await {
-            sent = self.line.send(&sending.chunk(piece)).await;
-            if sent.is_err() {
-                break;
+        let (mut sent, mut listens) = (Ok(()), true);
+        while sent.is_ok() {
+            tokio::select! {
+                piece = pieces.recv() => match piece {
+                    Some(piece) => sent = self.line.send(&sending.chunk(piece)).await,
+                    None => break,
+                },
+                // A search that finds nothing sends nothing, and would not learn it otherwise.
+                heard = self.line.listen(), if listens => match heard {
+                    true => listens = false,
+                    false => sent = Err(io::Error::from(io::ErrorKind::ConnectionAborted).into()),
+                },
             }
         }
         // Tells the search that nobody waits, if that is so.

@@ -447,3 +447,27 @@ async fn what_every_witness_refuses_makes_way_when_there_is_no_room() {
     gateway.measure();
     assert!(gateway.measures.lag() > Duration::ZERO);
 }
+
+#[test]
+fn what_is_aside_keeps_nobody_waiting_and_goes_by_its_newest_name() {
+    let mut site = Site::new();
+    site.archive(&[3]);
+    let mut gateway = site.witnessing(&policy(), Vec::new());
+    gateway.heads.collect();
+    let one = gateway.heads.found.values().next().unwrap().clone();
+    let epoch = lucarne_ledger::identity::EpochId([0; 16]);
+    let ledger = LedgerId { epoch, ..one.ledger.clone() };
+    let named = |size| CheckpointName { ledger: ledger.clone(), size, ..one.clone() };
+    let (log, since) = (Log::Ledger(ledger.clone()), Duration::ZERO);
+    gateway.aside.insert(log.clone(), (Wanted::Ledger(named(1)), since));
+    gateway.reread_at = Duration::from_hours(1);
+    gateway.heads.found.insert(ledger.clone(), named(9));
+    gateway.collect();
+    assert_eq!((gateway.pending.len(), gateway.heads.found.len()), (1, 0));
+    let (Wanted::Ledger(aside), kept) = &gateway.aside[&log] else { panic!("a ledger") };
+    assert_eq!((aside.size, *kept), (9, since));
+    // Its turn: it is not there, and the next turn begins behind it.
+    gateway.reread_at = Duration::ZERO;
+    gateway.collect();
+    assert_eq!((gateway.aside.len(), gateway.reread_from.as_ref()), (1, Some(&log)));
+}

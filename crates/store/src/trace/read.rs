@@ -131,6 +131,7 @@ impl Store {
         except: usize,
     ) -> Trace {
         let mut unreadable = Unreadable::default();
+        let mut is_cut = false;
         let mut held: usize = spans.iter().map(StoredSpan::bytes).sum();
         for (at, (meta, cut)) in snapshot.blocks.iter().enumerate() {
             if at == except || !meta.head.may_have(id) {
@@ -138,6 +139,7 @@ impl Store {
             }
             // What is shown is cut to this anyway; what it might have been is not worth the memory.
             if held > TRACE_BYTES_MAX || spans.len() > SPANS_MAX {
+                is_cut = true;
                 break;
             }
             let before = spans.len();
@@ -159,7 +161,7 @@ impl Store {
             bytes <= TRACE_BYTES_MAX
         });
         let fits = fits.count();
-        let is_partial = unreadable.blocks() > 0 || fits < spans.len();
+        let is_partial = is_cut || unreadable.blocks() > 0 || fits < spans.len();
         spans.truncate(fits);
         Trace { spans, is_partial, unreadable }
     }

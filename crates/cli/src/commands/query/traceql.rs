@@ -67,8 +67,11 @@ pub(super) fn run(args: &Args) -> Result<Exit, Failure> {
         let exit = answer.conclude(&channel)?;
         Ok::<_, Failure>((answer, exit))
     })?;
-    if let Answer::Refused { .. } = answer {
-        return Ok(exit);
+    match answer {
+        Answer::Refused { .. } => return Ok(exit),
+        // It was stopped before its beginning, which is said already.
+        Answer::Done { partial: Some(_), .. } if said.is_empty() => return Ok(exit),
+        Answer::Done { .. } => {}
     }
     show(&said, exit)
 }

@@ -23,6 +23,7 @@ use crate::channel::recorder::Outcome;
 pub(super) fn request(
     store: &Store,
     prefixes: &[&str],
+    turns: &Turns,
     permit: &Permit,
     rows: &mut Rows,
 ) -> Result<(), AnswerError> {
@@ -32,15 +33,19 @@ pub(super) fn request(
     let request = request.ok_or_else(|| AnswerError::Malformed(EXPECTED.into()))?;
     let now_ns = now_ns();
     let allowed = Allowed::new(store, permit.streams(), permit.span_ns_max(), now_ns);
+    let turn = if request.path == READY { None } else { Some(turns.take(rows)?) };
     let (cancel, began) = (Cancel::default(), Instant::now());
+    // Nobody searches for who has gone, nor longer than the answer may take with all its waiting.
+    let over = || rows.check().is_err();
     let asker = Asker {
         limits: Limits { rows: permit.rows_max(), ..limits(permit) },
         mode: Mode::Extended,
         cancel: &cancel,
         now_ns,
-        elapsed: &|| began.elapsed(),
+        elapsed: &|| if over() { Duration::MAX } else { began.elapsed() },
     };
     let response = surface::answer(&request, &allowed, &asker);
+    drop(turn);
     if allowed.went_too_far() {
         return Err(too_far(permit));
     }
@@ -98,7 +103,9 @@ pub(super) fn follow(
                 }
             },
         };
-        let turn = turns.take(rows)?;
+        let Some(turn) = turns.wait(rows, until)? else {
+            return Ok(rows.write(next(tailing).as_bytes())?);
+        };
         let polled = tailing.poll(allowed, &asker).map_err(|error| match error {
             _ if allowed.went_too_far() => too_far(permit),
             QueryError::Exceeded(limit) => AnswerError::TooMuch(limit),
@@ -118,10 +125,15 @@ pub(super) fn follow(
             continue;
         }
         if had || Instant::now() >= until {
-            return Ok(rows.write(format!("{{\"next\":\"{}\"}}\n", tailing.next_ns()).as_bytes())?);
+            return Ok(rows.write(next(tailing).as_bytes())?);
         }
         rows.rest(POLL)?;
     }
+}
+
+/// The last line: where the next question goes on.
+fn next(tailing: &Tailing) -> String {
+    format!("{{\"next\":\"{}\"}}\n", tailing.next_ns())
 }
 
 fn head(response: &Response) -> Vec<u8> {
@@ -140,6 +152,8 @@ fn encode_head(status: u16, content_type: &str, lacks: &str) -> Vec<u8> {
 }
 
 const EXPECTED: &str = "expected a target of the API, and headers that change its answer";
+/// Says that there is a view, and searches nothing.
+const READY: &str = "/ready";
 /// The one path whose answer does not end by itself.
 const TAIL: &str = "/loki/api/v1/tail";
 /// A question may take a minute, its end included.

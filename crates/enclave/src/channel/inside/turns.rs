@@ -2,7 +2,7 @@
 //! few of them at a time. Whoever comes later waits, within the time of its answer.
 
 use std::sync::{Condvar, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::channel::answers::{Rows, Stop};
 
@@ -30,14 +30,30 @@ impl Turns {
     /// # Errors
     /// When the time of the answer is over, or nobody waits for it any longer.
     pub(super) fn take(&self, rows: &Rows) -> Result<Turn<'_>, Stop> {
+        loop {
+            if let Some(turn) = self.wait(rows, Instant::now() + LOOK)? {
+                return Ok(turn);
+            }
+        }
+    }
+
+    /// Waits for a turn until then.
+    ///
+    /// # Errors
+    /// When the time of the answer is over, or nobody waits for it any longer.
+    pub(super) fn wait(&self, rows: &Rows, until: Instant) -> Result<Option<Turn<'_>>, Stop> {
         let mut free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
         while *free == 0 {
             rows.check()?;
-            let waited = self.freed.wait_timeout(free, LOOK);
+            let left = until.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return Ok(None);
+            }
+            let waited = self.freed.wait_timeout(free, left.min(LOOK));
             free = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
         *free -= 1;
-        Ok(Turn(self))
+        Ok(Some(Turn(self)))
     }
 }
 
@@ -50,8 +66,6 @@ impl Drop for Turn<'_> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
     use crate::channel::answers::tests::rows;
 
@@ -65,6 +79,7 @@ mod tests {
         let all: Vec<Turn<'_>> = (0..TURNS).map(|_| turns.take(&waits).unwrap()).collect();
         assert_eq!(turns.take(&late).err(), Some(Stop::Time));
         assert_eq!(turns.take(&left).err(), Some(Stop::Gone));
+        assert!(turns.wait(&waits, Instant::now()).is_ok_and(|turn| turn.is_none()));
         drop(all);
         assert!(turns.take(&left).is_ok());
     }
