@@ -316,12 +316,14 @@ impl Witnessing {
     fn next_aside(&mut self) -> Vec<Wanted> {
         let room = REREAD_MAX.min(PENDING_MAX.saturating_sub(self.pending.len()));
         let from = self.reread_from.take();
-        let is_behind = |log: &&Log| from.as_ref().is_none_or(|from| *log > from);
-        let behind: Vec<Log> = self.aside.keys().filter(is_behind).take(room).cloned().collect();
+        let is_behind = |(log, _): &(&Log, _)| from.as_ref().is_none_or(|from| *log > from);
+        let behind = self.aside.iter().filter(is_behind);
         // Behind the last one comes the first again.
-        self.reread_from = behind.last().filter(|_| behind.len() == room).cloned();
-        let wanted = behind.iter().filter_map(|log| self.aside.get(log));
-        wanted.map(|(wanted, _)| wanted.clone()).collect()
+        let before = self.aside.iter().filter(|one| !is_behind(one));
+        let turn = behind.chain(before).take(room);
+        let turn: Vec<Wanted> = turn.map(|(_, (wanted, _))| wanted.clone()).collect();
+        self.reread_from = turn.last().map(Wanted::log);
+        turn
     }
 
     /// When there is no room, what every witness left to ask has refused makes way for others.
