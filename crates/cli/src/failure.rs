@@ -8,6 +8,8 @@ use std::error::Error;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+pub use lucarne_gateway::causes::chain;
+
 /// The meaning of an exit code.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Exit {
@@ -129,22 +131,6 @@ impl From<std::io::Error> for Failure {
     fn from(cause: std::io::Error) -> Self {
         Self::unreadable("write the result", &cause)
     }
-}
-
-/// The causes of an error joined by `: `, each once.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        // Some foreign errors print their source's text too; printing it twice helps nobody.
-        if !text.ends_with(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        next = cause.source();
-    }
-    text
 }
 
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {

@@ -33,6 +33,11 @@ impl Budget {
         Reservation { used: Arc::clone(&self.used), bytes }
     }
 
+    /// Whether a reservation is under this bound.
+    pub fn has_lent(&self, reservation: &Reservation) -> bool {
+        Arc::ptr_eq(&self.used, &reservation.used)
+    }
+
     /// Bytes reserved now.
     pub fn used(&self) -> usize {
         self.used.load(Ordering::Acquire)
@@ -86,6 +91,7 @@ mod tests {
         assert_eq!(budget.used(), 0);
         let more = budget.charge(11);
         assert!(budget.reserve(0).is_none() && budget.used() == 11);
+        assert!(budget.has_lent(&more) && !Budget::new(11).has_lent(&more));
         drop(more);
         assert_eq!(budget.used(), 0);
     }

@@ -11,7 +11,7 @@ use lucarne_ledger::payload::{AuditEvent, Payloads};
 use lucarne_otlp::Signal;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::budget::{Budget, Reservation};
+use crate::budget::{Budget, Reservation, Share};
 use crate::inside_store::InsideStore;
 use crate::intake::{Accepted, Durability, Intake, Raw, Refusal};
 use crate::json_batches::{self, JsonWork};
@@ -137,9 +137,11 @@ impl Pipeline {
         &self.contract
     }
 
-    /// Counts what a batch holds beside its records against the workload's room.
-    pub(crate) fn charge(&self, bytes: usize) -> Reservation {
-        self.budget.charge(bytes)
+    /// Counts what a batch holds beside its records against the workload's room, if it has records
+    /// of the workload: the ledgers' own life has room of its own.
+    pub(crate) fn charge(&self, held: &[Share], bytes: usize) -> Option<Reservation> {
+        let works = held.iter().any(|share| self.budget.has_lent(share));
+        works.then(|| self.budget.charge(bytes))
     }
 
     /// The inside view.

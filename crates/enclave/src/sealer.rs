@@ -64,8 +64,6 @@ pub enum Outgoing {
 struct Half<K> {
     ledger: Ledger<K>,
     held: Vec<Share>,
-    /// Whether the workload has records in the open batch; the ledgers' own life has its own room.
-    works: bool,
 }
 
 /// The sealer's state; it is moved into its thread and never shared.
@@ -169,7 +167,7 @@ impl From<SigningFailed> for SealError {
 impl<K: Kind> Half<K> {
     fn new(instance: &Instance, epoch: EpochId) -> Result<Self, SigningFailed> {
         let ledger = Ledger::new(instance.clone(), epoch, entropy::seed()?);
-        Ok(Self { ledger, held: Vec::new(), works: false })
+        Ok(Self { ledger, held: Vec::new() })
     }
 
     fn seal(
@@ -179,11 +177,6 @@ impl<K: Kind> Half<K> {
     ) -> Result<Option<(Sealed, Vec<Share>)>, SigningFailed> {
         let sealed = self.ledger.seal(keys, now_ms, entropy::seed()?)?;
         Ok(sealed.map(|sealed| (sealed, std::mem::take(&mut self.held))))
-    }
-
-    /// What the open batch is to hold of the workload's room beside its records.
-    fn own_bytes(&mut self) -> usize {
-        if std::mem::take(&mut self.works) { BATCH_OWN_BYTES } else { 0 }
     }
 
     fn is_due(&self) -> bool {
@@ -291,18 +284,13 @@ impl<C: Clock> Sealer<C> {
         let mut json = work.json.lines.iter();
         let mut last = None;
         for event in &work.audit {
-            // Of the batch that this may close, and of the one that it is then in.
-            self.audit.works = true;
             last = self.append_event(event, &share).await?;
-            self.audit.works = true;
             self.take_json(json.next().filter(|_| last.is_some()), room.as_ref())?;
         }
         // Without a place there is no receipt: whoever waits for one sees the wait end.
         self.receipts.extend(work.receipt.zip(last));
         for mut payloads in work.telemetry {
-            self.telemetry.works = true;
             let taken = self.append(&mut payloads, &share).await?;
-            self.telemetry.works |= self.telemetry.ledger.open_count() > 0;
             self.take_json(json.next().filter(|_| taken), room.as_ref())?;
         }
         self.tally.merge(&work.tally);
@@ -395,24 +383,18 @@ impl<C: Clock> Sealer<C> {
     }
 
     async fn close_audit(&mut self) -> Result<(), SealError> {
-        let own = self.audit.own_bytes();
         let sealed = self.audit.seal(&self.keys, self.clock.now_ms())?;
-        self.ship(sealed, own).await
+        self.ship(sealed).await
     }
 
     async fn close_telemetry(&mut self) -> Result<(), SealError> {
-        let own = self.telemetry.own_bytes();
         let sealed = self.telemetry.seal(&self.keys, self.clock.now_ms())?;
-        self.ship(sealed, own).await
+        self.ship(sealed).await
     }
 
-    async fn ship(
-        &mut self,
-        sealed: Option<(Sealed, Vec<Share>)>,
-        own: usize,
-    ) -> Result<(), SealError> {
+    async fn ship(&mut self, sealed: Option<(Sealed, Vec<Share>)>) -> Result<(), SealError> {
         let Some((sealed, mut token)) = sealed else { return Ok(()) };
-        token.push(Arc::new(self.pipeline.charge(own)));
+        token.extend(self.pipeline.charge(&token, BATCH_OWN_BYTES).map(Arc::new));
         let statement = sealed.statement();
         let (kind, size) = (statement.ledger.kind, statement.size());
         let origin = origin(&self.log_prefix, &statement.ledger);

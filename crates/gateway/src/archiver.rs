@@ -345,7 +345,7 @@ impl Worker {
     }
 
     fn commit(&mut self, mut group: Vec<Job>) -> Result<(), ArchiverError> {
-        let entries = self.retrying("write-ahead log cannot be written", |worker| {
+        let entries = self.logging("write-ahead log cannot be written", |worker| {
             group.retain(|job| !job.is_abandoned());
             let entries: Vec<Entry> = group.iter().map(Job::entry).collect();
             if !entries.is_empty() {
@@ -374,54 +374,53 @@ impl Worker {
     }
 
     // A full disk stops the acknowledgement, not the process: senders wait, and it is tried again.
-    fn retrying<T>(
+    fn retrying<T, E: std::fmt::Display>(
         &mut self,
         message: &'static str,
-        mut attempt: impl FnMut(&mut Self) -> Result<T, WalError>,
-    ) -> Result<T, ArchiverError> {
+        is_retryable: fn(&E) -> bool,
+        mut attempt: impl FnMut(&mut Self) -> Result<T, E>,
+    ) -> Result<T, E> {
         loop {
             self.counters.stall.begin(Instant::now());
-            let done = attempt(self);
-            if let Some(done) = self.settled(message, done, WalError::is_retryable) {
-                return done.map_err(ArchiverError::Wal);
+            match attempt(self) {
+                Ok(done) => {
+                    self.goes_on();
+                    return Ok(done);
+                }
+                Err(error) if is_retryable(&error) => self.pause(message, &error.to_string()),
+                // The last word: whoever called says it.
+                Err(error) => return Err(error),
             }
         }
     }
 
-    /// What an attempt came to; `None`, after a while, when it is to be made again.
-    fn settled<T, E: std::fmt::Display>(
-        &self,
+    fn logging<T>(
+        &mut self,
         message: &'static str,
-        done: Result<T, E>,
-        is_retryable: fn(&E) -> bool,
-    ) -> Option<Result<T, E>> {
-        match &done {
-            Err(error) if is_retryable(error) => {
-                self.counters.write_failures.add(1);
-                let error = error.to_string();
-                // Said once: a bucket that refuses for a night is one message.
-                if self.counters.stall.failed(&format!("{message}: {error}")) {
-                    self.journal.note(Level::Error, message, &[("error", Value::Text(&error))]);
-                }
-                std::thread::park_timeout(RETRY);
-                return None;
-            }
-            Ok(_) => {
-                if let Some(lasted) = self.counters.stall.end() {
-                    let fields = [("seconds", Value::Number(lasted.as_secs()))];
-                    let message = "log and archive are written again";
-                    self.journal.note(Level::Information, message, &fields);
-                }
-            }
-            // The last word: whoever called says it.
-            Err(_) => {}
+        attempt: impl FnMut(&mut Self) -> Result<T, WalError>,
+    ) -> Result<T, ArchiverError> {
+        self.retrying(message, WalError::is_retryable, attempt).map_err(ArchiverError::Wal)
+    }
+
+    fn pause(&self, message: &'static str, error: &str) {
+        self.counters.write_failures.add(1);
+        // Said once: a bucket that refuses for a night is one message.
+        if self.counters.stall.failed(&format!("{message}: {error}")) {
+            self.journal.note(Level::Error, message, &[("error", Value::Text(error))]);
         }
-        Some(done)
+        std::thread::park_timeout(RETRY);
+    }
+
+    fn goes_on(&self) {
+        if let Some(lasted) = self.counters.stall.end() {
+            let fields = [("seconds", Value::Number(lasted.as_secs()))];
+            self.journal.note(Level::Information, "log and archive are written again", &fields);
+        }
     }
 
     fn close_roll(&mut self) -> Result<(), ArchiverError> {
         let sealed =
-            self.retrying("write-ahead log cannot be closed", |worker| worker.wal.seal_roll())?;
+            self.logging("write-ahead log cannot be closed", |worker| worker.wal.seal_roll())?;
         let roll = std::mem::take(&mut self.roll);
         sealed.map_or(Ok(()), |number| self.archive_roll(number, roll.batches))
     }
@@ -433,7 +432,7 @@ impl Worker {
         for run in &runs {
             names.push(self.archive_run(run, number)?);
         }
-        self.retrying("manifest cannot be written", |worker| worker.wal.record(number, &names))?;
+        self.logging("manifest cannot be written", |worker| worker.wal.record(number, &names))?;
         self.names.insert(number, &names);
         for run in &runs {
             let head = ArchivedHead { first: run.first, size: run.size, root: run.root };
@@ -466,7 +465,7 @@ impl Worker {
             if oldest > archived {
                 break;
             }
-            self.retrying("write-ahead log cannot be trimmed", |worker| {
+            self.logging("write-ahead log cannot be trimmed", |worker| {
                 worker.wal.remove_roll(oldest)
             })?;
         }
@@ -481,13 +480,13 @@ impl Worker {
     // The records first and their head after them: a kill in between leaves a tail without an
     // anchor. The other way round it would leave an anchor beyond the archive, which is what
     // truncation looks like.
-    fn archive_run(&self, run: &Run, roll: u64) -> Result<Name, ArchiverError> {
+    fn archive_run(&mut self, run: &Run, roll: u64) -> Result<Name, ArchiverError> {
         let name = self.put_segment(run, roll)?;
         self.put(&Name::Checkpoint(run.checkpoint_name()), run.note().as_bytes())?;
         Ok(name)
     }
 
-    fn put_segment(&self, run: &Run, roll: u64) -> Result<Name, ArchiverError> {
+    fn put_segment(&mut self, run: &Run, roll: u64) -> Result<Name, ArchiverError> {
         let bytes = self.segment(run, roll)?;
         for revision in 0..REVISIONS_MAX {
             let name = Name::Seal(run.seal_name(revision));
@@ -506,7 +505,7 @@ impl Worker {
         Err(ArchiverError::Corrupt { roll })
     }
 
-    fn segment(&self, run: &Run, roll: u64) -> Result<Vec<u8>, ArchiverError> {
+    fn segment(&mut self, run: &Run, roll: u64) -> Result<Vec<u8>, ArchiverError> {
         let corrupt = || ArchiverError::Corrupt { roll };
         let mut writer = SegmentWriter::new().map_err(|_| corrupt())?;
         let mut crowded = 0;
@@ -525,29 +524,25 @@ impl Worker {
     }
 
     // A key that cannot be written now stops the acknowledgement like a full disk does.
-    fn encrypt(&self, run: &Run, batch: &[u8]) -> Result<Option<Encrypted>, ArchiverError> {
-        let Some(cipher) = &self.cipher else { return Ok(None) };
+    fn encrypt(&mut self, run: &Run, batch: &[u8]) -> Result<Option<Encrypted>, ArchiverError> {
+        if self.cipher.is_none() {
+            return Ok(None);
+        }
         let slot = Slot::of(&run.seal_name(0));
         let is_retryable =
             |error: &EncryptError| matches!(error, EncryptError::Key(key) if key.is_retryable());
-        loop {
-            self.counters.stall.begin(Instant::now());
-            let done = cipher.encrypt(&slot, batch);
-            if let Some(done) = self.settled("data key cannot be written", done, is_retryable) {
-                return done.map_err(ArchiverError::Encrypt);
-            }
-        }
+        let encrypted = self.retrying("data key cannot be written", is_retryable, |worker| {
+            worker.cipher.as_ref().map_or(Ok(None), |cipher| cipher.encrypt(&slot, batch))
+        });
+        encrypted.map_err(ArchiverError::Encrypt)
     }
 
-    fn put(&self, name: &Name, bytes: &[u8]) -> Result<Put, ArchiverError> {
-        loop {
-            self.counters.stall.begin(Instant::now());
-            let done = self.archive.put(name, bytes);
-            let message = "archive cannot be written";
-            if let Some(done) = self.settled(message, done, ArchiveError::is_retryable) {
-                return done.map_err(ArchiverError::Archive);
-            }
-        }
+    fn put(&mut self, name: &Name, bytes: &[u8]) -> Result<Put, ArchiverError> {
+        let message = "archive cannot be written";
+        let put = self.retrying(message, ArchiveError::is_retryable, |worker| {
+            worker.archive.put(name, bytes)
+        });
+        put.map_err(ArchiverError::Archive)
     }
 
     fn tell_what_is_archived(&self, done: u64) {
@@ -564,7 +559,7 @@ impl Worker {
     }
 
     fn archive_leftovers(&mut self, done: u64) -> Result<(), ArchiverError> {
-        self.retrying("write-ahead log cannot be closed", |worker| worker.wal.seal_roll())?;
+        self.logging("write-ahead log cannot be closed", |worker| worker.wal.seal_roll())?;
         for number in done..self.wal.current_roll() {
             let mut batches = Vec::new();
             for group in self.wal.reader().read_roll(number) {

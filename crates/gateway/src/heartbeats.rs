@@ -16,7 +16,7 @@ use lucarne_ledger::record::Stream;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Notify;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::epochs::Epoch;
 use crate::instances::REMEMBERED;
 
@@ -43,9 +43,7 @@ pub struct Beat {
     pub root: Hash,
     /// Requests that the enclave refused for want of room, since the epoch began.
     pub refused: u64,
-    received: Duration,
-    /// How old it was then: more than nothing when an earlier run received it.
-    older: Duration,
+    received: Moment,
     /// The epoch has said its end since.
     ended: bool,
 }
@@ -76,7 +74,7 @@ impl Heartbeats {
         if statement.ledger.kind != LedgerKind::Audit {
             return;
         }
-        let received = self.clock.elapsed();
+        let received = Moment::now(&*self.clock);
         for record in batch.records().iter().filter(|record| record.stream == Stream::Control) {
             let Content::Present { payload, .. } = record.content else { continue };
             let Ok(Control::Heartbeat(beat)) = Control::parse(payload, LedgerKind::Audit) else {
@@ -90,7 +88,6 @@ impl Heartbeats {
                 root: statement.root,
                 refused: beat.refused,
                 received,
-                older: Duration::ZERO,
                 ended: false,
             };
             self.lock().insert(epoch.key.instance.clone(), beat);
@@ -99,8 +96,7 @@ impl Heartbeats {
 
     /// Every instance with its newest heartbeat and the heartbeat's age.
     pub fn all(&self) -> Vec<(Instance, Beat, Duration)> {
-        let now = self.clock.elapsed();
-        let age = |beat: &Beat| beat.older.saturating_add(now.saturating_sub(beat.received));
+        let age = |beat: &Beat| beat.received.age(&*self.clock);
         self.lock().iter().map(|(name, beat)| (name.clone(), *beat, age(beat))).collect()
     }
 
@@ -119,9 +115,8 @@ impl Heartbeats {
 
     /// What a restart is to know.
     pub fn kept(&self) -> Vec<KeptBeat> {
-        let now_ms = self.now_ms();
         let all = self.all().into_iter().filter(|(_, beat, _)| !beat.ended);
-        let kept = all.map(|(instance, beat, age)| KeptBeat {
+        let kept = all.map(|(instance, beat, _)| KeptBeat {
             instance: instance.to_string(),
             epoch: beat.epoch.to_string(),
             workload: beat.workload,
@@ -130,38 +125,29 @@ impl Heartbeats {
             root: beat.root.to_string(),
             refused: beat.refused,
             // To the second: a reading of two clocks is no exacter, and the file changes less.
-            received_unix_ms: now_ms.saturating_sub(millis(age)).div_euclid(1_000) * 1_000,
+            received_unix_ms: beat.received.unix_ms(&*self.clock) / 1_000 * 1_000,
         });
         kept.collect()
     }
 
     /// Takes over what an earlier run knew; false when it makes no sense.
     pub fn restore(&self, kept: &KeptBeat) -> bool {
-        let older = Duration::from_millis(self.now_ms().saturating_sub(kept.received_unix_ms));
         let (Ok(instance), Ok(epoch), Ok(root)) =
             (kept.instance.parse::<Instance>(), kept.epoch.parse(), kept.root.parse())
         else {
             return false;
         };
-        if older <= REMEMBERED {
+        let received = Moment::of_unix_ms(kept.received_unix_ms, &*self.clock);
+        if received.age(&*self.clock) <= REMEMBERED {
             let KeptBeat { workload, time_ms, size, refused, .. } = *kept;
-            let (received, ended) = (self.clock.elapsed(), false);
-            let beat =
-                Beat { epoch, workload, time_ms, size, root, refused, received, older, ended };
+            let ended = false;
+            let beat = Beat { epoch, workload, time_ms, size, root, refused, received, ended };
             self.lock().entry(instance).or_insert(beat);
         }
         true
     }
 
-    fn now_ms(&self) -> u64 {
-        self.clock.unix_ns() / 1_000_000
-    }
-
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Instance, Beat>> {
         self.newest.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-fn millis(age: Duration) -> u64 {
-    u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
 }

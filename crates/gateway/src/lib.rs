@@ -4,6 +4,7 @@
 pub mod archiver;
 pub mod baseline;
 pub mod blobs;
+pub mod causes;
 mod cells;
 pub mod clock;
 pub mod collector;

@@ -24,7 +24,7 @@ use lucarne_link::session::Answer;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::counters::Counters;
 use crate::instances::REMEMBERED;
 use crate::journal::{Journal, Level, Value};
@@ -118,12 +118,8 @@ struct Watched {
     class: Class,
     // it said `close`, so its silence is no outage
     ended: bool,
-    heard: Duration,
-    // how long it had been silent then, when an earlier run heard it
-    silent: Duration,
-    matched: Option<Duration>,
-    // how long before that, when an earlier run saw it
-    older: Duration,
+    heard: Moment,
+    matched: Option<Moment>,
     // what it showed when that was last authorised
     before: Option<Registers>,
     counts: BTreeMap<&'static str, u64>,
@@ -216,11 +212,11 @@ impl Monitor {
 
     /// Counts an outage of each instance that should have answered and has not.
     pub fn look(&self) {
-        let now = self.parts.clock.elapsed();
+        let clock = &*self.parts.clock;
         let patience = self.every() * 2;
         let mut told = Vec::new();
         for (instance, watched) in &mut self.state().instances {
-            if watched.ended || now.saturating_sub(watched.heard) <= patience {
+            if watched.ended || watched.heard.known(clock) <= patience {
                 continue;
             }
             let class = Class::Change(Change::Outage);
@@ -238,7 +234,7 @@ impl Monitor {
 
     /// What is counted, for `/metrics`.
     pub fn measured(&self) -> Vec<Measured> {
-        let now = self.parts.clock.elapsed();
+        let clock = &*self.parts.clock;
         let counts = |counts: &BTreeMap<&'static str, u64>| {
             counts.iter().map(|(class, count)| (*class, *count)).collect()
         };
@@ -247,7 +243,7 @@ impl Monitor {
             instance: Some(instance.clone()),
             counts: counts(&watched.counts),
             class: Some(watched.class.as_str()),
-            match_age: watched.match_age(now),
+            match_age: watched.matched.map(|at| at.age(clock)),
         });
         let unverified = Measured {
             instance: None,
@@ -260,16 +256,15 @@ impl Monitor {
 
     /// What a restart is to know: the class of each instance that has not said its end.
     pub fn kept(&self) -> Vec<KeptClass> {
-        let (now, now_ms) = (self.parts.clock.elapsed(), self.now_ms());
+        let clock = &*self.parts.clock;
         let state = self.state();
         let all = state.instances.iter().filter(|(_, watched)| !watched.ended);
         let kept = all.map(|(instance, watched)| KeptClass {
             instance: instance.to_string(),
             epoch: watched.epoch.to_string(),
             class: watched.class.as_str().to_owned(),
-            heard_unix_s: (now_ms / 1_000).saturating_sub(watched.silence(now).as_secs()),
-            matched_unix_s: (watched.match_age(now))
-                .map(|age| (now_ms / 1_000).saturating_sub(age.as_secs())),
+            heard_unix_s: watched.heard.unix_ms(clock) / 1_000,
+            matched_unix_s: watched.matched.map(|at| at.unix_ms(clock) / 1_000),
         });
         kept.collect()
     }
@@ -282,13 +277,12 @@ impl Monitor {
         else {
             return false;
         };
-        let now = self.parts.clock.elapsed();
-        let age = |at| Duration::from_secs((self.now_ms() / 1_000).saturating_sub(at));
-        let silent = age(kept.heard_unix_s);
-        if silent <= REMEMBERED {
-            let matched = kept.matched_unix_s.map(|_| now);
-            let older = kept.matched_unix_s.map(age).unwrap_or_default();
-            let watched = Watched { silent, matched, older, ..Watched::begin(epoch, class, now) };
+        let clock = &*self.parts.clock;
+        let at = |unix_s: u64| Moment::of_unix_ms(unix_s.saturating_mul(1_000), clock);
+        let heard = at(kept.heard_unix_s);
+        if heard.age(clock) <= REMEMBERED {
+            let matched = kept.matched_unix_s.map(at);
+            let watched = Watched { matched, ..Watched::begin(epoch, class, heard) };
             self.state().instances.entry(instance).or_insert(watched);
         }
         true
@@ -319,7 +313,7 @@ impl Monitor {
 
     fn settle(&self, exchange: &Exchange<'_>, judged: Judged) -> Class {
         let Judged { class, reason, shown, .. } = judged;
-        let now = self.parts.clock.elapsed();
+        let now = Moment::now(&*self.parts.clock);
         let mut state = self.state();
         state.refused.remove(exchange.instance);
         let known = state.instances.remove(exchange.instance);
@@ -328,9 +322,9 @@ impl Monitor {
         watched.epoch = exchange.epoch;
         watched.class = class;
         watched.ended &= exchange.occasion == Occasion::Monitor;
-        (watched.heard, watched.silent) = (now, Duration::ZERO);
+        watched.heard = now;
         if class.is_good() {
-            (watched.matched, watched.older) = (Some(now), Duration::ZERO);
+            watched.matched = Some(now);
         }
         // Registers that nobody authorised are nothing to compare with.
         watched.before = shown.or(watched.before);
@@ -384,18 +378,9 @@ async fn stopped(stop: &mut watch::Receiver<bool>) {
 }
 
 impl Watched {
-    fn begin(epoch: EpochId, class: Class, heard: Duration) -> Self {
+    fn begin(epoch: EpochId, class: Class, heard: Moment) -> Self {
         let (matched, before, counts) = (None, None, BTreeMap::new());
-        let (silent, older) = (Duration::ZERO, Duration::ZERO);
-        Self { epoch, class, ended: false, heard, silent, matched, older, before, counts }
-    }
-
-    fn silence(&self, now: Duration) -> Duration {
-        self.silent.saturating_add(now.saturating_sub(self.heard))
-    }
-
-    fn match_age(&self, now: Duration) -> Option<Duration> {
-        self.matched.map(|at| self.older.saturating_add(now.saturating_sub(at)))
+        Self { epoch, class, ended: false, heard, matched, before, counts }
     }
 }
 

@@ -27,6 +27,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::archiver::{self, Archiver, ArchiverError, Job, Worker};
+use crate::causes::chain;
 use crate::clock::{Clock, SystemClock};
 use crate::collector::{Collector, Outlet, Resolve, Route, Target};
 use crate::config::{ArchivePlace, Config, ConfigError, Invocation, Placed};
@@ -193,10 +194,7 @@ fn build_exporters(config: &Config) -> Result<Vec<(String, Sink)>, ServiceError>
 }
 
 fn bind(at: &Placed<Address>) -> Result<Listener, ServiceError> {
-    Listener::bind(&at.value).map_err(|error| {
-        let cause = error.source().map_or_else(String::new, |cause| format!(": {cause}"));
-        ServiceError::Config(at.fault(&format_args!("{error}{cause}")))
-    })
+    Listener::bind(&at.value).map_err(|error| ServiceError::Config(at.fault(&chain(&error))))
 }
 
 fn open_gates(config: &Config) -> Result<Gates, ServiceError> {

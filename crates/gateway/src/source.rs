@@ -29,6 +29,7 @@ use lucarne_ledger::key::PublicKey;
 use lucarne_ledger::record::Stream;
 
 use crate::archiver::Archived;
+use crate::causes::chain;
 use crate::delivery::{Batch, Delivery, Refused};
 use crate::export::{
     Entry, HostMessage, HostTelemetry, Item, Origin, Position, Record, Source, SourceError,
@@ -254,16 +255,17 @@ impl LogSource {
         let corrupt = || SourceError::Corrupt { name: name.clone() };
         let binding = EpochBinding::from_cbor(&binding).map_err(|_| corrupt())?;
         let nonce = Expect::Nonce(binding.nonce);
-        let collateral = match self.epoch_file(ledger, EpochFile::Collateral) {
-            Ok((bytes, _)) => CollateralFiles::from_cbor(&bytes).map_err(|_| corrupt())?,
-            Err(error) if self.has_collateral(ledger)? => return Err(error),
-            Err(_) => self.rolls.terms.collateral_for(&evidence, &[]),
+        let collateral = if self.has_collateral(ledger)? {
+            let (bytes, _) = self.epoch_file(ledger, EpochFile::Collateral)?;
+            CollateralFiles::from_cbor(&bytes).map_err(|_| corrupt())?
+        } else {
+            self.rolls.terms.collateral_for(&evidence, &[])
         };
         let exhibit = Exhibit { evidence: &evidence, collateral: &collateral, binding: &binding };
         let accepts = &self.rolls.terms.accepts;
         let keys = accepts
             .verify_epoch(&exhibit, At::Replay { shown: Some(at) }, nonce)
-            .map_err(|error| SourceError::Refused { name: name.clone(), reason: causes(&error) })?
+            .map_err(|error| SourceError::Refused { name: name.clone(), reason: chain(&error) })?
             .into_inner();
         if keys.epoch != ledger.epoch || binding.instance != ledger.instance {
             return Err(corrupt());
@@ -321,7 +323,7 @@ fn open_newest(
 
 /// An object of the archive that cannot be read, which says nothing against its bytes.
 fn unreadable(name: &Name, error: &dyn Error) -> SourceError {
-    SourceError::Read { name: name.to_string(), reason: causes(error) }
+    SourceError::Read { name: name.to_string(), reason: chain(error) }
 }
 
 /// The same for a roll of the log, whose own bytes may be at fault.
@@ -329,19 +331,8 @@ fn unread(roll: u64, error: &WalError) -> SourceError {
     let name = format!("roll {roll}");
     match error {
         WalError::Corrupt { .. } => SourceError::Corrupt { name },
-        _ => SourceError::Read { name, reason: causes(error) },
+        _ => SourceError::Read { name, reason: chain(error) },
     }
-}
-
-/// An error with everything that led to it.
-fn causes(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(next) = cause {
-        text.push_str(&format!(": {next}"));
-        cause = next.source();
-    }
-    text
 }
 
 impl Source for LogSource {

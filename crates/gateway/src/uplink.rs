@@ -707,8 +707,10 @@ fn accept(
         ];
         shared.journal.note(Level::Warning, "outer layer withheld a record", &fields);
     }
+    shared.heartbeats.see(batch, epoch);
     if ends(batch) {
         let statement = batch.statement();
+        shared.heartbeats.ended(&epoch.key.instance, epoch.key.epoch);
         shared.monitor.ended(&epoch.key.instance, epoch.key.epoch);
         if let Some(register) = &shared.register {
             register.closing(&statement.ledger, statement.size(), statement.root);
@@ -716,10 +718,6 @@ fn accept(
     }
     shared.counters.batches.add(1);
     shared.counters.records.add(batch.statement().count);
-    shared.heartbeats.see(batch, epoch);
-    if ends(batch) {
-        shared.heartbeats.ended(&epoch.key.instance, epoch.key.epoch);
-    }
     let delivery = Batch {
         bytes: screened.batch.into(),
         note: received.note.to_owned(),

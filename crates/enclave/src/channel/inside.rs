@@ -16,6 +16,7 @@ use std::time::Duration;
 use lucarne_ledger::cbor::Writer;
 use lucarne_ledger::hash::from_hex;
 use lucarne_link::channel::message::Verb;
+use lucarne_store::Store;
 
 use self::turns::Turns;
 use super::answers::{AnswerError, Answers, Rows};
@@ -58,6 +59,18 @@ impl Inside {
         Ok(rows.row(&out.finish())?)
     }
 
+    /// Rows go out while they are found, so the turn ends with the last of them.
+    fn search(
+        &self,
+        ask: fn(&Store, &Permit, &mut Rows) -> Result<(), AnswerError>,
+        permit: &Permit,
+        rows: &mut Rows,
+    ) -> Result<(), AnswerError> {
+        let kept = self.kept()?;
+        let _turn = self.turns.take(rows)?;
+        ask(&kept.store, permit, rows)
+    }
+
     fn kept(&self) -> Result<&Kept, AnswerError> {
         self.pipeline.inside().caught_up(CATCH_UP).ok_or(AnswerError::Unavailable)
     }
@@ -65,32 +78,19 @@ impl Inside {
 
 impl Answers for Inside {
     fn answer(&self, permit: &Permit, rows: &mut Rows) -> Result<(), AnswerError> {
-        let verb = permit.query().verb;
-        if verb == Verb::Attestation {
-            return self.attestation(permit, rows);
-        }
-        let store = &self.kept()?.store;
-        if verb == Verb::Loki && http::is_followed(permit) {
-            // Each look takes a turn of its own.
-            return http::follow(store, &self.turns, permit, rows);
-        }
-        // A document is made first and sent then, to somebody who may be slow.
-        match verb {
-            Verb::Loki => {
-                let prefixes = ["/loki/", "/ready"];
-                return http::request(store, &prefixes, &self.turns, permit, rows);
-            }
-            Verb::Tempo => return http::request(store, &["/api/"], &self.turns, permit, rows),
-            _ => {}
-        }
-        let _turn = self.turns.take(rows)?;
-        match verb {
-            Verb::Recent => lines::recent(store, permit, rows),
-            Verb::Logs => lines::logs(store, permit, rows),
-            Verb::Logql => lines::logql(store, permit, rows),
-            Verb::Labels => labels::labels(store, permit, rows),
-            Verb::Trace => spans::trace(store, permit, rows),
-            Verb::Attestation | Verb::Loki | Verb::Tempo => Err(AnswerError::Unavailable),
+        let store = || Ok::<_, AnswerError>(&self.kept()?.store);
+        let turns = &self.turns;
+        match permit.query().verb {
+            Verb::Attestation => self.attestation(permit, rows),
+            Verb::Recent => self.search(lines::recent, permit, rows),
+            Verb::Logs => self.search(lines::logs, permit, rows),
+            Verb::Logql => self.search(lines::logql, permit, rows),
+            Verb::Labels => self.search(labels::labels, permit, rows),
+            Verb::Trace => self.search(spans::trace, permit, rows),
+            // Each look takes a turn; a document is made in one and sent behind it.
+            Verb::Loki if http::is_followed(permit) => http::follow(store()?, turns, permit, rows),
+            Verb::Loki => http::request(store()?, &["/loki/", "/ready"], turns, permit, rows),
+            Verb::Tempo => http::request(store()?, &["/api/"], turns, permit, rows),
         }
     }
 }

@@ -23,6 +23,7 @@ use tokio::task::JoinSet;
 
 use self::batch::Batch;
 use self::kept::Kept;
+use crate::causes::chain;
 use crate::export::Item;
 use crate::export::sink::{Reason, Stuck, Tally};
 use crate::view_server;
@@ -77,13 +78,7 @@ impl fmt::Display for OpenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Directory(path, error) => {
-                write!(f, "open the store {}: {error}", path.display())?;
-                let mut cause = std::error::Error::source(error);
-                while let Some(error) = cause {
-                    write!(f, ": {error}")?;
-                    cause = error.source();
-                }
-                Ok(())
+                write!(f, "open the store {}: {}", path.display(), chain(error))
             }
             Self::Memory(error) => write!(f, "make room for the store: {error}"),
             Self::Listen(address, error) => write!(f, "listen at {address}: {error}"),
