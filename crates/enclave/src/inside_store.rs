@@ -193,8 +193,9 @@ impl Kept {
     fn take(&self, item: &Item) -> u64 {
         let request = item.request.inner();
         match item.signal {
-            Signal::Logs => (self.store.ingest_logs(request, now_ns()))
-                .map_or(1, |taken| taken.lines_too_long.saturating_add(taken.streams_refused)),
+            Signal::Logs => {
+                self.store.ingest_logs(request, now_ns()).map_or(1, |taken| taken.left_out())
+            }
             Signal::Traces => {
                 self.store.ingest_spans(request, now_ns()).map_or(1, |taken| taken.refused)
             }

@@ -13,10 +13,10 @@ use lucarne_logql::labels::LabelSet;
 use lucarne_otlp::view::LogsRequest;
 use lucarne_otlp::wire::WireError;
 
+use self::record::Fields;
 pub(crate) use self::record::apply_logs;
-use crate::block::{NAME_BYTES_MAX, VALUE_BYTES_MAX};
+use crate::block::VALUE_BYTES_MAX;
 use crate::cursor::{Cursor, Malformed, put_text, put_varint, unzigzag, zigzag};
-use crate::head::FIELDS_MAX;
 use crate::store::State;
 use crate::stream::{LABEL_BYTES_MAX, LABELS_MAX};
 
@@ -33,6 +33,14 @@ pub struct Ingested {
     pub metadata_dropped: u64,
     /// Kept before; met again in the log after a crash.
     pub(crate) known: u64,
+}
+
+impl Ingested {
+    /// Records that are not kept.
+    #[must_use]
+    pub const fn left_out(&self) -> u64 {
+        self.lines_too_long.saturating_add(self.streams_refused)
+    }
 }
 
 /// Why a request was not kept.
@@ -140,19 +148,11 @@ pub(crate) fn apply_rows(state: &mut State, rows: &[Row]) -> Ingested {
             result.known += 1;
             continue;
         }
-        let mut left = METADATA_BYTES_MAX;
         let head = state.head(&stream);
         head.begin(row.time_ns, &row.line);
-        for (number, (name, value)) in row.metadata.iter().enumerate() {
-            let is_name = (1..=NAME_BYTES_MAX).contains(&name.len());
-            match left.checked_sub(value.len()).filter(|_| is_name && number < FIELDS_MAX) {
-                None => result.metadata_dropped += 1,
-                Some(rest) => {
-                    left = rest;
-                    head.field(name, value);
-                }
-            }
-        }
+        let mut fields = Fields::of(head);
+        row.metadata.iter().for_each(|(name, value)| fields.put(name, value));
+        result.metadata_dropped += fields.dropped;
         state.row_is_complete(&stream);
         result.records += 1;
     }

@@ -123,7 +123,7 @@ impl Walk {
         let time_ns = time_ns.map_or(now_ns, |time| i64::try_from(time).unwrap_or(i64::MAX));
         let head = state.head(&stream);
         head.begin(time_ns, line);
-        let mut fields = Fields { head, count: 0, bytes: 0, dropped: 0 };
+        let mut fields = Fields::of(head);
         for entry in record.attributes() {
             let entry = entry?;
             let name = sanitise(entry.key, &mut self.name);
@@ -139,16 +139,21 @@ impl Walk {
 }
 
 /// The fields of one row, within their limits.
-struct Fields<'h> {
+pub(super) struct Fields<'h> {
     head: &'h mut Head,
     count: usize,
     bytes: usize,
-    dropped: u64,
+    /// How many did not fit.
+    pub(super) dropped: u64,
 }
 
-impl Fields<'_> {
+impl<'h> Fields<'h> {
+    pub(super) const fn of(head: &'h mut Head) -> Self {
+        Self { head, count: 0, bytes: 0, dropped: 0 }
+    }
+
     #[inline]
-    fn put(&mut self, name: &str, value: &str) {
+    pub(super) fn put(&mut self, name: &str, value: &str) {
         if self.count >= FIELDS_MAX
             || self.bytes + value.len() > METADATA_BYTES_MAX
             || name.len() > NAME_BYTES_MAX

@@ -103,8 +103,7 @@ fn take_logs(request: &Request<'_>, doors: &Doors<'_>, now_ns: i64) -> Result<Re
     if request.path == "/otlp/v1/logs" {
         return Ok(loki_response(&taken));
     }
-    let rejected = taken.lines_too_long.saturating_add(taken.streams_refused);
-    Ok(otlp_response(request, "rejectedLogRecords", rejected))
+    Ok(otlp_response(request, "rejectedLogRecords", taken.left_out()))
 }
 
 fn take_traces(
@@ -143,7 +142,7 @@ fn is_json(request: &Request<'_>) -> bool {
 /// What was left out is said, although the rest was kept: as Loki does.
 fn loki_response(taken: &Ingested) -> Response {
     let (long, refused) = (taken.lines_too_long, taken.streams_refused);
-    if long + refused == 0 {
+    if taken.left_out() == 0 {
         return Response::empty();
     }
     let text = format!(
